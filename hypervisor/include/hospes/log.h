@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The hypervisor's log: what a user reads on the console and what `xl dmesg` will show.
+ *
+ * Formats are those of <lib/format.h>. Each message is one line without its '\n', written whole under the
+ * console lock, prefixed "(hospes) ". Callable from anywhere in the hypervisor once console_init_early()
+ * ran; before that lines go to the ring only. Never blocks on a slow UART longer than the line.
+ */
+#ifndef HOSPES_LOG_H
+#define HOSPES_LOG_H
+
+#include <hospes/compiler.h>
+#include <hospes/types.h>
+
+enum log_level { LOG_ERR, LOG_WARN, LOG_INFO, LOG_DEBUG };
+
+/* Writes a line if `level` is within `loglvl=`. */
+void log_line(enum log_level level, const char *fmt, ...) __printf(2, 3);
+
+/*
+ * Writes a line that a guest can cause, if `level` is within `guest_loglvl=`. Lines are limited in rate
+ * for all domains together; what was dropped is counted and said once. `domid` becomes part of the prefix.
+ */
+void log_guest(uint16_t domid, enum log_level level, const char *fmt, ...) __printf(3, 4);
+
+#define log_err(...)   log_line(LOG_ERR, __VA_ARGS__)
+#define log_warn(...)  log_line(LOG_WARN, __VA_ARGS__)
+#define log_info(...)  log_line(LOG_INFO, __VA_ARGS__)
+#define log_debug(...) log_line(LOG_DEBUG, __VA_ARGS__)
+
+/*
+ * Stops the machine: prints the message, registers and a stack trace, stops every pCPU, and resets unless
+ * `noreboot` was given. For bugs of ours and for a machine that cannot work; never reachable by a guest.
+ */
+__noreturn __cold void panic(const char *fmt, ...) __printf(1, 2);
+
+/* Panics if `cond` is false. For what only a bug of ours can make false. */
+#define assert(cond)                                                                               \
+    do {                                                                                           \
+        if (unlikely(!(cond)))                                                                     \
+            panic("%s:%d: assertion failed: %s", __FILE__, __LINE__, #cond);                       \
+    } while (0)
+
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Short mappings of frames that the hypervisor has no lasting address for, and lasting ones of devices.
+ */
+#ifndef HOSPES_MAP_H
+#define HOSPES_MAP_H
+
+#include <hospes/types.h>
+
+struct domain;
+
+/*
+ * Maps frame `m`, RAM, for this pCPU until frame_unmap() of the same pointer. Slots are few (8) and used as a
+ * stack: unmap in reverse order, before the pCPU leaves the hypervisor. Does not fail.
+ */
+void *frame_map(mfn_t m);
+void frame_unmap(void *p);
+
+/* The same for the 2 MiB-aligned block that begins at `m`: 2 slots. */
+void *frame_map_2m(mfn_t m);
+void frame_unmap_2m(void *p);
+
+/* Copies between the hypervisor and machine memory, mapping piece by piece. Any alignment and length. */
+void maddr_read(void *to, maddr_t from, uint64_t bytes);
+void maddr_write(maddr_t to, const void *from, uint64_t bytes);
+/* Copies machine to machine; the target is clean to the point of coherency afterwards. */
+void maddr_copy(maddr_t to, maddr_t from, uint64_t bytes);
+
+/*
+ * Maps a device's registers (uncached, not executable) for good; NULL without memory. Any alignment.
+ * device_unmap() takes what device_map() gave.
+ */
+volatile void *device_map(maddr_t start, uint64_t bytes);
+void device_unmap(volatile void *p, uint64_t bytes);
+
+/* Maps RAM that stays where firmware put it, e.g. the boot device tree: cached, read-only. */
+const void *ram_map_readonly(maddr_t start, uint64_t bytes);
+void ram_unmap(const void *p, uint64_t bytes);
+
+#endif

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Spinlocks: fair (ticket) locks. The hypervisor never takes interrupts, so there is no irqsave form.
+ *
+ * Each lock has a rank. A pCPU may take a lock only if its rank is greater than that of every lock it
+ * already holds; doc/locks.md tells the order and why. Builds with HOSPES_DEBUG=1 check this at each
+ * acquisition and panic naming both locks: a wrong order is a bug of ours, not something a guest decides.
+ */
+#ifndef HOSPES_SPINLOCK_H
+#define HOSPES_SPINLOCK_H
+
+#include <hospes/compiler.h>
+#include <hospes/types.h>
+
+/* Outermost first. Keep in step with doc/locks.md. */
+enum lock_rank {
+    LOCK_DOMAIN_LIST, /* the list of domains */
+    LOCK_DOMAIN,      /* struct domain: life-cycle */
+    LOCK_CONFIG,      /* interrupt routing tables */
+    LOCK_P2M,         /* struct p2m: guest-to-machine mappings */
+    LOCK_VUART,       /* struct vpl011 */
+    LOCK_VGIC,        /* struct vgic: distributor state */
+    LOCK_VGIC_VCPU,   /* struct vgic_vcpu: one vCPU's private interrupts and list registers */
+    LOCK_IRQ,         /* struct irq_desc */
+    LOCK_WORK,        /* queue of deferred work */
+    LOCK_SCHED,       /* one pCPU's run queue; two are taken in order of pCPU number */
+    LOCK_SCHED_SECOND,
+    LOCK_TIMER,   /* one pCPU's timer queue */
+    LOCK_HEAP,    /* hypervisor heap */
+    LOCK_HYPMAP,  /* hypervisor page tables */
+    LOCK_FRAME,   /* frame allocator */
+    LOCK_CONSOLE, /* console rings and focus */
+    LOCK_UART,    /* the physical UART */
+    LOCK_RANKS
+};
+
+struct spinlock {
+    uint16_t owner __aligned(4); /* ticket being served */
+    uint16_t next;  /* next ticket to hand out */
+    uint8_t rank;   /* enum lock_rank */
+};
+
+#define SPINLOCK_INIT(r) ((struct spinlock){ .rank = (uint8_t)(r) })
+
+#if HOSPES_DEBUG
+void lock_debug_acquire(const struct spinlock *l);
+void lock_debug_release(const struct spinlock *l);
+#else
+static inline void lock_debug_acquire(const struct spinlock *l)
+{
+    (void)l;
+}
+static inline void lock_debug_release(const struct spinlock *l)
+{
+    (void)l;
+}
+#endif
+
+/* Spins until `*l` is taken. Memory accesses after it see everything done under the lock before. */
+static inline void spin_lock(struct spinlock *l)
+{
+    lock_debug_acquire(l);
+    uint16_t ticket = __atomic_fetch_add(&l->next, 1, __ATOMIC_RELAXED);
+    while (unlikely(__atomic_load_n(&l->owner, __ATOMIC_ACQUIRE) != ticket))
+        __asm__ volatile("" ::: "memory");
+}
+
+/* Takes `*l` if nobody has it; true if it did. Not checked for order: it cannot deadlock. */
+static inline bool spin_trylock(struct spinlock *l)
+{
+    uint32_t seen = __atomic_load_n((uint32_t *)(void *)l, __ATOMIC_RELAXED);
+    uint16_t owner = (uint16_t)seen, next = (uint16_t)(seen >> 16);
+    if (owner != next)
+        return false;
+    uint32_t want = (uint32_t)owner | (uint32_t)(uint16_t)(next + 1) << 16;
+    return __atomic_compare_exchange_n((uint32_t *)(void *)l, &seen, want, false, __ATOMIC_ACQUIRE,
+                                       __ATOMIC_RELAXED);
+}
+
+static inline void spin_unlock(struct spinlock *l)
+{
+    __atomic_store_n(&l->owner, (uint16_t)(l->owner + 1), __ATOMIC_RELEASE);
+    lock_debug_release(l);
+}
+
+#endif
