@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: MIT
+#
+# The hypervisor: every source below its folders, in sorted order, into one image.
+
+HV_SOURCES := $(filter-out %.lds.S,$(sort $(wildcard $(patsubst %,hypervisor/%/*.c,core lib drivers drivers/* arch/$(ARCH)) \
+    hypervisor/arch/$(ARCH)/*.S)))
+HV_LDS     := hypervisor/arch/$(ARCH)/hospes.lds.S
+HV_OBJECTS := $(HV_SOURCES:%=$(OUT)/obj/%.o)
+HV_NEEDS   := $(BUILD)/debian/dev.stamp | $(XPURPOSE:%=$(BUILD)/host/%)
+
+HV_INCLUDES := -nostdinc -Ihypervisor/include -Ihypervisor/arch/$(ARCH)/include \
+    -Ihypervisor/include/libc -isystem $(BUILD)/debian/include \
+    -isystem $(BUILD)/debian/$(ARCH)-dev/include
+
+# Code and data run wherever they are loaded: -fpie keeps what has to be relocated (constants that
+# point) out of .text and .rodata, and the linker's `-z text` proves it.
+HV_FLAGS = $(FREESTANDING) $(HV_INCLUDES) -isystem $(XINCLUDE) $(XDEFINES) -fpie -fvisibility=hidden \
+    -fno-asynchronous-unwind-tables -DHOSPES_DEBUG=$(if $(filter-out 0,$(DEBUG)),1,0)
+HV_CFLAGS = $(HV_FLAGS) -include mk/hidden.h $(WARNINGS) -fstack-protector-strong -ffunction-sections -fdata-sections
+
+HV_LDFLAGS := -pie --no-dynamic-linker -z text -z max-page-size=4096 -z norelro -z noexecstack \
+    --build-id=none --gc-sections --orphan-handling=error --fatal-warnings
+HV_LIBS := $(BUILD)/debian/$(ARCH)-dev/lib/libfdt.a $(BUILD)/debian/$(ARCH)-dev/lib/libz.a
+
+.PHONY: hypervisor
+hypervisor: $(OUT)/hospes
+
+$(OUT)/hospes: $(OUT)/hospes.elf
+	$(Q)$(XOBJCOPY) -O binary $< $@
+	@wc -c <$@ | awk '{ printf "$@: %d bytes\n", $$1 }'
+
+$(OUT)/hospes.elf: $(HV_OBJECTS) $(OUT)/hospes.lds
+	@echo '  LD      $@'
+	$(Q)$(XLD) $(HV_LDFLAGS) -T $(OUT)/hospes.lds -o $@ $(HV_OBJECTS) $(HV_LIBS)
+
+$(OUT)/hospes.lds: $(HV_LDS) $(MAKEFILE_LIST) $(HV_NEEDS)
+	@mkdir -p $(@D)
+	$(Q)$(XCC) $(HV_FLAGS) -E -P -x assembler-with-cpp -MMD -MP -MT $@ -MF $@.d -o $@ $<
+
+$(OUT)/obj/%.c.o: %.c $(MAKEFILE_LIST) $(HV_NEEDS)
+	@mkdir -p $(@D)
+	@echo '  CC      $<'
+	$(Q)$(XCC) $(HV_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(OUT)/obj/%.S.o: %.S $(MAKEFILE_LIST) $(HV_NEEDS)
+	@mkdir -p $(@D)
+	@echo '  AS      $<'
+	$(Q)$(XCC) $(HV_FLAGS) -MMD -MP -c -o $@ $<
+
+-include $(HV_OBJECTS:.o=.d) $(OUT)/hospes.lds.d

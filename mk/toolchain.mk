@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: MIT
+#
+# Which compiler makes arm64 code, and where its output goes: gcc's to build/arm64, clang's to
+# build/arm64-clang, with -debug behind it for DEBUG=1.
+
+ifneq ($(LLVM)$(findstring clang,$(notdir $(CC))),)
+COMPILER := clang
+else
+COMPILER := gcc
+endif
+
+CROSS_arm64  := aarch64-linux-gnu-
+TARGET_arm64 := aarch64-linux-gnu
+
+ifeq ($(COMPILER),clang)
+XCC      := $(if $(findstring clang,$(CC)),$(CC),clang) --target=$(TARGET_$(ARCH))
+XLD      := ld.lld
+XOBJCOPY := llvm-objcopy
+XSUFFIX  := -clang
+XPURPOSE := build check
+else
+XCC      := $(CROSS_$(ARCH))gcc
+XLD      := $(CROSS_$(ARCH))ld
+XOBJCOPY := $(CROSS_$(ARCH))objcopy
+XSUFFIX  :=
+XPURPOSE := build
+endif
+
+# V=1 shows whole commands.
+Q := $(if $(filter-out 0,$(V)),,@)
+
+DEBUG ?= 0
+OUT   := $(BUILD)/$(ARCH)$(XSUFFIX)$(if $(filter-out 0,$(DEBUG)),-debug)
+
+# The compiler's own freestanding headers (stdint.h, stddef.h, stdarg.h ...), the only ones of C's.
+# Asked for once, and late: on a fresh machine the compiler is installed by the first rule.
+XINCLUDE = $(eval XINCLUDE := $$(shell $(XCC) -print-file-name=include))$(XINCLUDE)
+
+# Keeps gcc's <limits.h> from asking for a C library's, which a hypervisor has not.
+ifeq ($(COMPILER),gcc)
+XDEFINES := -D_LIBC_LIMITS_H_
+endif
+
+WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wundef \
+    -Wpointer-arith -Wcast-align -Wcast-qual -Wwrite-strings -Wvla -Wimplicit-fallthrough \
+    -Wswitch-enum -Wconversion -Wsign-conversion -Wframe-larger-than=1024
+
+FREESTANDING := -std=gnu11 -O2 -g -ffreestanding -fno-common -fno-strict-aliasing \
+    -mgeneral-regs-only -mstrict-align -ffile-prefix-map=$(CURDIR)=.
