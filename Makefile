@@ -27,7 +27,7 @@ include mk/check.mk
 all: hypervisor ## build the hypervisor (CC=clang or LLVM=1: with clang; DEBUG=1: with checks)
 
 help: ## print this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile mk/*.mk | expand -t 20
 
 clean: ## remove what was built, keep the Debian packages that were fetched
 	find $(BUILD) -mindepth 1 -maxdepth 1 ! -name debian ! -name bin ! -name host -exec rm -rf {} + \

@@ -33,16 +33,16 @@ $(OUT)/hospes.elf: $(HV_OBJECTS) $(OUT)/hospes.lds
 	@echo '  LD      $@'
 	$(Q)$(XLD) $(HV_LDFLAGS) -T $(OUT)/hospes.lds -o $@ $(HV_OBJECTS) $(HV_LIBS)
 
-$(OUT)/hospes.lds: $(HV_LDS) $(MAKEFILE_LIST) $(HV_NEEDS)
+$(OUT)/hospes.lds: $(HV_LDS) $(MK) mk/hypervisor.mk $(HV_NEEDS)
 	@mkdir -p $(@D)
 	$(Q)$(XCC) $(HV_FLAGS) -E -P -x assembler-with-cpp -MMD -MP -MT $@ -MF $@.d -o $@ $<
 
-$(OUT)/obj/%.c.o: %.c $(MAKEFILE_LIST) $(HV_NEEDS)
+$(OUT)/obj/%.c.o: %.c $(MK) mk/hypervisor.mk $(HV_NEEDS)
 	@mkdir -p $(@D)
 	@echo '  CC      $<'
 	$(Q)$(XCC) $(HV_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(OUT)/obj/%.S.o: %.S $(MAKEFILE_LIST) $(HV_NEEDS)
+$(OUT)/obj/%.S.o: %.S $(MK) mk/hypervisor.mk $(HV_NEEDS)
 	@mkdir -p $(@D)
 	@echo '  AS      $<'
 	$(Q)$(XCC) $(HV_FLAGS) -MMD -MP -c -o $@ $<

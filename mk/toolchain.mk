@@ -47,3 +47,6 @@ WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototy
 
 FREESTANDING := -std=gnu11 -O2 -g -ffreestanding -fno-common -fno-strict-aliasing \
     -mgeneral-regs-only -mstrict-align -ffile-prefix-map=$(CURDIR)=.
+
+# What a change of the rules themselves makes anew.
+MK := Makefile mk/toolchain.mk

@@ -1,1 +1,56 @@
 # SPDX-License-Identifier: MIT
+#
+# Unit tests on the host: each tests/unit/test_X.c is one cmocka program. A line in it such as
+#     // sources: core/frame.c core/heap.c
+# names the hypervisor's own sources that it tests; hypervisor/arch/host and hypervisor/lib come along
+# where they are referred to. Everything is compiled with the address and undefined-behaviour sanitizers.
+
+UNIT_OUT   := $(BUILD)/unit
+UNIT_TESTS := $(sort $(wildcard tests/unit/test_*.c))
+UNIT_BINS  := $(UNIT_TESTS:tests/unit/%.c=$(UNIT_OUT)/%)
+UNIT_NEEDS := $(BUILD)/debian/dev.stamp | $(BUILD)/host/test
+
+UNIT_CC     := gcc
+UNIT_FLAGS  := -std=gnu11 -O1 -g -fno-omit-frame-pointer -fno-common -fno-strict-aliasing \
+    -fsanitize=address,undefined -fno-sanitize-recover=all -DHOSPES_DEBUG=1 -D_GNU_SOURCE \
+    -ffunction-sections -fdata-sections \
+    -Ihypervisor/include -Ihypervisor/arch/host/include -Itests/unit -isystem $(BUILD)/debian/include
+# The tests themselves: cmocka's style needs no prototypes and casts freely.
+UNIT_TFLAGS := -Wall -Wextra -Werror -Wno-unused-parameter
+UNIT_LIBS   := -lcmocka -lfdt -lz -lpthread
+
+unit_named   = $(shell sed -n 's,^ *// sources: *,,p' $(1))
+unit_objects = $(patsubst %,$(UNIT_OUT)/obj/hypervisor/%.o,$(sort $(call unit_named,$(1))))
+
+UNIT_COMMON := $(sort $(wildcard hypervisor/arch/host/*.c hypervisor/lib/*.c))
+UNIT_HELP   := $(filter-out $(UNIT_TESTS),$(sort $(wildcard tests/unit/*.c)))
+UNIT_ARCHIVE := $(UNIT_OUT)/libhost.a
+
+.PHONY: unit unit-build
+unit: unit-build ## run the unit tests on this machine
+	@tests/run-unit $(UNIT_BINS)
+
+unit-build: $(UNIT_BINS)
+
+# Whatever a test does not name but refers to comes out of this archive.
+$(UNIT_ARCHIVE): $(UNIT_COMMON:%=$(UNIT_OUT)/obj/%.o) $(UNIT_HELP:%=$(UNIT_OUT)/obj/%.o)
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(Q)ar rcsD $@ $^
+
+define unit_program
+$(UNIT_OUT)/$(notdir $(1:.c=)): $(UNIT_OUT)/obj/$(1).o $(call unit_objects,$(1)) $(UNIT_ARCHIVE)
+	@echo '  TEST    $$@'
+	$$(Q)$(UNIT_CC) $(UNIT_FLAGS) -Wl,--gc-sections -o $$@ $$^ $(UNIT_LIBS)
+endef
+$(foreach test,$(UNIT_TESTS),$(eval $(call unit_program,$(test))))
+
+$(UNIT_OUT)/obj/tests/%.c.o: tests/%.c $(MK) mk/unit.mk $(UNIT_NEEDS)
+	@mkdir -p $(@D)
+	$(Q)$(UNIT_CC) $(UNIT_FLAGS) $(UNIT_TFLAGS) -MMD -MP -c -o $@ $<
+
+$(UNIT_OUT)/obj/hypervisor/%.c.o: hypervisor/%.c $(MK) mk/unit.mk $(UNIT_NEEDS)
+	@mkdir -p $(@D)
+	$(Q)$(UNIT_CC) $(UNIT_FLAGS) $(filter-out -Wframe-larger-than=%,$(WARNINGS)) -MMD -MP -c -o $@ $<
+
+-include $(shell find $(UNIT_OUT)/obj -name '*.d' 2>/dev/null)

@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: MIT
+"""The emulated machine: QEMU's arguments, and the device tree that names the domains to start.
+
+The tree is the one that QEMU makes for the same arguments (or the board's own, from Debian's kernel
+package), with /chosen as Xen's dom0less boot documents it: each module is loaded into memory by QEMU's
+`loader` device, where its node's `reg` says.
+"""
+
+import os
+import subprocess
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tree import Tree, cells64
+
+TOP = Path(__file__).resolve().parent.parent
+BUILD = Path(os.environ.get("BUILD") or TOP / "build").resolve()
+QEMU = BUILD / "bin/qemu-system-aarch64"
+IMAGE = BUILD / "image"
+XEN = BUILD / "debian/arm64/boot/xen-4.20-arm64"
+MIB = 1 << 20
+
+# How a guest's kernel is told its console; dom0's stands at the board's UART, domU's where Xen has it.
+DOMU_CONSOLE = "console=ttyAMA0 earlycon=pl011,0x22000000"
+
+
+@dataclass
+class Board:
+    """One of QEMU's machines."""
+    machine: str
+    modules: int               # where modules may be placed: above QEMU's own kernel and tree
+    console: str               # dom0's console, for its kernel's command line
+    stdout: str = None         # stdout-path, where the tree has none that serves
+    dtb: str = None            # the tree's file in Debian's kernel package; None: QEMU makes it
+
+
+BOARDS = {
+    "virt": Board("virt,virtualization=on", 0x4A000000, "console=ttyAMA0 earlycon=pl011,0x9000000"),
+    "zcu102": Board("xlnx-zcu102,virtualization=on", 0x0A000000, "console=ttyPS0 earlycon",
+                    dtb="xilinx/zynqmp-zcu102-rev1.0.dtb"),
+    "raspi4b": Board("raspi4b", 0x0A000000, "console=ttyAMA0 earlycon",
+                     dtb="broadcom/bcm2711-rpi-4-b.dtb"),
+}
+
+
+@dataclass
+class Domain:
+    """One domain as the device tree describes it; `properties` and `edit` are for what tests bend."""
+    name: str = "domU1"
+    kernel: Path = IMAGE / "Image"
+    ramdisk: Path = IMAGE / "domu.cpio.gz"
+    bootargs: str = None       # None: a shell on the domain's console
+    memory: int = 512          # MiB; dom0's comes from the hypervisor's command line
+    cpus: int = 1
+    vpl011: bool = True
+    properties: dict = field(default_factory=dict)
+    hardware: bool = False     # this is dom0: its modules stand in /chosen itself
+
+
+def dom0(**changes):
+    """The hardware domain: the modules for the devices that it gets come in its ramdisk."""
+    return Domain(**{"name": "dom0", "hardware": True, "ramdisk": IMAGE / "dom0.cpio.gz", **changes})
+
+
+def domus(count, **changes):
+    """`count` domains beside it."""
+    return [Domain(name="domU%d" % number, **changes) for number in range(1, count + 1)]
+
+
+def xen(**changes):
+    """A machine that boots Debian's Xen instead, where dom0's console is Xen's own."""
+    machine = Machine(**{"hypervisor": XEN, **changes})
+    if machine.bootargs is None:
+        machine.bootargs = "console=dtuart bootscrub=0 dom0_mem=%dM" % machine.dom0_memory
+    for domain in machine.domains:
+        if domain.hardware and domain.bootargs is None:
+            domain.bootargs = "console=hvc0 earlycon=xenboot rdinit=/init name=" + domain.name
+    return machine
+
+
+@dataclass
+class Machine:
+    """What there is to boot, and on what."""
+    hypervisor: Path = BUILD / "arm64/hospes"
+    board: str = "virt"
+    cpu: str = "cortex-a57"
+    gic: int = 3
+    cpus: int = 2
+    memory: int = None         # MiB; None: what the domains need
+    domains: list = field(default_factory=lambda: [dom0()] + domus(1))
+    bootargs: str = None       # the hypervisor's command line; None: the usual one
+    dom0_memory: int = 512     # MiB
+    bios: Path = None          # start this firmware instead of the hypervisor
+    edit: object = None        # called with the finished Tree: the place for tests to spoil it
+    qemu: list = field(default_factory=list)       # more arguments for QEMU
+    dtb: bytes = None          # a whole tree of the caller's own
+
+    def memory_size(self):
+        """MiB of the machine."""
+        if self.memory is not None:
+            return self.memory
+        return 1024 + sum(domain.memory + 128 for domain in self.domains if not domain.hardware)
+
+    def hardware_arguments(self):
+        """QEMU's arguments that the shape of its own device tree depends on."""
+        board = BOARDS[self.board]
+        arguments = ["-machine", board.machine]
+        if self.board == "virt":
+            arguments[1] += ",gic-version=%d" % self.gic
+            arguments += ["-cpu", self.cpu, "-smp", str(self.cpus), "-m", "%dM" % self.memory_size()]
+        elif self.memory is not None:
+            arguments += ["-m", "%dM" % self.memory]
+        if self.bios:
+            arguments += ["-bios", str(self.bios)]
+        return arguments + ["-display", "none", "-nodefaults", "-no-reboot", "-monitor", "none"]
+
+    def base_tree(self):
+        """The board's tree before anything is chosen in it."""
+        board = BOARDS[self.board]
+        if board.dtb:
+            found = sorted((BUILD / "debian/arm64").glob("usr/lib/linux-image-*/" + board.dtb))
+            return Tree(found[-1].read_bytes())
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "base.dtb"
+            arguments = self.hardware_arguments()
+            arguments[1] += ",dumpdtb=%s" % file
+            subprocess.run([str(QEMU)] + arguments, check=True, stdin=subprocess.DEVNULL,
+                           stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=60)
+            return Tree(file.read_bytes())
+
+    def compose(self):
+        """The finished device tree's bytes, and where QEMU loads which file: [(address, path)]."""
+        loads = []
+        if self.dtb is not None:
+            return self.dtb, loads
+        tree = self.base_tree()
+        board = BOARDS[self.board]
+        options = self.bootargs
+        if options is None:
+            options = "console=dtuart dom0_mem=%dM" % self.dom0_memory
+        tree.put("/chosen", "#address-cells", 2)
+        tree.put("/chosen", "#size-cells", 2)
+        tree.put("/chosen", "xen,xen-bootargs", options)
+        if board.stdout:
+            tree.put("/chosen", "stdout-path", board.stdout)
+        address = board.modules
+        for domain in self.domains:
+            address = self.add_domain(tree, domain, address, loads)
+        if self.edit:
+            self.edit(tree)
+        return tree.blob(), loads
+
+    def add_domain(self, tree, domain, address, loads):
+        """Describes one domain; returns the first free address behind its modules."""
+        top = "/chosen"
+        bootargs = domain.bootargs
+        if bootargs is None:
+            console = BOARDS[self.board].console if domain.hardware else DOMU_CONSOLE
+            bootargs = "%s rdinit=/init name=%s" % (console, domain.name)
+        if domain.hardware:
+            tree.put(top, "xen,dom0-bootargs", bootargs)
+        else:
+            top = "/chosen/" + domain.name
+            tree.put(top, "compatible", "xen,domain")
+            tree.put(top, "#address-cells", 2)
+            tree.put(top, "#size-cells", 2)
+            tree.put(top, "memory", cells64(domain.memory * 1024))
+            tree.put(top, "cpus", domain.cpus)
+            if domain.vpl011:
+                tree.put(top, "vpl011", True)
+        for name, value in domain.properties.items():
+            tree.put(top, name, value)
+        for kind, path in (("kernel", domain.kernel), ("ramdisk", domain.ramdisk)):
+            if path is None:
+                continue
+            path = Path(path)
+            node = "%s/module@%x" % (top, address)
+            size = path.stat().st_size
+            tree.put(node, "compatible", ["multiboot," + kind, "multiboot,module"])
+            tree.put(node, "reg", cells64(address, size))
+            if kind == "kernel" and not domain.hardware:
+                tree.put(node, "bootargs", bootargs)
+            loads.append((address, path))
+            address = (address + size + 2 * MIB - 1) // (2 * MIB) * (2 * MIB)
+        return address
+
+    def arguments(self, folder):
+        """All of QEMU's arguments but its console; the device tree is written into `folder`."""
+        blob, loads = self.compose()
+        file = Path(folder) / "machine.dtb"
+        file.write_bytes(blob)
+        arguments = self.hardware_arguments() + ["-dtb", str(file)]
+        if not self.bios:
+            arguments += ["-kernel", str(self.hypervisor)]
+        for address, path in loads:
+            arguments += ["-device", "loader,file=%s,addr=%#x,force-raw=on" % (path, address)]
+        return arguments + self.qemu
+
+
+def devices(disk, snapshot=True):
+    """QEMU's arguments for a disk and a network card that dom0 gets."""
+    drive = "file=%s,if=none,format=raw,id=disk0" % disk + (",snapshot=on" if snapshot else "")
+    return ["-drive", drive, "-device", "virtio-blk-device,drive=disk0",
+            "-netdev", "user,id=net0", "-device", "virtio-net-device,netdev=net0"]
