@@ -56,10 +56,16 @@ extern struct domain_configs domain_configs; /* constant after boot */
 
 /*
  * Reads /chosen of `fdt`. Never fails as a whole. The classic dom0 (kernel module directly under /chosen) takes
- * dom0_mem and dom0_max_vcpus from `options`, and `pcpus` where that says so. Modules are also to be reserved
+ * dom0_mem and dom0_max_vcpus from `options`, and `cpus` where that says so. Modules are also to be reserved
  * in boot_reserved by the caller, before memory is handed out (domain_config_modules()).
  */
-void domain_config_parse(const void *fdt, uint32_t pcpus, struct domain_configs *out);
+void domain_config_parse(const void *fdt, uint32_t cpus, struct domain_configs *out);
+
+/*
+ * The hypervisor's own command line: xen,xen-bootargs, else bootargs where that is not dom0's. Never NULL; points
+ * into `fdt`.
+ */
+const char *domain_config_hypervisor_cmdline(const void *fdt);
 
 /* Calls fn for each module's place, those of rejected domains and unknown modules included. */
 void domain_config_modules(const void *fdt,
