@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a test gets where it does not name the real source: options, a log in memory, panic(), and a
+ * heap over calloc() in which the address sanitizer sees every overrun and every leak. All of it
+ * weak.
+ */
+#include <asm/host.h>
+#include <hospes/cmdline.h>
+#include <hospes/heap.h>
+#include <hospes/log.h>
+#include <lib/format.h>
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WEAK __attribute__((weak))
+
+WEAK struct options options = {
+    .dom0_mem = MIB(512),
+    .loglvl = LOG_DEBUG,
+    .guest_loglvl = LOG_DEBUG,
+    .conring_size = KIB(64),
+    .bootscrub = true,
+};
+
+/* --- the log
+ * ------------------------------------------------------------------------------------------ */
+
+char host_log[16384];
+
+static size_t log_used;
+
+void host_log_clear(void)
+{
+    log_used = 0;
+    host_log[0] = '\0';
+}
+
+static void append(const char *fmt, ...) __printf(1, 2);
+static void append_v(const char *fmt, va_list args) __printf(1, 0);
+
+static void append_v(const char *fmt, va_list args)
+{
+    log_used += format_v(host_log + log_used, sizeof(host_log) - log_used, fmt, args);
+    if (log_used >= sizeof(host_log))
+        log_used = sizeof(host_log) - 1;
+}
+
+static void append(const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    append_v(fmt, args);
+    va_end(args);
+}
+
+WEAK void log_line(enum log_level level, const char *fmt, ...)
+{
+    va_list args;
+
+    (void)level;
+    va_start(args, fmt);
+    append_v(fmt, args);
+    va_end(args);
+    append("\n");
+}
+
+WEAK void log_guest(uint16_t domid, enum log_level level, const char *fmt, ...)
+{
+    va_list args;
+
+    (void)level;
+    append("(d%u) ", domid);
+    va_start(args, fmt);
+    append_v(fmt, args);
+    va_end(args);
+    append("\n");
+}
+
+WEAK void panic(const char *fmt, ...)
+{
+    char text[400];
+    va_list args;
+
+    va_start(args, fmt);
+    format_v(text, sizeof(text), fmt, args);
+    va_end(args);
+    host_stop(text);
+}
+
+/* --- the heap
+ * ----------------------------------------------------------------------------------------- */
+
+WEAK void heap_init(void)
+{
+}
+
+WEAK void *heap_alloc(uint64_t size)
+{
+    return calloc(1, size);
+}
+
+WEAK void *heap_calloc(uint64_t n, uint64_t size)
+{
+    return calloc(n, size);
+}
+
+WEAK void heap_free(void *p)
+{
+    free(p);
+}
+
+WEAK void *heap_alloc_pages(unsigned int order)
+{
+    void *p = aligned_alloc(FRAME_SIZE << order, FRAME_SIZE << order);
+
+    if (p != NULL)
+        memset(p, 0, FRAME_SIZE << order);
+    return p;
+}
+
+WEAK void heap_free_pages(void *p, unsigned int order)
+{
+    (void)order;
+    free(p);
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/* What the stand-in adds to a domain: counts of what was asked of it. */
+#ifndef ASM_DOMAIN_H
+#define ASM_DOMAIN_H
+
+#include <stdint.h>
+
+struct arch_domain {
+    uint32_t flushes;  /* of its translations */
+    uint32_t injected; /* interrupts */
+    uint32_t last_virq;
+};
+
+#endif

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The stand-in's memory: <hospes/map.h> and the architecture's part of <hospes/heap.h> and
+ * <hospes/frame.h>.
+ *
+ * Simulated RAM is a sparse file in memory. It is mapped twice at fixed distances from the machine
+ * address: in `ram` as tests and frame_map() see it, whole; and in `window` as the heap sees it,
+ * where a chunk can be accessed only between arch_heap_map_chunk() and arch_heap_unmap_chunk().
+ * What is no RAM cannot be accessed at all.
+ */
+#include <asm/host.h>
+#include <hospes/boot.h>
+#include <hospes/cpu.h>
+#include <hospes/frame.h>
+#include <hospes/heap.h>
+#include <hospes/log.h>
+#include <hospes/map.h>
+#include <hospes/pcpu.h>
+#include <hospes/pgtable.h>
+
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define CHUNK_BYTES MIB(2)
+
+static int ram_file = -1;
+static uint8_t *ram, *window;
+static struct frame *frame_table;
+
+uint32_t host_heap_chunks;
+uint32_t host_heap_chunks_left;
+
+/* Without core/boot.c the lists are there, and empty. */
+__attribute__((weak)) struct boot_ranges boot_ram, boot_reserved;
+__attribute__((weak)) int boot_range_add(struct boot_ranges *list, uint64_t start, uint64_t end,
+                                         const char *what)
+{
+    (void)list;
+    (void)start;
+    (void)end;
+    (void)what;
+    return 0;
+}
+
+static uint8_t *reserve(uint8_t *at, uint64_t bytes)
+{
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | (at != NULL ? MAP_FIXED : 0);
+    void *p = mmap(at, bytes, PROT_NONE, flags, -1, 0);
+
+    assert(p != MAP_FAILED);
+    return p;
+}
+
+void host_ram_reset(void)
+{
+    uint64_t table_bytes = (HOST_RAM_LIMIT >> FRAME_SHIFT) * sizeof(struct frame);
+
+    ram = reserve(ram, HOST_RAM_LIMIT);
+    window = reserve(window, HOST_RAM_LIMIT);
+    frame_table = (struct frame *)(void *)reserve((uint8_t *)frame_table, table_bytes);
+    if (ram_file >= 0)
+        close(ram_file);
+    ram_file = memfd_create("ram", 0);
+    assert(ram_file >= 0 && ftruncate(ram_file, (off_t)HOST_RAM_LIMIT) == 0);
+    memset(&boot_ram, 0, sizeof(boot_ram));
+    memset(&boot_reserved, 0, sizeof(boot_reserved));
+    host_heap_chunks = 0;
+    host_heap_chunks_left = UINT32_MAX;
+}
+
+static void *map_file(void *at, uint64_t offset, uint64_t bytes)
+{
+    return mmap(at, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, ram_file, (off_t)offset);
+}
+
+void host_ram_add(uint64_t start, uint64_t bytes)
+{
+    assert((start | bytes) % CHUNK_BYTES == 0 && start + bytes <= HOST_RAM_LIMIT);
+    assert(map_file(ram + start, start, bytes) == ram + start);
+    assert(boot_range_add(&boot_ram, start, start + bytes, NULL) == 0);
+}
+
+void *host_ram(maddr_t a)
+{
+    assert(a.v < HOST_RAM_LIMIT);
+    return ram + a.v;
+}
+
+/* --- the frame table
+ * ---------------------------------------------------------------------------------- */
+
+int arch_frame_table_map(mfn_t start, mfn_t end, void *meta, uint64_t bytes)
+{
+    uint64_t offset = (uint64_t)((uint8_t *)meta - ram);
+    struct frame *first = frame_table + start.v;
+
+    assert(((uintptr_t)first | offset | bytes) % FRAME_SIZE == 0);
+    assert((end.v - start.v) * sizeof(struct frame) <= bytes);
+    assert(map_file(first, offset, bytes) == first);
+    return 0;
+}
+
+struct frame *arch_frame_table(void)
+{
+    return frame_table;
+}
+
+/* --- the heap's window
+ * -------------------------------------------------------------------------------- */
+
+void *arch_heap_map_chunk(mfn_t m)
+{
+    uint64_t offset = mfn_to_maddr(m).v;
+
+    if (host_heap_chunks_left == 0)
+        return NULL;
+    host_heap_chunks_left--;
+    assert(offset % CHUNK_BYTES == 0 && offset < HOST_RAM_LIMIT);
+    assert(map_file(window + offset, offset, CHUNK_BYTES) == window + offset);
+    host_heap_chunks++;
+    return window + offset;
+}
+
+void arch_heap_unmap_chunk(void *chunk)
+{
+    assert(((uint8_t *)chunk - window) % (ptrdiff_t)CHUNK_BYTES == 0 && host_heap_chunks > 0);
+    reserve(chunk, CHUNK_BYTES);
+    host_heap_chunks--;
+}
+
+/*
+ * What is outside the window, such as calloc()ed memory that stands for the heap's, is its own
+ * machine address: above HOST_RAM_LIMIT, so that both ways are told apart.
+ */
+maddr_t arch_virt_to_maddr(const void *p)
+{
+    uintptr_t distance = (uintptr_t)p - (uintptr_t)window;
+
+    return MADDR(window != NULL && distance < HOST_RAM_LIMIT ? distance : (uintptr_t)p);
+}
+
+void *arch_heap_maddr_to_virt(maddr_t a)
+{
+    return a.v < HOST_RAM_LIMIT ? window + a.v : (void *)(uintptr_t)a.v;
+}
+
+/* --- short mappings
+ * ----------------------------------------------------------------------------------- */
+
+/* `slots` used at once are checked, and that they are given back in reverse order. */
+static void *map_slots(maddr_t a, uint64_t bytes)
+{
+    struct arch_pcpu *p = &this_pcpu()->arch;
+
+    assert(a.v % bytes == 0 && a.v + bytes <= HOST_RAM_LIMIT);
+    assert(p->nr_mapped < HOST_MAP_SLOTS);
+    p->mapped[p->nr_mapped++] = ram + a.v;
+    return ram + a.v;
+}
+
+static void unmap_slots(const void *mapped)
+{
+    struct arch_pcpu *p = &this_pcpu()->arch;
+
+    assert(p->nr_mapped > 0 && p->mapped[p->nr_mapped - 1] == mapped);
+    p->nr_mapped--;
+}
+
+void *frame_map(mfn_t m)
+{
+    return map_slots(mfn_to_maddr(m), FRAME_SIZE);
+}
+
+void frame_unmap(void *p)
+{
+    unmap_slots(p);
+}
+
+void *frame_map_2m(mfn_t m)
+{
+    return map_slots(mfn_to_maddr(m), CHUNK_BYTES);
+}
+
+void frame_unmap_2m(void *p)
+{
+    unmap_slots(p);
+}
+
+void maddr_read(void *to, maddr_t from, uint64_t bytes)
+{
+    memcpy(to, host_ram(from), bytes);
+}
+
+void maddr_write(maddr_t to, const void *from, uint64_t bytes)
+{
+    memcpy(host_ram(to), from, bytes);
+}
+
+void maddr_copy(maddr_t to, maddr_t from, uint64_t bytes)
+{
+    memcpy(host_ram(to), host_ram(from), bytes);
+}
+
+const void *ram_map_readonly(maddr_t start, uint64_t bytes)
+{
+    assert(start.v + bytes <= HOST_RAM_LIMIT);
+    return ram + start.v;
+}
+
+void ram_unmap(const void *p, uint64_t bytes)
+{
+    (void)p;
+    (void)bytes;
+}
+
+void arch_clear_pages(void *p, uint64_t pages)
+{
+    memset(p, 0, pages << FRAME_SHIFT);
+}
+
+void arch_cache_clean(const void *p, uint64_t bytes)
+{
+    (void)p;
+    (void)bytes;
+}
+
+void arch_icache_invalidate(void)
+{
+}
+
+void arch_pgtable_publish(const void *p, uint64_t bytes)
+{
+    (void)p;
+    (void)bytes;
+}
