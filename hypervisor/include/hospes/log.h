@@ -3,8 +3,9 @@
  * The hypervisor's log: what a user reads on the console and what `xl dmesg` will show.
  *
  * Formats are those of <lib/format.h>. Each message is one line without its '\n', written whole under the
- * console lock, prefixed "(hospes) ". Callable from anywhere in the hypervisor once console_init_early()
- * ran; before that lines go to the ring only. Never blocks on a slow UART longer than the line.
+ * console lock, prefixed "(hospes) "; cut at LOG_LINE_MAX, and control characters in it are shown as '?'. Callable
+ * from anywhere in the hypervisor, with any lock but the console's held, from console_init_early() on; before
+ * console_bind() lines go to the ring only, and from console_init() on nobody waits for the UART.
  */
 #ifndef HOSPES_LOG_H
 #define HOSPES_LOG_H
@@ -12,14 +13,17 @@
 #include <hospes/compiler.h>
 #include <hospes/types.h>
 
-enum log_level { LOG_ERR, LOG_WARN, LOG_INFO, LOG_DEBUG };
+/* LOG_NONE is a bound only: `loglvl=none` lets nothing through. */
+#define LOG_LINE_MAX 400u /* characters of a line, prefix not counted */
+
+enum log_level { LOG_NONE = -1, LOG_ERR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
 /* Writes a line if `level` is within `loglvl=`. */
 void log_line(enum log_level level, const char *fmt, ...) __printf(2, 3);
 
 /*
  * Writes a line that a guest can cause, if `level` is within `guest_loglvl=`. Lines are limited in rate
- * for all domains together; what was dropped is counted and said once. `domid` becomes part of the prefix.
+ * for all domains together; what was dropped is counted and said once. The line begins with "dN: ".
  */
 void log_guest(uint16_t domid, enum log_level level, const char *fmt, ...) __printf(3, 4);
 
@@ -33,6 +37,15 @@ void log_guest(uint16_t domid, enum log_level level, const char *fmt, ...) __pri
  * `noreboot` was given. For bugs of ours and for a machine that cannot work; never reachable by a guest.
  */
 __noreturn __cold void panic(const char *fmt, ...) __printf(1, 2);
+
+/* Within panic(): one line of what it tells, without '\n'. Takes no lock and waits for the UART. */
+__cold void panic_print(const char *fmt, ...) __printf(1, 2);
+
+/*
+ * Between log_unlimited(true) and (false) log_guest() leaves nothing out: the user has asked for it by a debug
+ * key. Counted.
+ */
+void log_unlimited(bool on);
 
 /* Panics if `cond` is false. For what only a bug of ours can make false. */
 #define assert(cond)                                                                               \

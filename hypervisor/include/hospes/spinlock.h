@@ -42,11 +42,17 @@ struct spinlock {
 
 #define SPINLOCK_INIT(r) ((struct spinlock){ .rank = (uint8_t)(r) })
 
+/* Checks the order and notes that this pCPU holds it; notes only; forgets. */
 #if HOSPES_DEBUG
 void lock_debug_acquire(const struct spinlock *l);
+void lock_debug_acquired(const struct spinlock *l);
 void lock_debug_release(const struct spinlock *l);
 #else
 static inline void lock_debug_acquire(const struct spinlock *l)
+{
+    (void)l;
+}
+static inline void lock_debug_acquired(const struct spinlock *l)
 {
     (void)l;
 }
@@ -73,14 +79,17 @@ static inline bool spin_trylock(struct spinlock *l)
     if (owner != next)
         return false;
     uint32_t want = (uint32_t)owner | (uint32_t)(uint16_t)(next + 1) << 16;
-    return __atomic_compare_exchange_n((uint32_t *)(void *)l, &seen, want, false, __ATOMIC_ACQUIRE,
-                                       __ATOMIC_RELAXED);
+    if (!__atomic_compare_exchange_n((uint32_t *)(void *)l, &seen, want, false, __ATOMIC_ACQUIRE,
+                                     __ATOMIC_RELAXED))
+        return false;
+    lock_debug_acquired(l);
+    return true;
 }
 
 static inline void spin_unlock(struct spinlock *l)
 {
-    __atomic_store_n(&l->owner, (uint16_t)(l->owner + 1), __ATOMIC_RELEASE);
     lock_debug_release(l);
+    __atomic_store_n(&l->owner, (uint16_t)(l->owner + 1), __ATOMIC_RELEASE);
 }
 
 #endif
