@@ -24,22 +24,25 @@ struct boot_ranges {
 extern struct boot_ranges boot_ram;      /* usable RAM */
 extern struct boot_ranges boot_reserved; /* parts that nobody may be given: firmware, modules, ourselves */
 
-/* Adds [start, end), merging what touches it. -ENOSPC when the list is full, -EINVAL when end <= start. */
+/*
+ * Adds those parts of [start, end) that the list does not have, merging what touches and has the same `what` (which
+ * is kept by reference). -ENOSPC when the list is full, -EINVAL when end <= start; then nothing was added.
+ */
 int boot_range_add(struct boot_ranges *list, uint64_t start, uint64_t end, const char *what);
 
-/* Cuts [start, end) out of the list. -ENOSPC when that needs one range too many. */
+/* Cuts [start, end) out of the list. -ENOSPC when that needs one range too many; then nothing was cut. */
 int boot_range_remove(struct boot_ranges *list, uint64_t start, uint64_t end);
 
 /* True if any byte of [start, end) is in the list; *hit (may be NULL) is the first range that overlaps. */
 bool boot_range_overlaps(const struct boot_ranges *list, uint64_t start, uint64_t end,
                          const struct boot_range **hit);
 
-/* True if all of it is in one range of the list. */
+/* True if all of it is in the list. */
 bool boot_range_contains(const struct boot_ranges *list, uint64_t start, uint64_t end);
 
 /*
  * Finds `bytes` of RAM aligned to `align`, in boot_ram and not in boot_reserved, and reserves them. Takes the
- * highest place below `below`. 0 when there is none.
+ * highest place that ends at `below` or lower. 0 when there is none.
  */
 maddr_t boot_alloc(uint64_t bytes, uint64_t align, uint64_t below, const char *what);
 
