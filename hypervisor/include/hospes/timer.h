@@ -30,6 +30,7 @@ struct timer_queue {
     uint32_t nr, capacity;
     struct timer *running;    /* whose function runs now */
     uint64_t programmed_ns;   /* what the hardware timer is set to */
+    uint64_t looked_ns;       /* when timer_run() last looked at the clock */
 };
 
 /* Nanoseconds since the machine was switched on; the same on every pCPU; never goes back. */
@@ -44,10 +45,16 @@ int timer_init(struct timer *t, void (*fn)(void *), void *arg);
 /* Stops it and gives its room back. */
 void timer_destroy(struct timer *t);
 
-/* (Re)arms `t` on pCPU `p` for `expires_ns`; a time past fires at once. Callers serialise per timer. */
+/*
+ * (Re)arms `t` on pCPU `p` for `expires_ns`; a time past fires at once, TIMER_NEVER disarms it. Callers serialise
+ * per timer.
+ */
 void timer_set(struct timer *t, struct pcpu *p, uint64_t expires_ns);
 
-/* Disarms it; when this returns its function is not running, unless called from that function. */
+/*
+ * Disarms it; when this returns its function is not running, unless called on the pCPU that runs it. Waits for that
+ * function: hold no lock that it takes.
+ */
 void timer_stop(struct timer *t);
 
 /* Runs what has expired on this pCPU and reprograms the hardware. Serves PENDING_TIMER. */
