@@ -1,1 +1,14 @@
 # SPDX-License-Identifier: MIT
+#
+# Boot tests: whole machines in QEMU, as many at a time as there are CPUs. Logs: build/logs.
+
+JOBS ?= $(shell nproc 2>/dev/null || echo 1)
+K    ?=
+
+PYTEST = PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest -o cache_dir=$(BUILD)/pytest
+
+.PHONY: test boot-test
+test: unit boot-test ## run all tests: unit tests, then boot tests
+
+boot-test: hypervisor guests image $(BUILD)/debian/firmware.stamp | $(BUILD)/host/test ## boot whole machines in QEMU (K=expression selects, JOBS=n at a time)
+	@$(PYTEST) -n $(JOBS) -q --hypervisor $(OUT)/hospes $(if $(K),-k '$(K)') tests/boot

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: MIT
+"""What every boot test gets: `boot`, which starts machines and ends them with the test."""
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import machine  # noqa: E402 pylint: disable=wrong-import-position
+
+
+def pytest_addoption(parser):
+    parser.addoption("--xen", action="store_true",
+                     help="boot Debian's Xen instead, to tell a fault of ours from one of the test's")
+    parser.addoption("--hypervisor", type=Path, default=machine.board.BUILD / "arm64/hospes",
+                     help="the image to test")
+
+
+@pytest.fixture
+def xen(request):
+    """Whether Debian's Xen is booted."""
+    return request.config.getoption("--xen")
+
+
+@pytest.fixture
+def boot(request, xen):
+    """boot(setting=...) starts a machine (settings: board.Machine) whose log is in build/logs."""
+    started = []
+    name = re.sub(r"[^A-Za-z0-9_.=-]+", "-", request.node.name).strip("-")
+
+    def start(**settings):
+        log = machine.board.BUILD / "logs" / ("%s-%d.log" % (name, len(started) + 1))
+        if not xen:
+            settings.setdefault("hypervisor", request.config.getoption("--hypervisor"))
+        started.append(machine.Machine(log, xen=xen, **settings))
+        return started[-1].start()
+
+    yield start
+    for each in started:
+        each.stop()

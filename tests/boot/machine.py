@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: MIT
+"""A whole machine in QEMU for a test: boot it, read and type at its console, end it."""
+
+import os
+import re
+import signal
+import sys
+import tempfile
+from pathlib import Path
+
+import pexpect
+
+TOP = Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(TOP / "image"))
+
+import board  # noqa: E402 pylint: disable=wrong-import-position
+
+# Seconds to wait for anything. Only a test that fails waits so long; a slow computer sets a factor.
+PATIENCE = 120 * float(os.environ.get("HOSPES_PATIENCE", "1"))
+
+ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+# Another domain's line; the focused domain's own behind Xen's prefix.
+OTHERS = re.compile(r"^(\(d\d+\) |\(XEN\) DOM\d+: ).*\n?", re.MULTILINE)
+PREFIX = re.compile(r"^\(XEN\) ", re.MULTILINE)
+
+
+class Machine:
+    """The machine's settings are those of board.Machine; `expect` and the rest act on its console."""
+
+    def __init__(self, log, xen=False, **settings):
+        self.settings = board.xen(**settings) if xen else board.Machine(**settings)
+        self.names = {"DOM0": "dom0"}
+        guests = [domain for domain in self.settings.domains if not domain.hardware]
+        self.names.update({"DOM%d" % number: domain.name for number, domain in enumerate(guests, 1)})
+        hardware = any(domain.hardware for domain in self.settings.domains)
+        self.focused = "dom0" if hardware or not guests else guests[0].name
+        self.slowly = xen  # its emulated UART loses the interrupt for what comes in one go
+        self.log = log
+        self.folder = tempfile.TemporaryDirectory(prefix="hospes-test-")
+        self.output = None
+        self.console = None
+
+    def start(self):
+        """Switches it on."""
+        arguments = self.settings.arguments(self.folder.name)
+        arguments += ["-chardev", "stdio,id=console,signal=off,mux=off", "-serial", "chardev:console"]
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        self.log.with_suffix(".command").write_text(" ".join([str(board.QEMU)] + arguments) + "\n")
+        (self.log.with_suffix(".dtb")).write_bytes((Path(self.folder.name) / "machine.dtb").read_bytes())
+        self.output = open(self.log, "w", encoding="utf-8", newline="")
+        self.console = pexpect.spawn(str(board.QEMU), arguments, timeout=PATIENCE, encoding="utf-8",
+                                     codec_errors="replace", echo=False, maxread=65536)
+        self.console.logfile_read = self.output
+        return self
+
+    def stop(self):
+        """Ends QEMU, by its own process number and no other."""
+        if self.console is not None:
+            if self.console.isalive():
+                for number in (signal.SIGTERM, signal.SIGKILL):
+                    self.console.kill(number)
+                    try:
+                        self.console.expect(pexpect.EOF, timeout=10)
+                        break
+                    except pexpect.TIMEOUT:
+                        continue
+            self.console.close(force=True)
+            self.output.close()
+            self.console = None
+        self.folder.cleanup()
+
+    def fail(self, wanted):
+        """Fails the test with the end of what the console said."""
+        text = ESCAPES.sub("", self.console.before or "")
+        tail = "\n".join(text.replace("\r", "").splitlines()[-40:])
+        raise AssertionError("never came: %s\nlog: %s\nthe console's last words:\n%s"
+                             % (wanted, self.log, tail)) from None
+
+    def expect(self, pattern, patience=PATIENCE):
+        """Waits for a regular expression on the console; returns its match."""
+        try:
+            self.console.expect(pattern, timeout=patience)
+        except (pexpect.TIMEOUT, pexpect.EOF):
+            self.fail(pattern)
+        return self.console.match
+
+    def expect_all(self, *patterns, patience=PATIENCE):
+        """Waits for several expressions, in whatever order they come."""
+        left = list(patterns)
+        while left:
+            try:
+                left.pop(self.console.expect(left, timeout=patience))
+            except (pexpect.TIMEOUT, pexpect.EOF):
+                self.fail(" and ".join(left))
+
+    def expect_off(self, patience=PATIENCE):
+        """Waits for the machine to switch itself off (or to reset: QEMU then ends too)."""
+        try:
+            self.console.expect(pexpect.EOF, timeout=patience)
+        except pexpect.TIMEOUT:
+            self.fail("the machine's end")
+
+    def send(self, text):
+        """Types at the console."""
+        for part in text if self.slowly else [text]:
+            self.console.send(part)
+
+    def switch(self):
+        """Ctrl-A three times; returns who has the keyboard now: a domain's name, or "hypervisor"."""
+        self.send("\x01\x01\x01")
+        target = self.expect(r"Serial input to (\S+)")[1]
+        self.focused = self.names.get(target, "hypervisor")
+        return self.focused
+
+    def focus(self, name):
+        """Gives the keyboard to a domain or to "hypervisor"."""
+        for _ in range(len(self.names) + 2):
+            if self.focused == name:
+                return
+            self.switch()
+        raise AssertionError("Ctrl-A never reaches %s" % name)
+
+    def shell(self, name):
+        """Gives the keyboard to a domain's shell and waits for its prompt."""
+        self.focus(name)
+        self.send("\r")
+        self.expect(re.escape(name + "# "))
+
+    def run(self, command, patience=PATIENCE):
+        """Runs a command in the focused domain's shell; returns (exit status, output)."""
+        # The quotes keep the echo of the command line from being taken for the output.
+        self.send("echo 'be''gin'; %s; echo 'en''d='$?\r" % command)
+        self.expect(r"begin\r+\n", patience)
+        status = int(self.expect(r"(?:\(XEN\) )?end=(\d+)\r+\n", patience)[1])
+        text = ESCAPES.sub("", self.console.before).replace("\r", "")
+        self.expect(re.escape(self.focused + "# "), patience)
+        return status, PREFIX.sub("", OTHERS.sub("", text))
