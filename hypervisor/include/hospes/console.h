@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The console: one physical UART shared by the hypervisor's log and every domain. doc/console.md tells more.
+ * The console: one physical UART shared by the hypervisor's log and every domain. doc/console.md
+ * tells more.
  *
- * Output: log lines go to the ring (`conring_size=`) and the UART. A domain's bytes go straight out while it has
- * the focus; otherwise they are collected to lines, and written whole, prefixed "(dN) ". Each domain has a budget
- * of bytes in a period: one that floods is held back (console_domain_room() says 0, its UART stays busy)
- * without delaying others.
- * Input: to the domain that has the focus. Ctrl-A three times moves it on: DOM0, DOM1, ..., the hypervisor, DOM0,
- * saying "*** Serial input to DOM1 (type 'CTRL-a' three times to switch input)". With the focus on the hypervisor
- * each key runs the handler registered for it by console_key().
+ * Output: log lines go to the log ring (`conring_size=`) and the UART. A domain's bytes go straight
+ * out while it has the focus; otherwise they are collected to lines, and written whole, prefixed
+ * "(dN) ". All domains share a budget of bytes in a second: one that floods is held back
+ * (console_domain_write() says false, its UART stays busy) without delaying others.
+ * Input: to the domain that has the focus. Ctrl-A three times moves it on: DOM0, DOM1, ..., the
+ * hypervisor, DOM0, saying "*** Serial input to DOM1 (type 'CTRL-a' three times to switch input)".
+ * With the focus on the hypervisor each key runs the handler registered for it by console_key().
  *
- * Locks: LOCK_CONSOLE guards rings, focus and line buffers, LOCK_UART the device. Nobody calls a domain's
- * `receive` with either held.
+ * Locks: LOCK_CONSOLE guards rings, focus and line buffers, LOCK_UART the device. Nobody calls a
+ * domain's `receive` or `room` with either held.
  */
 #ifndef HOSPES_CONSOLE_H
 #define HOSPES_CONSOLE_H
@@ -21,82 +22,110 @@
 struct domain;
 struct uart;
 
+/* Characters of a domain's line; longer ones are cut into several. */
+#define CONSOLE_LINE_MAX 256u
+
 /*
- * A driver of a physical UART. `probe`d from the device tree; one is bound. Functions are called with LOCK_UART
- * held and must not wait for anything but the device itself.
+ * A driver of a physical UART. `probe`d from the device tree; one is bound. Functions are called
+ * with LOCK_UART held and must not wait for anything but the device itself.
  */
 struct uart_driver {
     const char *const *compatible; /* NULL-terminated */
-    /* Takes over the device whose registers are at `regs`; line settings stay as firmware left them. */
+    /* Takes over the device at `regs`; line settings stay as firmware left them. 0 or -errno. */
     int (*init)(struct uart *u);
-    bool (*tx_ready)(struct uart *u);           /* can take a byte now */
+    bool (*tx_ready)(struct uart *u); /* can take a byte now */
     void (*tx)(struct uart *u, uint8_t byte);
-    bool (*rx)(struct uart *u, uint8_t *byte);  /* false: nothing received */
-    void (*irq_enable)(struct uart *u);         /* receive interrupts on */
-    void (*irq_ack)(struct uart *u);            /* clears what is latched */
-    void (*tx_irq)(struct uart *u, bool on);    /* interrupt when tx_ready; NULL: cannot */
+    bool (*rx)(struct uart *u, uint8_t *byte); /* false: nothing received */
+    void (*irq_enable)(struct uart *u);        /* receive interrupts on */
+    void (*irq_ack)(struct uart *u); /* clears what is latched; comes before rx() and tx() */
+    void (*tx_irq)(struct uart *u, bool on); /* interrupt when tx_ready; NULL: cannot */
 };
 
 struct uart {
     const struct uart_driver *driver;
     volatile uint8_t *regs;
     uint64_t regs_size;
-    uint32_t reg_shift;  /* 8250: registers stand 2^reg_shift bytes apart */
-    uint32_t reg_width;  /* 8250: bytes to an access, 1 or 4 */
-    uint32_t clock_hz;   /* 0: not known */
-    uint64_t phys;       /* for messages */
-    uint32_t irq;        /* hypervisor interrupt number, 0: none, polled by a timer */
+    uint32_t reg_shift; /* 8250: registers stand 2^reg_shift bytes apart */
+    uint32_t reg_width; /* 8250: bytes to an access, 1 or 4 */
+    uint32_t clock_hz;  /* 0: not known */
+    uint64_t phys;      /* for messages */
+    uint32_t irq;       /* hypervisor interrupt number, 0: none, polled by a timer */
+    uint32_t credit;    /* driver's own: bytes that the FIFO takes without being asked again */
 };
 
-/* Every driver, for probing in order. drivers/uart.c */
+/* Every driver, for probing in order, and NULL. drivers/uart.c */
 extern const struct uart_driver *const uart_drivers[];
 
-/* The ring only. Usable as the first thing that boot does. */
-void console_init_early(void);
-
-/* Binds the UART; from here lines are written out, the ring's content first. */
+/*
+ * Binds the UART, initialised by its driver's init(); from here lines are written out, the ring's
+ * content first. *u stays.
+ */
 void console_bind(struct uart *u);
 
-/* With memory and interrupts up: ring of conring_size, input, budgets. 0 or -errno. */
-int console_init(void);
+/*
+ * With memory, timers and interrupts up: ring of conring_size, input, output by interrupts. What
+ * cannot be had is said and done without. Once, on the pCPU that booted.
+ */
+void console_init(void);
 
 /* The UART's interrupt, or its poll timer. */
 void console_interrupt(void *unused);
 
-/* A domain's console end. The creator fills in all but what console.c says is its own. */
+/* Writes a line of the hypervisor: `text` has neither prefix nor '\n'. Callable as log_line() is,
+ * which it serves. */
+void console_line(const char *text);
+
+/* A domain's console end. The creator fills in all but what console.c says is its own, which is
+ * zero at first. */
 struct console_domain {
     struct domain *domain;
     uint16_t domid;
-    /* Gives the domain a byte that the user typed. False: its buffer is full, the byte is dropped. */
+    /* Gives the domain a byte that the user typed. False: its buffer is full, the byte is lost. */
     bool (*receive)(struct console_domain *c, uint8_t byte);
-    /* It had no room (console_domain_room() was 0) and has now. Any pCPU, no lock held. */
+    /* A console_domain_write() was refused, it is worth trying again. Any pCPU, no lock held. */
     void (*room)(struct console_domain *c);
 
-    /* console.c's: */
-    struct console_domain *next;
-    char line[256];
+    /* console.c's, under LOCK_CONSOLE: */
+    struct console_domain *next; /* in the list of all, by domid */
+    char line[CONSOLE_LINE_MAX]; /* not in the transmit ring yet: its line, or in focus raw bytes */
     uint32_t line_len;
-    uint32_t tokens;           /* bytes it may still write in this period */
-    uint64_t refilled_ns;
-    bool starved;              /* room() is owed */
+    uint32_t calls; /* of receive() or room() that run now */
+    int32_t tokens; /* bytes it may still write; below 0: it owes for prefixes */
+    uint8_t escape; /* enum escape_state: how far into a terminal's escape sequence it is */
+    bool ready;     /* `line` may go out, and waits for its turn */
+    bool hungry;    /* waits for tokens */
+    bool starved;   /* room() is owed */
+    bool cut;       /* its line was longer than `line`, the first part is out */
 };
 
+/* Joins and leaves. Removal writes out an unfinished line, and waits for receive() and room() to
+ * return. */
 void console_domain_add(struct console_domain *c);
-void console_domain_remove(struct console_domain *c); /* writes out an unfinished line */
+void console_domain_remove(struct console_domain *c);
 
-/* How many bytes the domain may write now. */
+/* How many bytes console_domain_write() would take now, for all it knows. */
 uint32_t console_domain_room(struct console_domain *c);
 
-/* Writes one byte of the domain's. One beyond console_domain_room() is dropped. */
-void console_domain_write(struct console_domain *c, uint8_t byte);
+/* Takes one byte of the domain's; false: no room for it, room() will be called when there is. Locks
+ * up to LOCK_VUART may be held. */
+bool console_domain_write(struct console_domain *c, uint8_t byte);
 
-/* Runs fn, with no lock held, when the user types `key` at the hypervisor. */
+/* Runs fn, with no lock held, when the user types `key` at the hypervisor. Boot only. */
 void console_key(char key, const char *help, void (*fn)(void));
 
-/* Writes raw text, ungated, for panic(): takes no lock and waits for the UART. */
+/* Registers the hypervisor's own keys. core/debug_keys.c */
+void debug_keys_init(void);
+
+/*
+ * For panic(): console_panic_begin() keeps all others from the UART and writes out what waits in
+ * the ring. console_panic_write() writes raw text ('\n' as "\r\n"). Both take no lock and wait for
+ * the UART.
+ */
+void console_panic_begin(void);
 void console_panic_write(const char *text);
 
-/* Copies the ring's text, oldest first, from position *pos (0 at first) on; returns bytes. For `xl dmesg`. */
+/* Copies the ring's text, oldest first, from position *pos (0 at first) on; returns bytes. For `xl
+ * dmesg`. */
 uint64_t console_ring_read(uint64_t *pos, char *to, uint64_t bytes);
 
 #endif

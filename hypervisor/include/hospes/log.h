@@ -4,7 +4,7 @@
  *
  * Formats are those of <lib/format.h>. Each message is one line without its '\n', written whole under the
  * console lock, prefixed "(hospes) "; cut at LOG_LINE_MAX, and control characters in it are shown as '?'. Callable
- * from anywhere in the hypervisor, with any lock but the console's held, from console_init_early() on; before
+ * from anywhere in the hypervisor, with any lock but the console's held, from the first line of C on; before
  * console_bind() lines go to the ring only, and from console_init() on nobody waits for the UART.
  */
 #ifndef HOSPES_LOG_H
@@ -13,9 +13,9 @@
 #include <hospes/compiler.h>
 #include <hospes/types.h>
 
-/* LOG_NONE is a bound only: `loglvl=none` lets nothing through. */
 #define LOG_LINE_MAX 400u /* characters of a line, prefix not counted */
 
+/* LOG_NONE is a bound only: `loglvl=none` lets nothing through. */
 enum log_level { LOG_NONE = -1, LOG_ERR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
 /* Writes a line if `level` is within `loglvl=`. */
@@ -42,8 +42,8 @@ __noreturn __cold void panic(const char *fmt, ...) __printf(1, 2);
 __cold void panic_print(const char *fmt, ...) __printf(1, 2);
 
 /*
- * Between log_unlimited(true) and (false) log_guest() leaves nothing out: the user has asked for it by a debug
- * key. Counted.
+ * Between log_unlimited(true) and (false) nothing is left out, neither by level nor by rate: a debug key's output.
+ * Counted.
  */
 void log_unlimited(bool on);
 

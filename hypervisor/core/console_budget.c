@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Who may write to the console: one stock of tokens (bytes) for all domains, filled at a constant
+ * rate.
+ *
+ * While nobody is hungry, a domain without tokens takes a portion from the stock. Who finds it
+ * empty is hungry, and from then on what comes in is shared out equally among the hungry at each
+ * tick of the console's timer; so nobody waits longer for being quieter than others.
+ */
+#include "console_internal.h"
+#include <hospes/timer.h>
+#include <lib/bits.h>
+
+#define NS_PER_TOKEN 7629u /* 128 KiB in a second */
+#define STOCK_MAX    16384
+#define PORTION      256
+
+static int32_t stock = STOCK_MAX;
+static uint64_t filled_ns;
+static int32_t hungry;
+
+static void fill(void)
+{
+    uint64_t now = clock_ns();
+    uint64_t come = now > filled_ns ? (now - filled_ns) / NS_PER_TOKEN : 0;
+
+    if (come >= (uint64_t)(STOCK_MAX - stock)) {
+        stock = STOCK_MAX;
+        filled_ns = now;
+    } else {
+        stock += (int32_t)come;
+        filled_ns += come * NS_PER_TOKEN;
+    }
+}
+
+bool budget_ask(struct console_domain *c)
+{
+    if (likely(c->tokens > 0))
+        return true;
+    if (c->hungry)
+        return false;
+    if (hungry == 0) {
+        fill();
+        int32_t portion = min(stock, PORTION);
+        stock -= portion;
+        c->tokens += portion;
+        if (c->tokens > 0)
+            return true;
+    }
+    c->hungry = true;
+    hungry++;
+    return false;
+}
+
+void budget_share(void)
+{
+    if (hungry == 0)
+        return;
+    fill();
+    int32_t share = stock / hungry;
+    for (struct console_domain *c = console_domains; c; c = c->next) {
+        if (!c->hungry)
+            continue;
+        stock -= share;
+        c->tokens += share;
+        if (c->tokens > 0)
+            budget_leave(c);
+    }
+}
+
+void budget_leave(struct console_domain *c)
+{
+    if (c->hungry) {
+        c->hungry = false;
+        hungry--;
+    }
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/* The hypervisor's keys at the console: what a developer asks of a running machine. */
+#include <hospes/console.h>
+#include <hospes/cpu.h>
+#include <hospes/domain.h>
+#include <hospes/frame.h>
+#include <hospes/heap.h>
+#include <hospes/log.h>
+#include <hospes/pcpu.h>
+#include <hospes/sched.h>
+
+/* What this pCPU runs. One at a time, so that the lines of two do not mix. */
+static void dump_pcpu(void *unused)
+{
+    static bool busy;
+    struct pcpu *p = this_pcpu();
+    struct vcpu *v = p->current;
+
+    (void)unused;
+    while (__atomic_exchange_n(&busy, true, __ATOMIC_ACQUIRE))
+        arch_cpu_relax();
+    if (v) {
+        log_err("CPU %u: runs d%uv%u, pending %x", p->id, v->domain->id, v->id,
+                read_once(p->pending));
+        arch_vcpu_dump(v);
+    } else {
+        log_err("CPU %u: idle, pending %x", p->id, read_once(p->pending));
+    }
+    store_release(busy, false);
+}
+
+static void dump_pcpus(void)
+{
+    dump_pcpu(NULL);
+    pcpu_call_others(dump_pcpu, NULL);
+}
+
+static void dump_memory(void)
+{
+    uint64_t taken, used;
+
+    frame_dump();
+    heap_usage(&taken, &used);
+    log_err("heap: %llu KiB of %llu KiB used", (unsigned long long)used >> 10,
+            (unsigned long long)taken >> 10);
+}
+
+static void dump_all(void)
+{
+    dump_pcpus();
+    domain_dump_all();
+    sched_dump();
+    dump_memory();
+}
+
+static void reset(void)
+{
+    console_line("Resetting the machine");
+    arch_machine_reset();
+    console_line("It cannot be reset");
+}
+
+void debug_keys_init(void)
+{
+    console_key('d', "CPUs: what each runs, with registers", dump_pcpus);
+    console_key('q', "domains and their vCPUs", domain_dump_all);
+    console_key('r', "run queues of the scheduler", sched_dump);
+    console_key('g', "memory", dump_memory);
+    console_key('m', "memory", dump_memory);
+    console_key('*', "all of the above", dump_all);
+    console_key('R', "resets the machine", reset);
+}
