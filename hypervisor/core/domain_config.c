@@ -6,7 +6,7 @@
  * A domain's node is read property by property through one table; what needs more than one property is checked
  * when all are read. Every mistake is told, then the domain is left out.
  */
-#include "domain_modules.h"
+#include <hospes/domain_modules.h>
 
 #include <hospes/boot.h>
 #include <hospes/cmdline.h>

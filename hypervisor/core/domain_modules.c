@@ -3,7 +3,7 @@
  * Boot modules: kernels, ramdisks and device trees that the boot loader left in memory, as nodes under /chosen or a
  * domain's node tell. Xen's bindings (docs/misc/arm/device-tree/booting.txt), old names included.
  */
-#include "domain_modules.h"
+#include <hospes/domain_modules.h>
 
 #include <hospes/boot.h>
 #include <hospes/errno.h>

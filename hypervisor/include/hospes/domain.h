@@ -73,6 +73,12 @@ void domain_put(struct domain *d);
 /* Calls fn for each domain, in order of number, with LOCK_DOMAIN_LIST held. */
 void domain_for_all(void (*fn)(struct domain *d, void *arg), void *arg);
 
+/* Creates its vCPUs, once its interrupt controller is there. 0 or -ENOMEM. */
+int domain_create_vcpus(struct domain *d);
+
+/* Frees a domain whose vCPUs do not run, and whose memory is gone (p2m_teardown_step()). */
+void domain_destroy(struct domain *d);
+
 /* CREATED -> RUNNING: switches vCPU 0 on. */
 void domain_start(struct domain *d);
 

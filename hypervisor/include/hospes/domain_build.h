@@ -1,63 +1,87 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Building a domain from its configuration: memory, kernel, ramdisk, device tree, first registers.
+ * Building a domain from its configuration: memory, devices, kernel, ramdisk, device tree, first registers.
  *
- * domain_build() is used at boot and, as steps of deferred work, for a restart. It fails with one line telling
- * what was wrong, leaving nothing behind.
+ * A builder does it in steps of at most about a millisecond, so that a domain can start again while others run;
+ * at boot domain_build() takes all of them at once. Modules and the host's device tree stay in memory for this.
  */
 #ifndef HOSPES_DOMAIN_BUILD_H
 #define HOSPES_DOMAIN_BUILD_H
 
 #include <hospes/domain.h>
 #include <hospes/domain_config.h>
+#include <hospes/kernel_image.h>
 
-/* Makes the domain and everything in it, CREATED, ready for domain_start(). 0 or -errno. */
-int domain_build(const struct domain_config *config, struct domain **out);
-
-/* Where a kernel is to be put and begins, as its header asks. */
-struct kernel_image {
-    enum { KERNEL_LINUX, KERNEL_ELF, KERNEL_RAW } kind;
-    uint64_t text_offset;  /* from a 2 MiB boundary; LINUX and RAW */
-    uint64_t image_bytes;  /* memory it needs, its bss included */
-    uint64_t file_bytes;   /* what is copied (uncompressed) */
-    bool gzip;             /* the module is compressed */
-    gaddr_t entry;         /* set by kernel_load() */
-    gaddr_t start;         /* set by kernel_load() */
-};
-
-/*
- * Looks at the module: Image (Linux Documentation/arch/arm64/booting.rst, EFI stub or not), gzip of one, ELF64, EFI
- * zboot wrapping a gzip Image; anything else is RAW, entered at its first byte. 0, -EINVAL for one that is recognisably
- * for another machine or cut short, with a line that says so.
- */
-int kernel_probe(const struct boot_module *m, struct kernel_image *k);
-
-/*
- * Copies or unpacks it into the domain, in the bank [bank, bank + bytes) of its RAM, at the place its header asks.
- * k->file_bytes becomes exact. 0, -ENOSPC, -EINVAL (damaged).
- */
-int kernel_load(struct domain *d, const struct boot_module *m, struct kernel_image *k, gaddr_t bank,
-                uint64_t bytes);
-
-/* --- contract of each architecture ------------------------------------------------------------------- */
+#define DOMAIN_LAYOUT_BANKS 16
 
 struct domain_layout {
     struct {
         gaddr_t start;
         uint64_t bytes;
-    } bank[DOMAIN_CONFIG_BANKS];
+    } bank[DOMAIN_LAYOUT_BANKS];
     uint32_t nr_banks;
-    gaddr_t ramdisk;          /* 0 bytes: none */
+    uint64_t memory_bytes;   /* in these banks so far */
+    gaddr_t ramdisk;         /* 0 bytes: none */
     uint64_t ramdisk_bytes;
-    gaddr_t tables;           /* where the device tree is */
+    gaddr_t tables;          /* where the device tree is */
+    uint64_t tables_bytes;   /* room for it */
 };
 
-/* Gives the domain its memory, in the banks that the layout then lists. */
-int arch_domain_build_memory(struct domain *d, const struct domain_config *c, struct domain_layout *l);
-/* Its virtual devices, its interrupts and, for the hardware domain, the machine's devices. */
+enum domain_build_stage {
+    BUILD_CREATE,
+    BUILD_MEMORY,
+    BUILD_DEVICES,
+    BUILD_KERNEL,
+    BUILD_RAMDISK,
+    BUILD_TABLES,
+    BUILD_DONE,
+    BUILD_UNDO, /* it failed: what there is of the domain goes */
+};
+
+struct domain_builder {
+    const struct domain_config *config;
+    struct domain *domain;   /* with rc = 0 at the end: CREATED, ready for domain_start() */
+    int rc;                  /* of the whole: 0 or -errno */
+    /* domain_build.c's: */
+    enum domain_build_stage stage;
+    struct domain_layout layout;
+    struct kernel_image kernel;
+    struct kernel_load load;
+    uint64_t done;           /* bytes of the ramdisk */
+};
+
+/* Prepares `b`, whose memory is the caller's; nothing is allocated yet. */
+void domain_build_begin(struct domain_builder *b, const struct domain_config *config);
+
+/*
+ * One step. True: call again. False: it is done, or failed with one line telling what was wrong, leaving nothing behind
+ * (b->domain is NULL then).
+ *
+ * libfdt and zlib, which work here, use floating-point registers: no vCPU's may be live in this pCPU.
+ */
+bool domain_build_step(struct domain_builder *b);
+
+/* All steps. Boot only. 0 or -errno. */
+int domain_build(const struct domain_config *config, struct domain **out);
+
+/* --- contract of each architecture ------------------------------------------------------------------- */
+
+/*
+ * Gives the domain some more of its memory, in the banks that the layout then lists. 1: call again; 0: it has all;
+ * -ENOMEM, -EBUSY (xen,static-mem in use), -EINVAL: after a line. Frames given are mapped, so that teardown finds
+ * them.
+ */
+int arch_domain_build_memory(struct domain *d, const struct domain_config *c,
+                             struct domain_layout *l);
+/*
+ * Its virtual devices, its interrupts and, for the hardware domain, the machine's devices; the vCPUs are created after
+ * that. Tells what is wrong.
+ */
 int arch_domain_build_devices(struct domain *d, const struct domain_config *c);
+/* Room that its device tree needs, at most 2 MiB. */
+uint64_t arch_domain_tables_bytes(const struct domain_config *c);
 /* Writes the device tree to l->tables; vCPU 0's registers as the boot protocol wants them. */
-int arch_domain_build_tables(struct domain *d, const struct domain_config *c, struct domain_layout *l,
-                             const struct kernel_image *k);
+int arch_domain_build_tables(struct domain *d, const struct domain_config *c,
+                             const struct domain_layout *l, const struct kernel_image *k);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Between domain_config.c and domain_modules.c: the files that a boot loader lists under /chosen. */
-#ifndef CORE_DOMAIN_MODULES_H
-#define CORE_DOMAIN_MODULES_H
+#ifndef HOSPES_DOMAIN_MODULES_H
+#define HOSPES_DOMAIN_MODULES_H
 
 #include <hospes/domain_config.h>
 #include <hospes/dt.h>

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+/* Building domains, stage by stage; where kernel, ramdisk and tables go in their memory. */
+#include <hospes/cpu.h>
+#include <hospes/domain_build.h>
+#include <hospes/errno.h>
+#include <hospes/heap.h>
+#include <hospes/log.h>
+#include <lib/bits.h>
+#include <lib/format.h>
+
+/* Xen's toolstack puts tables and ramdisk this far from the start of memory, out of the way of kernels that grow. */
+#define MODULES_OFFSET MIB(128)
+
+/* --- stages: 0: done, go to the next; 1: call again; -errno: told --------------------------------------- */
+
+static int stage_create(struct domain_builder *b)
+{
+    const struct domain_config *c = b->config;
+    int rc = kernel_probe(&c->kernel, &b->kernel);
+
+    if (rc)
+        return rc;
+    rc = domain_create(c->id, c->vcpus, &b->domain);
+    if (rc) {
+        log_err("%s: cpus = <%u>: no memory for the domain (%d)", c->node, c->vcpus, rc);
+        return rc;
+    }
+    struct domain *d = b->domain;
+    d->config = c;
+    d->hardware = c->hardware;
+    d->direct_map = c->direct_map;
+    d->mmio.trap_unmapped = c->trap_unmapped;
+    format(d->name, sizeof(d->name), "%s", c->name);
+    return 0;
+}
+
+static int stage_memory(struct domain_builder *b)
+{
+    return arch_domain_build_memory(b->domain, b->config, &b->layout);
+}
+
+static int stage_devices(struct domain_builder *b)
+{
+    int rc = arch_domain_build_devices(b->domain, b->config);
+
+    if (rc)
+        return rc;
+    rc = domain_create_vcpus(b->domain);
+    if (rc)
+        log_err("%s: cpus = <%u>: no memory for the vCPUs", b->config->node, b->config->vcpus);
+    return rc;
+}
+
+/* Tables (aligned to their size, which keeps them in one 2 MiB block) and ramdisk behind the kernel in one bank. */
+static bool place_in_bank(struct domain_layout *l, uint64_t start, uint64_t end, uint64_t free)
+{
+    uint64_t ramdisk = align_up(l->ramdisk_bytes, FRAME_SIZE);
+    uint64_t tables = align_up(start, MIB(2)) + MODULES_OFFSET;
+
+    if (tables >= free && tables + MIB(2) <= end && end - tables - MIB(2) >= ramdisk) {
+        l->tables = GADDR(tables);
+        l->ramdisk = GADDR(tables + MIB(2));
+        return true;
+    }
+    if (end - start < ramdisk)
+        return false;
+    l->ramdisk = GADDR(align_down(end - ramdisk, FRAME_SIZE));
+    if (l->ramdisk.v < l->tables_bytes)
+        return false;
+    l->tables = GADDR(align_down(l->ramdisk.v - l->tables_bytes, l->tables_bytes));
+    return l->tables.v >= free;
+}
+
+static int place_all(struct domain_builder *b)
+{
+    const struct domain_config *c = b->config;
+    struct domain_layout *l = &b->layout;
+
+    l->ramdisk_bytes = c->ramdisk.bytes;
+    l->tables_bytes = arch_domain_tables_bytes(c);
+    for (uint32_t i = 0; i < l->nr_banks; i++) {
+        uint64_t start = l->bank[i].start.v, bytes = l->bank[i].bytes;
+        if (kernel_place(&b->kernel, l->bank[i].start, bytes))
+            continue;
+        if (place_in_bank(l, start, start + bytes, b->kernel.end.v))
+            return 0;
+        for (uint32_t j = 0; j < l->nr_banks; j++) {
+            start = l->bank[j].start.v;
+            if (j != i && place_in_bank(l, start, start + l->bank[j].bytes, start))
+                return 0;
+        }
+    }
+    log_err("%s: memory = %lu KiB: too small, or at the wrong place, for its kernel and ramdisk (%lu KiB)",
+            c->node, (unsigned long)(l->memory_bytes >> 10),
+            (unsigned long)((c->ramdisk.bytes + b->kernel.segment[0].bytes) >> 10));
+    return -ENOSPC;
+}
+
+static int stage_kernel(struct domain_builder *b)
+{
+    if (!b->load.k) {
+        int rc = place_all(b);
+        if (rc)
+            return rc;
+        kernel_load_begin(&b->load, b->domain, &b->config->kernel, &b->kernel);
+    }
+    return kernel_load_step(&b->load);
+}
+
+static int stage_ramdisk(struct domain_builder *b)
+{
+    kernel_load_end(&b->load);
+    return module_copy_step(b->domain, b->layout.ramdisk, b->config->ramdisk.start,
+                            b->config->ramdisk.bytes, &b->done);
+}
+
+static int stage_tables(struct domain_builder *b)
+{
+    int rc = arch_domain_build_tables(b->domain, b->config, &b->layout, &b->kernel);
+
+    if (!rc)
+        arch_icache_invalidate();
+    return rc;
+}
+
+static int (*const stages[BUILD_DONE])(struct domain_builder *b) = {
+    [BUILD_CREATE] = stage_create,   [BUILD_MEMORY] = stage_memory,
+    [BUILD_DEVICES] = stage_devices, [BUILD_KERNEL] = stage_kernel,
+    [BUILD_RAMDISK] = stage_ramdisk, [BUILD_TABLES] = stage_tables,
+};
+
+/* --- the whole -------------------------------------------------------------------------------------- */
+
+void domain_build_begin(struct domain_builder *b, const struct domain_config *config)
+{
+    *b = (struct domain_builder){ .config = config };
+}
+
+static void fail(struct domain_builder *b, int rc)
+{
+    b->rc = rc;
+    b->stage = BUILD_UNDO;
+    kernel_load_end(&b->load);
+}
+
+/* Takes back what there is, in steps too: most of it memory. */
+static void undo(struct domain_builder *b)
+{
+    if (b->domain && p2m_teardown_step(b->domain))
+        return;
+    if (b->domain)
+        domain_destroy(b->domain);
+    b->domain = NULL;
+    b->stage = BUILD_DONE;
+}
+
+static void tell(const struct domain_builder *b)
+{
+    const struct domain_layout *l = &b->layout;
+
+    log_info("d%u \"%s\": %u vCPU%s, %lu KiB, kernel 0x%lx, ramdisk 0x%lx, device tree 0x%lx",
+             b->config->id, b->config->name, b->config->vcpus, b->config->vcpus == 1 ? "" : "s",
+             (unsigned long)(l->memory_bytes >> 10), (unsigned long)b->kernel.start.v,
+             (unsigned long)(l->ramdisk_bytes ? l->ramdisk.v : 0), (unsigned long)l->tables.v);
+}
+
+bool domain_build_step(struct domain_builder *b)
+{
+    if (b->stage == BUILD_UNDO) {
+        undo(b);
+    } else if (b->stage < BUILD_DONE) {
+        int rc = stages[b->stage](b);
+        if (rc < 0)
+            fail(b, rc);
+        else if (rc == 0)
+            b->stage++;
+        if (b->stage == BUILD_DONE)
+            tell(b);
+    }
+    return b->stage != BUILD_DONE;
+}
+
+int domain_build(const struct domain_config *config, struct domain **out)
+{
+    struct domain_builder *b = heap_alloc(sizeof(*b));
+    int rc = -ENOMEM;
+
+    if (b) {
+        domain_build_begin(b, config);
+        while (domain_build_step(b))
+            ;
+        rc = b->rc;
+        *out = b->domain;
+    }
+    heap_free(b);
+    return rc;
+}

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+/* Bringing boot modules into a domain's memory, in steps that take at most about a millisecond. */
+#include <hospes/errno.h>
+#include <hospes/frame.h>
+#include <hospes/gunzip.h>
+#include <hospes/heap.h>
+#include <hospes/kernel_image.h>
+#include <hospes/log.h>
+#include <hospes/p2m.h>
+#include <lib/bits.h>
+
+/* What a slow core (A53) does in well under a millisecond. */
+#define COPY_STEP    KIB(512)
+#define UNPACK_STEP  KIB(128)
+#define UNPACK_PIECE KIB(16) /* the buffer in between */
+
+/*
+ * Makes reserved memory that will be overwritten as a whole RAM as it is. Clearing it first would cost as much as the
+ * copy.
+ */
+static void claim(struct domain *d, gaddr_t start, uint64_t bytes)
+{
+    uint64_t frames = MIB(2) >> FRAME_SHIFT, end = align_down(start.v + bytes, MIB(2));
+
+    for (uint64_t at = align_up(start.v, MIB(2)); at < end; at += MIB(2)) {
+        enum p2m_type type;
+        unsigned int order;
+        gfn_t gfn = gaddr_to_gfn(GADDR(at));
+        mfn_t m = p2m_lookup(d, gfn, &type, &order);
+        if (type == P2M_RESERVED && order >= FRAME_ORDER_2M)
+            (void)p2m_map(d, gfn, m, frames, P2M_RAM); /* -ENOMEM: left reserved, cleared when touched */
+    }
+}
+
+int module_copy_step(struct domain *d, gaddr_t to, maddr_t from, uint64_t bytes, uint64_t *done)
+{
+    /* Steps end at 2 MiB / 4 of the target, so that a block is claimed by its first step. */
+    uint64_t at = to.v + *done;
+    uint64_t n = min(bytes - *done, COPY_STEP - at % COPY_STEP);
+
+    if (n && (*done == 0 || is_aligned(at, MIB(2)))) {
+        uint64_t block = align_down(at, MIB(2));
+        if (block >= to.v && to.v + bytes - block >= MIB(2))
+            claim(d, GADDR(block), MIB(2));
+    }
+    int rc = n ? p2m_copy_module(d, GADDR(at), maddr_add(from, *done), n) : 0;
+    if (rc)
+        return rc;
+    *done += n;
+    return *done < bytes;
+}
+
+void kernel_load_begin(struct kernel_load *l, struct domain *d, const struct boot_module *m,
+                       const struct kernel_image *k)
+{
+    *l = (struct kernel_load){ .d = d, .m = m, .k = k };
+}
+
+void kernel_load_end(struct kernel_load *l)
+{
+    gunzip_end(l->gunzip);
+    heap_free(l->buffer);
+    l->gunzip = NULL;
+    l->buffer = NULL;
+}
+
+static int damaged(const struct kernel_load *l)
+{
+    log_err("%s: reg = 0x%lx, 0x%lx bytes: the kernel is damaged: gzip cannot unpack it",
+            l->m->node, (unsigned long)l->m->start.v, (unsigned long)l->m->bytes);
+    return -EINVAL;
+}
+
+static int unpack_begin(struct kernel_load *l)
+{
+    if (l->gunzip)
+        return 0;
+    l->buffer = heap_alloc(UNPACK_PIECE);
+    l->gunzip = gunzip_begin(l->k->from, l->k->from_bytes);
+    if (!l->buffer || !l->gunzip) {
+        log_err("%s: no memory to unpack the kernel", l->m->node);
+        return -ENOMEM;
+    }
+    claim(l->d, l->k->start, l->k->file_bytes);
+    return 0;
+}
+
+static int unpack_step(struct kernel_load *l)
+{
+    int rc = unpack_begin(l);
+
+    for (uint64_t end = l->done + UNPACK_STEP; !rc && l->done < end;) {
+        uint32_t got;
+        rc = gunzip_read(l->gunzip, l->buffer, UNPACK_PIECE, &got);
+        /* The length was taken from the file's end, and memory found for it: more than that is a lie. */
+        if (rc || l->done + got > l->k->file_bytes)
+            return damaged(l);
+        if (got == 0)
+            return l->done == l->k->file_bytes ? 0 : damaged(l);
+        rc = p2m_copy_to(l->d, gaddr_add(l->k->start, l->done), l->buffer, got);
+        l->done += got;
+    }
+    return rc ? rc : 1;
+}
+
+/* Clears [at, end) where it is not going to be found clear anyway. At most one step's worth; returns how far it came. */
+static int clear_step(struct kernel_load *l, gaddr_t at, uint64_t bytes, uint64_t *cleared)
+{
+    if (!l->buffer)
+        l->buffer = heap_alloc(UNPACK_PIECE);
+    if (!l->buffer)
+        return -ENOMEM;
+    *cleared = 0;
+    for (uint32_t i = 0; i < COPY_STEP / UNPACK_PIECE && *cleared < bytes; i++) {
+        enum p2m_type type;
+        unsigned int order;
+        gaddr_t here = gaddr_add(at, *cleared);
+        uint64_t n = min(bytes - *cleared, UNPACK_PIECE);
+        p2m_lookup(l->d, gaddr_to_gfn(here), &type, &order);
+        if (type == P2M_RESERVED) {
+            uint64_t block = FRAME_SIZE << min(order, (unsigned int)FRAME_ORDER_2M);
+            n = min(bytes - *cleared, block - here.v % block);
+        } else if (p2m_copy_to(l->d, here, l->buffer, n)) {
+            return -EFAULT;
+        }
+        *cleared += n;
+    }
+    return 0;
+}
+
+static int copy_step(struct kernel_load *l)
+{
+    const struct kernel_segment *s = &l->k->segment[l->segment];
+    gaddr_t to = GADDR(s->place + l->k->shift);
+    int rc = 0;
+
+    if (l->done < s->file_bytes) {
+        rc = module_copy_step(l->d, to, maddr_add(l->k->from, s->offset), s->file_bytes, &l->done);
+    } else if (l->k->kind == KERNEL_ELF && l->done < s->bytes) {
+        uint64_t cleared;
+        rc = clear_step(l, gaddr_add(to, l->done), s->bytes - l->done, &cleared);
+        l->done += rc ? 0 : cleared;
+    } else {
+        l->segment++;
+        l->done = 0;
+    }
+    return rc < 0 ? rc : l->segment < l->k->nr_segments;
+}
+
+int kernel_load_step(struct kernel_load *l)
+{
+    int rc = l->k->gzip ? unpack_step(l) : copy_step(l);
+
+    if (rc == -EFAULT)
+        log_err("%s: the kernel's place is not in the domain's memory", l->m->node);
+    return rc;
+}
