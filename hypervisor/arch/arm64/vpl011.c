@@ -142,7 +142,7 @@ static void received(struct vpl011 *u)
 
 static bool console_receive(struct console_domain *c, uint8_t byte)
 {
-    struct vpl011 *u = c->domain->arch.vpl011;
+    struct vpl011 *u = c->device;
 
     spin_lock(&u->lock);
     bool room = u->rx_count < QUEUE_BYTES;
@@ -162,7 +162,7 @@ static bool console_receive(struct console_domain *c, uint8_t byte)
 
 static void console_room(struct console_domain *c)
 {
-    struct vpl011 *u = c->domain->arch.vpl011;
+    struct vpl011 *u = c->device;
 
     spin_lock(&u->lock);
     drain(u);
@@ -317,16 +317,10 @@ static const struct mmio_reg registers[] = {
     { UARTID, sizeof(ids) * 4, WIDTHS, read_id, NULL },
 };
 
-static enum exit_action access(struct vcpu *v, struct mmio_access *a, void *device)
+static __noinline enum exit_action access_any(struct vcpu *v, struct mmio_access *a, void *device)
 {
     struct vpl011 *u = device;
 
-    /* Guests poll it. All its bits that are ever set are in the lowest byte, so any width reads the
-     * same. */
-    if (likely(a->offset == UARTFR && !a->write)) {
-        a->value = read_once(u->fr);
-        return EXIT_HANDLED;
-    }
     spin_lock(&u->lock);
     enum exit_action action =
         mmio_table_access(v, a, device, registers, (uint32_t)array_size(registers));
@@ -334,6 +328,19 @@ static enum exit_action access(struct vcpu *v, struct mmio_access *a, void *devi
     if (a->size < 8)
         a->value &= BIT(8 * a->size) - 1;
     return action;
+}
+
+static enum exit_action access(struct vcpu *v, struct mmio_access *a, void *device)
+{
+    const struct vpl011 *u = device;
+
+    /* Guests poll it. All its bits that are ever set are in the lowest byte, so any width reads the
+     * same. */
+    if (likely(a->offset == UARTFR && !a->write)) {
+        a->value = read_once(u->fr);
+        return EXIT_HANDLED;
+    }
+    return access_any(v, a, device);
 }
 
 /* --- coming and going --- */
@@ -356,10 +363,9 @@ int vpl011_create(struct domain *d, gaddr_t base, uint32_t virq)
         heap_free(u);
         return err;
     }
-    d->arch.vpl011 = u;
     d->console = (struct console_domain){
-        .domain = d,
         .domid = d->id,
+        .device = u,
         .receive = console_receive,
         .room = console_room,
     };
@@ -369,9 +375,9 @@ int vpl011_create(struct domain *d, gaddr_t base, uint32_t virq)
 
 void vpl011_destroy(struct domain *d)
 {
-    if (!d->arch.vpl011)
+    if (!d->console.device)
         return;
     console_domain_remove(&d->console);
-    heap_free(d->arch.vpl011);
-    d->arch.vpl011 = NULL;
+    heap_free(d->console.device);
+    d->console.device = NULL;
 }

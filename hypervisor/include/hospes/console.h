@@ -78,8 +78,8 @@ void console_line(const char *text);
 /* A domain's console end. The creator fills in all but what console.c says is its own, which is
  * zero at first. */
 struct console_domain {
-    struct domain *domain;
     uint16_t domid;
+    void *device; /* the creator's own: its UART */
     /* Gives the domain a byte that the user typed. False: its buffer is full, the byte is lost. */
     bool (*receive)(struct console_domain *c, uint8_t byte);
     /* A console_domain_write() was refused, it is worth trying again. Any pCPU, no lock held. */

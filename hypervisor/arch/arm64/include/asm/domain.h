@@ -6,11 +6,8 @@
 #include <asm/vgic.h>
 #include <stdint.h>
 
-struct vpl011;
-
 struct arch_domain {
     struct vgic vgic;
-    struct vpl011 *vpl011;   /* NULL: none */
     uint64_t cntvoff;        /* CNTVOFF_EL2 of its vCPUs: ticks */
     uint64_t vttbr;          /* root of stage 2 and VMID */
 };
