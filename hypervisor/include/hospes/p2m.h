@@ -76,7 +76,7 @@ void p2m_destroy(struct domain *d);
 
 /* --- contract of each architecture ------------------------------------------------------------------- */
 
-extern const struct pgtable_format arch_p2m_format;
+extern struct pgtable_format arch_p2m_format; /* constant once the first domain exists */
 void arch_p2m_init(struct domain *d);
 
 /* Forgets this domain's translations of [gfn, gfn + frames) on all pCPUs; frames = UINT64_MAX: all. */

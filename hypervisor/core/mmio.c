@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/* The dispatcher of emulated accesses; <hospes/mmio.h> has the contract. */
+#include <hospes/domain.h>
+#include <hospes/errno.h>
+#include <hospes/heap.h>
+#include <hospes/mmio.h>
+#include <hospes/vcpu.h>
+
+int mmio_add(struct domain *d, gaddr_t start, uint64_t bytes, mmio_handler_fn *handler,
+             void *device)
+{
+    struct mmio_space *s = &d->mmio;
+    uint32_t at = s->nr;
+
+    if (!bytes || start.v + bytes < start.v)
+        return -EINVAL;
+    for (uint32_t i = 0; i < s->nr; i++)
+        if (start.v < s->regions[i].start.v + s->regions[i].bytes &&
+            s->regions[i].start.v < start.v + bytes)
+            return -EEXIST;
+    if (s->nr == s->capacity) {
+        uint32_t capacity = s->capacity ? 2 * s->capacity : 8;
+        struct mmio_region *more = heap_calloc(capacity, sizeof(*more));
+
+        if (!more)
+            return -ENOMEM;
+        for (uint32_t i = 0; i < s->nr; i++)
+            more[i] = s->regions[i];
+        heap_free(s->regions);
+        s->regions = more;
+        s->capacity = capacity;
+    }
+    for (; at > 0 && s->regions[at - 1].start.v > start.v; at--)
+        s->regions[at] = s->regions[at - 1];
+    s->regions[at] = (struct mmio_region){ start, bytes, handler, device };
+    s->nr++;
+    return 0;
+}
+
+void mmio_destroy(struct domain *d)
+{
+    heap_free(d->mmio.regions);
+    d->mmio.regions = NULL;
+    d->mmio.nr = d->mmio.capacity = 0;
+}
+
+enum exit_action mmio_dispatch(struct vcpu *v, struct mmio_access *a)
+{
+    const struct mmio_space *s = &v->domain->mmio;
+    const struct mmio_region *r = s->regions;
+    uint32_t n = s->nr;
+
+    /* The last region that starts at or below the address, by halves. */
+    while (n > 1) {
+        uint32_t half = n / 2;
+
+        if (r[half].start.v <= a->addr.v) {
+            r += half;
+            n -= half;
+        } else {
+            n = half;
+        }
+    }
+    if (!n)
+        return EXIT_FAULT;
+    a->offset = a->addr.v - r->start.v;
+    if (a->offset >= r->bytes || a->size > r->bytes - a->offset)
+        return EXIT_FAULT;
+    return r->handler(v, a, r->device);
+}
+
+enum exit_action mmio_table_access(struct vcpu *v, struct mmio_access *a, void *device,
+                                   const struct mmio_reg *table, uint32_t entries)
+{
+    const struct mmio_reg *reg = NULL;
+    uint32_t low = 0, high = entries, index;
+
+    while (low < high) {
+        uint32_t middle = (low + high) / 2;
+
+        if (table[middle].offset <= a->offset)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low)
+        reg = &table[low - 1];
+    if (!reg || a->offset >= (uint64_t)reg->offset + reg->span) {
+        a->value = 0;
+        return EXIT_HANDLED;
+    }
+    if (!(reg->widths & a->size))
+        return EXIT_FAULT;
+    index = (uint32_t)a->offset - reg->offset;
+    if (!a->write)
+        a->value = reg->read ? reg->read(v, device, index, a->size) : 0;
+    else if (reg->write)
+        reg->write(v, device, index, a->size, a->value);
+    return EXIT_HANDLED;
+}

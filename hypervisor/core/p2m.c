@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MIT */
+/* Guest-to-machine mappings; <hospes/p2m.h> has the contract, pgtable.c walks. */
+#include <hospes/cpu.h>
+#include <hospes/domain.h>
+#include <hospes/errno.h>
+#include <hospes/frame.h>
+#include <hospes/heap.h>
+#include <hospes/map.h>
+#include <hospes/p2m.h>
+#include <lib/bitmap.h>
+#include <lib/bits.h>
+
+#define MAX_VMIDS 256 /* what every CPU has; 0 is nobody's */
+
+/* Leaves looked at in one step of teardown: with 2 MiB blocks, that many references dropped takes well under 1 ms. */
+#define TEARDOWN_FRAMES 4096
+
+static DECLARE_BITMAP(vmids, MAX_VMIDS);
+
+static const uint32_t type_flags[P2M_TYPES] = {
+    [P2M_RAM] = PG_R | PG_W | PG_X | PG_VALID,
+    [P2M_RAM_RO] = PG_R | PG_X | PG_VALID,
+    [P2M_RESERVED] = 0,
+    [P2M_DEVICE] = PG_R | PG_W | PG_DEVICE | PG_VALID,
+};
+
+static struct p2m *p2m_of(struct pgtable *pt)
+{
+    return container_of(pt, struct p2m, pt);
+}
+
+static void *table_alloc(struct pgtable *pt)
+{
+    void *page = heap_alloc_pages(0);
+
+    if (page)
+        p2m_of(pt)->nr_tables++;
+    return page;
+}
+
+static void table_free(struct pgtable *pt, void *page)
+{
+    p2m_of(pt)->nr_tables--;
+    heap_free_pages(page, 0);
+}
+
+static void table_flush(struct pgtable *pt, uint64_t addr, uint64_t bytes)
+{
+    struct domain *d = container_of(p2m_of(pt), struct domain, p2m);
+
+    arch_p2m_flush(d, GFN(addr >> FRAME_SHIFT), bytes >> FRAME_SHIFT);
+}
+
+int p2m_init(struct domain *d)
+{
+    struct p2m *p2m = &d->p2m;
+    unsigned int vmid = 1;
+    int err;
+
+    p2m->lock = SPINLOCK_INIT(LOCK_P2M);
+    p2m->lowest = UINT64_MAX;
+    p2m->pt.alloc = table_alloc;
+    p2m->pt.free = table_free;
+    p2m->pt.flush = table_flush;
+    while (vmid < MAX_VMIDS && bitmap_test_and_set(vmids, vmid))
+        vmid++;
+    if (vmid == MAX_VMIDS)
+        return -EBUSY;
+    p2m->vmid = (uint16_t)vmid;
+    err = pgtable_init(&p2m->pt, &arch_p2m_format);
+    if (err) {
+        bitmap_atomic_clear(vmids, vmid);
+        return err;
+    }
+    p2m->nr_tables = (uint64_t)1 << arch_p2m_format.top_order;
+    arch_p2m_init(d);
+    return 0;
+}
+
+int p2m_map(struct domain *d, gfn_t gfn, mfn_t mfn, uint64_t frames, enum p2m_type type)
+{
+    struct p2m *p2m = &d->p2m;
+    struct pgtable_leaf leaf = { .maddr = mfn_to_maddr(mfn),
+                                 .flags = type_flags[type],
+                                 .type = type };
+    uint64_t addr = gfn_to_gaddr(gfn).v, bytes = frames << FRAME_SHIFT;
+    int err;
+
+    if (gfn.v > UINT64_MAX >> FRAME_SHIFT || frames > UINT64_MAX >> FRAME_SHIFT)
+        return -EINVAL;
+    spin_lock(&p2m->lock);
+    err = pgtable_map(&p2m->pt, addr, bytes, &leaf);
+    if (err == -ENOMEM)
+        (void)pgtable_unmap(&p2m->pt, addr, bytes);
+    if (!err) {
+        p2m->lowest = min(p2m->lowest, gfn.v);
+        p2m->highest = max(p2m->highest, gfn.v + frames);
+    }
+    spin_unlock(&p2m->lock);
+    return err;
+}
+
+int p2m_unmap(struct domain *d, gfn_t gfn, uint64_t frames)
+{
+    int err;
+
+    spin_lock(&d->p2m.lock);
+    err = pgtable_unmap(&d->p2m.pt, gfn_to_gaddr(gfn).v, frames << FRAME_SHIFT);
+    spin_unlock(&d->p2m.lock);
+    return err;
+}
+
+/* Under the lock. */
+static mfn_t lookup(struct domain *d, gfn_t gfn, enum p2m_type *type, unsigned int *order)
+{
+    struct pgtable_leaf leaf;
+
+    *type = P2M_NONE;
+    *order = 0;
+    if (!pgtable_lookup(&d->p2m.pt, gfn_to_gaddr(gfn).v, &leaf, order))
+        return MFN_NONE;
+    *type = (enum p2m_type)leaf.type;
+    return mfn_add(maddr_to_mfn(leaf.maddr), gfn.v & (((uint64_t)1 << *order) - 1));
+}
+
+mfn_t p2m_lookup(struct domain *d, gfn_t gfn, enum p2m_type *type, unsigned int *order)
+{
+    unsigned int ignored;
+    mfn_t m;
+
+    spin_lock(&d->p2m.lock);
+    m = lookup(d, gfn, type, order ? order : &ignored);
+    spin_unlock(&d->p2m.lock);
+    return m;
+}
+
+/* Clears and maps the reserved block of at most 2 MiB around `gfn`, found at `m`. Under the lock. */
+static bool populate(struct domain *d, gfn_t gfn, mfn_t m, unsigned int order)
+{
+    uint64_t frames = (uint64_t)1 << min(order, (unsigned int)FRAME_ORDER_2M);
+    uint64_t in_block = gfn.v & (frames - 1);
+    struct pgtable_leaf leaf = { .maddr = mfn_to_maddr(MFN(m.v - in_block)),
+                                 .flags = type_flags[P2M_RAM],
+                                 .type = P2M_RAM };
+
+    frame_clear(MFN(m.v - in_block), frames);
+    return pgtable_map(&d->p2m.pt, (gfn.v - in_block) << FRAME_SHIFT, frames << FRAME_SHIFT,
+                       &leaf) == 0;
+}
+
+bool p2m_handle_fault(struct domain *d, gfn_t gfn)
+{
+    enum p2m_type type;
+    unsigned int order;
+    bool retry;
+    mfn_t m;
+
+    spin_lock(&d->p2m.lock);
+    m = lookup(d, gfn, &type, &order);
+    if (type == P2M_RESERVED)
+        retry = populate(d, gfn, m, order);
+    else
+        retry = type == P2M_RAM;
+    spin_unlock(&d->p2m.lock);
+    return retry;
+}
+
+enum copy_direction { COPY_TO, COPY_FROM, COPY_MODULE };
+
+/*
+ * Copies frame by frame, or by blocks where they are mapped as such. A reserved block is cleared first, as the guest
+ * would find it.
+ */
+static int copy(struct domain *d, gaddr_t ga, void *to, const void *from, maddr_t module,
+                uint64_t bytes, enum copy_direction direction)
+{
+    uint64_t done = 0;
+
+    while (done < bytes) {
+        gfn_t gfn = gaddr_to_gfn(gaddr_add(ga, done));
+        uint64_t offset, n;
+        enum p2m_type type;
+        unsigned int order;
+        mfn_t m = p2m_lookup(d, gfn, &type, &order);
+
+        if (type == P2M_RESERVED && p2m_handle_fault(d, gfn))
+            continue;
+        if (type != P2M_RAM && !(type == P2M_RAM_RO && direction == COPY_FROM))
+            return -EFAULT;
+        offset = (ga.v + done) & FRAME_MASK;
+        n = ((uint64_t)1 << (order + FRAME_SHIFT)) -
+            ((ga.v + done) & (((uint64_t)1 << (order + FRAME_SHIFT)) - 1));
+        n = min(n, bytes - done);
+        switch (direction) {
+        case COPY_TO:
+            maddr_write(maddr_add(mfn_to_maddr(m), offset), (const uint8_t *)from + done, n);
+            break;
+        case COPY_FROM:
+            maddr_read((uint8_t *)to + done, maddr_add(mfn_to_maddr(m), offset), n);
+            break;
+        case COPY_MODULE:
+            maddr_copy(maddr_add(mfn_to_maddr(m), offset), maddr_add(module, done), n);
+            break;
+        }
+        done += n;
+    }
+    return 0;
+}
+
+int p2m_copy_to(struct domain *d, gaddr_t to, const void *from, uint64_t bytes)
+{
+    return copy(d, to, NULL, from, MADDR(0), bytes, COPY_TO);
+}
+
+int p2m_copy_from(struct domain *d, void *to, gaddr_t from, uint64_t bytes)
+{
+    return copy(d, from, to, NULL, MADDR(0), bytes, COPY_FROM);
+}
+
+int p2m_copy_module(struct domain *d, gaddr_t to, maddr_t from, uint64_t bytes)
+{
+    return copy(d, to, NULL, NULL, from, bytes, COPY_MODULE);
+}
+
+bool p2m_teardown_step(struct domain *d)
+{
+    struct p2m *p2m = &d->p2m;
+    uint64_t budget = TEARDOWN_FRAMES;
+    bool more = true;
+
+    spin_lock(&p2m->lock);
+    while (budget) {
+        struct pgtable_leaf leaf;
+        unsigned int order;
+        uint64_t addr, frames, done;
+
+        more = p2m->lowest < p2m->highest &&
+               pgtable_next(&p2m->pt, p2m->lowest << FRAME_SHIFT, p2m->highest << FRAME_SHIFT,
+                            &addr, &leaf, &order);
+        if (!more)
+            break;
+        /* Of a block that is larger than the budget, its part from where the last step ended. */
+        done = max(addr, p2m->lowest << FRAME_SHIFT) - addr;
+        frames = ((uint64_t)1 << order) - (done >> FRAME_SHIFT);
+        if (leaf.type != P2M_DEVICE) {
+            frames = min(frames, budget);
+            frame_free(maddr_to_mfn(maddr_add(leaf.maddr, done)), frames);
+            d->tot_pages -= min(frames, d->tot_pages);
+        }
+        budget -= min(frames, budget);
+        p2m->lowest = ((addr + done) >> FRAME_SHIFT) + frames;
+    }
+    spin_unlock(&p2m->lock);
+    return more;
+}
+
+void p2m_destroy(struct domain *d)
+{
+    struct p2m *p2m = &d->p2m;
+
+    if (!p2m->pt.root)
+        return;
+    arch_p2m_flush(d, GFN(0), UINT64_MAX);
+    pgtable_destroy(&p2m->pt);
+    bitmap_atomic_clear(vmids, p2m->vmid);
+}
