@@ -29,7 +29,7 @@ enum pcpu_pending {
 struct vcpu;
 
 struct pcpu {
-    struct vcpu *current;  /* whose registers are loaded; NULL while idle or in deferred work */
+    struct vcpu *current;  /* whose state is loaded; one that blocked may stay so while the pCPU idles */
     uint32_t pending;      /* enum pcpu_pending */
     uint32_t id;           /* dense number */
     struct sched_pcpu sched;

@@ -55,10 +55,17 @@ void vcpu_down(struct vcpu *v);
  */
 struct vcpu *vcpu_next(struct pcpu *p);
 
+/* Begins to run vCPUs on this pCPU, for ever. */
+__noreturn void vcpu_run_loop(void);
+
 /* --- contract of each architecture ------------------------------------------------------------------- */
 
 int arch_vcpu_init(struct vcpu *v);      /* 0 or -ENOMEM */
 void arch_vcpu_destroy(struct vcpu *v);
+/* Registers as after a reset; not running. */
+void arch_vcpu_reset(struct vcpu *v);
+/* Enters `v` with an empty stack. */
+__noreturn void arch_vcpu_enter_first(struct vcpu *v);
 /* Moves what exits leave in the hardware into `v`, and back. On the pCPU concerned. */
 void arch_vcpu_save(struct vcpu *v);
 void arch_vcpu_load(struct vcpu *v);

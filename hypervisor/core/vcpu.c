@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * vCPUs: creation, blocking, and what a pCPU does between two entries into a guest.
+ *
+ * Waiting without losing a wake-up: the vCPU first says that it is blocked, then looks for interrupts once more; who
+ * pends one first makes it visible, then looks whether the vCPU is blocked. A full barrier stands between on both sides,
+ * so at least one of them sees the other.
+ */
+#include <hospes/cpu.h>
+#include <hospes/domain.h>
+#include <hospes/heap.h>
+#include <hospes/log.h>
+#include <hospes/pcpu.h>
+#include <hospes/vcpu.h>
+#include <hospes/work.h>
+
+struct vcpu *vcpu_create(struct domain *d, uint32_t id)
+{
+    struct vcpu *v = heap_alloc(sizeof(*v));
+
+    if (!v)
+        return NULL;
+    v->domain = d;
+    v->id = id;
+    if (sched_unit_init(&v->sched, true))
+        goto no_unit;
+    if (arch_vcpu_init(v))
+        goto no_arch;
+    arch_vcpu_reset(v);
+    return v;
+
+no_arch:
+    sched_unit_destroy(&v->sched);
+no_unit:
+    heap_free(v);
+    return NULL;
+}
+
+void vcpu_destroy(struct vcpu *v)
+{
+    arch_vcpu_destroy(v);
+    sched_unit_destroy(&v->sched);
+    heap_free(v);
+}
+
+static void unblock(struct vcpu *v)
+{
+    write_once(v->blocked, false);
+    sched_wake(&v->sched);
+}
+
+void vcpu_block(struct vcpu *v)
+{
+    write_once(v->blocked, true);
+    sched_block(&v->sched);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if (arch_vcpu_has_interrupt(v))
+        unblock(v);
+}
+
+void vcpu_kick(struct vcpu *v)
+{
+    struct pcpu *p;
+
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if (read_once(v->blocked)) {
+        unblock(v);
+        return;
+    }
+    /* If it is not loaded there, it will look when it is; a pCPU that has just changed gets a kick too many. */
+    p = read_once(v->sched.pcpu);
+    if (read_once(p->current) == v)
+        pcpu_kick(p, PENDING_DELIVER);
+}
+
+void vcpu_up(struct vcpu *v)
+{
+    write_once(v->online, true);
+    write_once(v->blocked, false);
+    sched_wake(&v->sched);
+}
+
+void vcpu_down(struct vcpu *v)
+{
+    write_once(v->online, false);
+    write_once(v->blocked, false);
+    sched_block(&v->sched);
+}
+
+/*
+ * Makes what the scheduler chose what this pCPU runs. A vCPU stays loaded, `current`, while the pCPU only idles: it may be
+ * the next to run here, and then nothing has to be switched.
+ */
+static void switch_unit(struct pcpu *p)
+{
+    struct sched_unit *unit = sched_pick(p, clock_ns());
+    struct vcpu *next = unit && unit->is_vcpu ? container_of(unit, struct vcpu, sched) : NULL;
+
+    if (p->current && p->current != next) {
+        if (!unit && !sched_must_save(p))
+            return;
+        arch_vcpu_save(p->current);
+        write_once(p->current, NULL);
+    }
+    if (!p->current)
+        sched_switch_done(p);
+    if (next && !p->current) {
+        write_once(p->current, next);
+        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+        arch_vcpu_load(next);
+    }
+    if (next)
+        arch_vcpu_deliver(next);
+}
+
+/* Nothing to enter: deferred work, scrubbing, sleep. Then looks what came. */
+static void run_without_guest(struct pcpu *p)
+{
+    if (p->sched.running)
+        work_run();
+    else if (!work_run_idle())
+        arch_cpu_idle();
+    arch_irq_poll();
+    __atomic_fetch_or(&p->pending, PENDING_SCHED, __ATOMIC_RELAXED);
+}
+
+struct vcpu *vcpu_next(struct pcpu *p)
+{
+    for (;;) {
+        uint32_t pending = __atomic_exchange_n(&p->pending, 0, __ATOMIC_SEQ_CST);
+        const struct sched_unit *unit;
+
+        if (unlikely(pending & PENDING_STOP))
+            arch_cpu_halt();
+        if (pending & PENDING_CALL)
+            pcpu_serve_call();
+        if (pending & PENDING_TIMER)
+            timer_run();
+        if (pending & PENDING_SCHED)
+            switch_unit(p);
+        unit = p->sched.running;
+        if (unit && unit->is_vcpu) {
+            if (pending & PENDING_DELIVER)
+                arch_vcpu_deliver(p->current);
+            if (likely(!read_once(p->pending)))
+                return p->current;
+        } else if (!read_once(p->pending)) {
+            run_without_guest(p);
+        }
+    }
+}
+
+void vcpu_run_loop(void)
+{
+    this_pcpu()->pending |= PENDING_SCHED;
+    arch_vcpu_enter_first(vcpu_next(this_pcpu()));
+}
