@@ -47,4 +47,7 @@ $(OUT)/obj/%.S.o: %.S $(MK) mk/hypervisor.mk $(HV_NEEDS)
 	@echo '  AS      $<'
 	$(Q)$(XCC) $(HV_FLAGS) -MMD -MP -c -o $@ $<
 
+# Runs before relocation, when the guard's address is not known yet.
+$(OUT)/obj/hypervisor/arch/arm64/early.c.o: HV_CFLAGS += -fno-stack-protector
+
 -include $(HV_OBJECTS:.o=.d) $(OUT)/hospes.lds.d

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Copying and clearing, where C is too slow: memcpy, memset, pages. General registers only: a guest's FP state stays.
+ * The contracts are <string.h>'s and <hospes/cpu.h>'s.
+ */
+    .text
+
+/* x0 = to, x1 = from, x2 = bytes. Returns x0. */
+    .global memcpy
+    .type memcpy, %function
+memcpy:
+    mov x3, x0
+    cmp x2, #64
+    b.lo 2f
+    orr x4, x0, x1
+    tst x4, #7                        /* unaligned pairs may fault on device memory only; slow is fine */
+    b.ne 4f
+1:  ldp x4, x5, [x1]
+    ldp x6, x7, [x1, #16]
+    ldp x8, x9, [x1, #32]
+    ldp x10, x11, [x1, #48]
+    add x1, x1, #64
+    sub x2, x2, #64
+    stp x4, x5, [x3]
+    stp x6, x7, [x3, #16]
+    stp x8, x9, [x3, #32]
+    stp x10, x11, [x3, #48]
+    add x3, x3, #64
+    cmp x2, #64
+    b.hs 1b
+2:  cbz x2, 5f
+3:  ldrb w4, [x1], #1
+    strb w4, [x3], #1
+    subs x2, x2, #1
+    b.ne 3b
+    ret
+4:  /* Bytes up to an aligned target if that aligns both sides. */
+    eor x4, x0, x1
+    tst x4, #7
+    b.ne 3b
+6:  ldrb w4, [x1], #1
+    strb w4, [x3], #1
+    sub x2, x2, #1
+    tst x3, #7
+    b.ne 6b
+    cmp x2, #64
+    b.hs 1b
+    b 2b
+5:  ret
+    .size memcpy, . - memcpy
+
+/* x0 = to, w1 = byte, x2 = bytes. Returns x0. */
+    .global memset
+    .type memset, %function
+memset:
+    mov x3, x0
+    and x1, x1, #0xff
+    mov x4, #0x0101010101010101
+    mul x1, x1, x4
+1:  tst x3, #15
+    b.eq 2f
+    cbz x2, 5f
+    strb w1, [x3], #1
+    sub x2, x2, #1
+    b 1b
+2:  cmp x2, #64
+    b.lo 4f
+3:  stp x1, x1, [x3]
+    stp x1, x1, [x3, #16]
+    stp x1, x1, [x3, #32]
+    stp x1, x1, [x3, #48]
+    add x3, x3, #64
+    sub x2, x2, #64
+    cmp x2, #64
+    b.hs 3b
+4:  cbz x2, 5f
+    strb w1, [x3], #1
+    sub x2, x2, #1
+    b 4b
+5:  ret
+    .size memset, . - memset
+
+/*
+ * Zeroes x1 pages from x0 and cleans them to the point of coherency, for guests whose caches are off. DC ZVA where
+ * the CPU allows it with blocks of 64 bytes, which all do that we know of; else stores.
+ */
+    .global arch_clear_pages
+    .type arch_clear_pages, %function
+arch_clear_pages:
+    add x2, x0, x1, lsl #12
+    mrs x3, dczid_el0
+    cmp x3, #4                        /* log2 of words; bit 4 set: prohibited */
+    b.ne 2f
+1:  dc zva, x0
+    dc cvac, x0
+    add x4, x0, #64
+    dc zva, x4
+    dc cvac, x4
+    add x5, x0, #128
+    dc zva, x5
+    dc cvac, x5
+    add x6, x0, #192
+    dc zva, x6
+    dc cvac, x6
+    add x0, x0, #256
+    cmp x0, x2
+    b.lo 1b
+    dsb sy
+    ret
+2:  stp xzr, xzr, [x0]
+    stp xzr, xzr, [x0, #16]
+    stp xzr, xzr, [x0, #32]
+    stp xzr, xzr, [x0, #48]
+    dc cvac, x0
+    add x0, x0, #64
+    cmp x0, x2
+    b.lo 2b
+    dsb sy
+    ret
+    .size arch_clear_pages, . - arch_clear_pages

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The other CPUs: found under /cpus, started one at a time by PSCI or a spin table (Devicetree Specification 3.8, Linux
+ * Documentation/arch/arm64/booting.rst). Each sets its EL2 up as the first did and goes to run vCPUs.
+ */
+#include <asm/cpu.h>
+#include <asm/early.h>
+#include <asm/gic.h>
+#include <asm/mm.h>
+#include <asm/psci.h>
+#include <asm/smp.h>
+#include <asm/sysreg.h>
+#include <hospes/cpu.h>
+#include <hospes/dt.h>
+#include <hospes/heap.h>
+#include <hospes/init.h>
+#include <hospes/io.h>
+#include <hospes/log.h>
+#include <hospes/map.h>
+#include <hospes/pcpu.h>
+#include <hospes/vcpu.h>
+#include <libfdt.h>
+#include <string.h>
+
+/* A CPU that does not answer within this long is left alone. Generous: emulators are slow. */
+#define START_TIMEOUT_NS 10000000000ull
+
+extern const char secondary_entry[], spin_entry[], vectors[];
+
+struct secondary_boot secondary_boot __aligned(64);
+
+static __noreturn void secondary_start(void)
+{
+    struct pcpu *p = this_pcpu();
+
+    cpu_init_features();
+    cpu_init_traps();
+    gic_pcpu_init();
+    bitmap_atomic_set(pcpus_online, p->id);
+    vcpu_run_loop();
+}
+
+static bool is_cpu(const void *fdt, int node)
+{
+    const char *type = dt_string(fdt, node, "device_type");
+
+    return type && !strcmp(type, "cpu") && dt_enabled(fdt, node);
+}
+
+/* The affinity in a CPU's reg, which has #address-cells of /cpus. */
+static bool cpu_mpidr(const void *fdt, int node, uint64_t *mpidr)
+{
+    return !dt_number(fdt, node, "reg", mpidr) && !(*mpidr & ~MPIDR_AFFINITY);
+}
+
+/* Writes where to go for a CPU that waits in a spin table. */
+static int spin_table_on(const void *fdt, int node, uint64_t entry)
+{
+    uint64_t release;
+    volatile void *p;
+
+    if (dt_number(fdt, node, "cpu-release-addr", &release))
+        return PSCI_INVALID_PARAMETERS;
+    p = device_map(MADDR(release), 8);
+    if (!p)
+        return PSCI_INTERNAL_FAILURE;
+    mmio_write64(p, entry);
+    dsb(sy);
+    __asm__ volatile("sev");
+    device_unmap(p, 8);
+    return PSCI_SUCCESS;
+}
+
+static int64_t cpu_on(const void *fdt, int node, uint64_t mpidr)
+{
+    const char *method = dt_string(fdt, node, "enable-method");
+
+    arch_cache_clean(&secondary_boot, sizeof(secondary_boot));
+    if (method && !strcmp(method, "spin-table"))
+        return spin_table_on(fdt, node, arch_virt_to_maddr(spin_entry).v);
+    return firmware_cpu_on(mpidr, arch_virt_to_maddr(secondary_entry).v,
+                           arch_virt_to_maddr(&secondary_boot).v);
+}
+
+/* Starts one; it becomes pCPU number `id`. */
+static bool start(const void *fdt, int node, uint32_t id, uint64_t mpidr)
+{
+    void *stack = mm_alloc_stack();
+    struct pcpu *p = stack && !mm_pcpu_init(id) ? pcpu_create(id) : NULL;
+    uint64_t deadline;
+    int64_t err;
+
+    if (!p) {
+        log_err("CPU %u: no memory to start it", id);
+        return false;
+    }
+    p->arch.mpidr = mpidr;
+    p->arch.stack_top = (uint64_t)(uintptr_t)stack;
+    secondary_boot = (struct secondary_boot){
+        .stack = p->arch.stack_top,
+        .pcpu = (uint64_t)(uintptr_t)p,
+        .root = mm_root(),
+        .start = (uint64_t)(uintptr_t)secondary_start,
+        .vectors = (uint64_t)(uintptr_t)vectors,
+        .tcr = early_tcr,
+        .mpidr = mpidr,
+    };
+    err = cpu_on(fdt, node, mpidr);
+    deadline = clock_ns() + START_TIMEOUT_NS;
+    while (!err && !bitmap_test(pcpus_online, id) && clock_ns() < deadline)
+        arch_cpu_relax();
+    if (bitmap_test(pcpus_online, id))
+        return true;
+    log_err("CPU %u (reg %#llx): did not start (%lld): it is left unused", id,
+            (unsigned long long)mpidr, (long long)err);
+    pcpus[id] = NULL;
+    return false;
+}
+
+uint32_t arch_count_pcpus(void)
+{
+    int cpus = fdt_path_offset(host_fdt, "/cpus"), node;
+    uint32_t n = 0;
+
+    fdt_for_each_subnode (node, host_fdt, cpus)
+        n += is_cpu(host_fdt, node);
+    return n;
+}
+
+void arch_start_pcpus(uint32_t max)
+{
+    uint64_t self = read_sysreg(mpidr_el1) & MPIDR_AFFINITY, mpidr;
+    int cpus = fdt_path_offset(host_fdt, "/cpus"), node;
+
+    max = max && max < MAX_PCPUS ? max : MAX_PCPUS;
+    fdt_for_each_subnode (node, host_fdt, cpus) {
+        if (!is_cpu(host_fdt, node) || nr_pcpus >= max)
+            continue;
+        if (!cpu_mpidr(host_fdt, node, &mpidr)) {
+            log_err("/cpus/%s: reg: not a CPU's affinity: it is left unused",
+                    fdt_get_name(host_fdt, node, NULL));
+        } else if (mpidr != self) {
+            /* A CPU that starts late must find its number taken into account. */
+            nr_pcpus++;
+            if (!start(host_fdt, node, nr_pcpus - 1, mpidr))
+                nr_pcpus--;
+        }
+    }
+    mm_drop_identity();
+}
