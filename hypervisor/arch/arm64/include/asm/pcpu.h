@@ -10,7 +10,7 @@ struct pcpu;
 struct arch_pcpu {
     uint64_t mpidr;          /* affinity fields of MPIDR_EL1 */
     uint64_t stack_top;
-    uint32_t maps_used;      /* slots of frame_map() taken */
+    uint32_t page_slots_used, block_slots_used; /* of frame_map(), frame_map_2m() */
     /* GIC: see asm/gic.h */
     volatile uint8_t *gicr;  /* v3: this CPU's redistributor frames */
     uint8_t gic_target;      /* v2: this CPU's bit in target registers */

@@ -107,6 +107,7 @@
 #define HCR_TACR  (1ull << 21)
 #define HCR_TSW   (1ull << 22)
 #define HCR_RW    (1ull << 31)
+#define HCR_TLOR  (1ull << 35)
 #define HCR_TERR  (1ull << 36)
 #define HCR_TEA   (1ull << 37)
 #define HCR_APK   (1ull << 40)

@@ -22,10 +22,9 @@ struct vcpu_sysregs {
     uint64_t sp_el0, sp_el1, elr_el1, spsr_el1;
     uint64_t sctlr_el1, actlr_el1, cpacr_el1, tcr_el1, ttbr0_el1, ttbr1_el1, mair_el1, amair_el1;
     uint64_t esr_el1, far_el1, afsr0_el1, afsr1_el1, vbar_el1, contextidr_el1, par_el1;
-    uint64_t tpidr_el0, tpidr_el1, tpidrro_el0, csselr_el1, mdscr_el1, cntkctl_el1;
-    uint64_t spsr_abt, spsr_und, spsr_irq, spsr_fiq, dacr32, ifsr32, fpexc32;
+    uint64_t tpidr_el0, tpidr_el1, tpidrro_el0, csselr_el1, cntkctl_el1;
+    uint64_t dacr32_el2, ifsr32_el2, fpexc32_el2; /* AArch32 at EL0 */
     uint64_t apia[2], apib[2], apda[2], apdb[2], apga[2]; /* FEAT_PAuth keys: low, high */
-    uint64_t oslar;
 };
 
 struct vcpu_fp {
@@ -38,6 +37,8 @@ struct arch_vcpu {
     struct vcpu_fp fp;
     uint64_t hcr_el2;
     uint64_t vmpidr_el2;
+    uint64_t mdscr;          /* as the guest wrote it; what of it works is in the register */
+    bool os_lock;            /* OSLSR_EL1.OSLK */
     struct vgic_vcpu vgic;
     struct vtimer_vcpu vtimer;
 };

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* What an arm64 domain begins with, and gives back. Its devices are added by domain_build.c. */
+#include <asm/sysreg.h>
+#include <asm/vgic.h>
+#include <asm/vpl011.h>
+#include <hospes/domain.h>
+
+int arch_domain_init(struct domain *d)
+{
+    isb();
+    d->arch.cntvoff = read_sysreg(cntpct_el0); /* virtual time begins with the domain */
+    return 0;
+}
+
+void arch_domain_destroy(struct domain *d)
+{
+    vpl011_destroy(d);
+    vgic_destroy(d);
+}

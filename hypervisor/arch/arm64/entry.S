@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Exceptions to EL2, and back. Saves the guest's registers into its struct vcpu (struct cpu_regs is at its start; offsets
+ * are checked in exit.c), calls one C function, and enters the vCPU which that returns. doc/exits.md has the whole way.
+ */
+#define REGS_PC     248
+#define REGS_PSTATE 256
+
+/* From a guest: TPIDR_EL2 -> struct pcpu, whose first field is the current vCPU. 24 of a vector's 32 instructions. */
+    .macro save_guest
+    stp x0, x1, [sp, #-16]!
+    mrs x0, tpidr_el2
+    ldr x0, [x0]
+    stp x2, x3, [x0, #16]
+    stp x4, x5, [x0, #32]
+    stp x6, x7, [x0, #48]
+    stp x8, x9, [x0, #64]
+    stp x10, x11, [x0, #80]
+    stp x12, x13, [x0, #96]
+    stp x14, x15, [x0, #112]
+    stp x16, x17, [x0, #128]
+    stp x18, x19, [x0, #144]
+    stp x20, x21, [x0, #160]
+    stp x22, x23, [x0, #176]
+    stp x24, x25, [x0, #192]
+    stp x26, x27, [x0, #208]
+    stp x28, x29, [x0, #224]
+    ldp x2, x3, [sp], #16
+    mrs x1, elr_el2
+    stp x2, x3, [x0]
+    mrs x2, spsr_el2
+    stp x30, x1, [x0, #240]
+    str x2, [x0, #REGS_PSTATE]
+    .endm
+
+    .macro from_guest handler
+    .balign 128
+    save_guest
+    bl \handler
+    b guest_enter
+    .endm
+
+/* From the hypervisor itself, which takes no interrupts: always a bug. Its registers go onto the stack of last resort. */
+    .macro from_hypervisor kind
+    .balign 128
+    msr tpidr_el1, x0                 /* the guest's is lost: the machine goes down */
+    mov x0, sp
+    msr sp_el0, x0
+    adrp x0, panic_stack_end
+    mov sp, x0
+    mov x0, #\kind
+    b save_hypervisor
+    .endm
+
+    .text
+    .balign 2048
+    .global vectors
+vectors:
+    from_hypervisor 0
+    from_hypervisor 1
+    from_hypervisor 2
+    from_hypervisor 3
+    from_hypervisor 4                 /* synchronous: a wild access, a stack that overflowed */
+    from_hypervisor 5
+    from_hypervisor 6
+    from_hypervisor 7                 /* SError */
+    from_guest exit_sync
+    from_guest exit_irq
+    from_guest exit_irq
+    from_guest exit_serror
+    from_guest exit_sync              /* AArch32 at EL0 */
+    from_guest exit_irq
+    from_guest exit_irq
+    from_guest exit_serror
+
+/* x0 = struct vcpu */
+    .balign 64
+    .global guest_enter
+guest_enter:
+    ldp x30, x1, [x0, #240]
+    ldr x2, [x0, #REGS_PSTATE]
+    msr elr_el2, x1
+    msr spsr_el2, x2
+    ldp x2, x3, [x0, #16]
+    ldp x4, x5, [x0, #32]
+    ldp x6, x7, [x0, #48]
+    ldp x8, x9, [x0, #64]
+    ldp x10, x11, [x0, #80]
+    ldp x12, x13, [x0, #96]
+    ldp x14, x15, [x0, #112]
+    ldp x16, x17, [x0, #128]
+    ldp x18, x19, [x0, #144]
+    ldp x20, x21, [x0, #160]
+    ldp x22, x23, [x0, #176]
+    ldp x24, x25, [x0, #192]
+    ldp x26, x27, [x0, #208]
+    ldp x28, x29, [x0, #224]
+    ldp x0, x1, [x0]
+    eret
+    dsb nsh                           /* no speculation past the return */
+    isb
+
+/* The first entry of a pCPU into a guest: forgets the stack below. x0 = struct vcpu, x1 = top of the stack. */
+    .global guest_enter_first
+guest_enter_first:
+    mov sp, x1
+    b guest_enter
+
+/* x0 = vector's number, tpidr_el1 = x0 before, sp_el0 = sp before */
+save_hypervisor:
+    sub sp, sp, #272
+    stp x2, x3, [sp, #16]
+    stp x4, x5, [sp, #32]
+    stp x6, x7, [sp, #48]
+    stp x8, x9, [sp, #64]
+    stp x10, x11, [sp, #80]
+    stp x12, x13, [sp, #96]
+    stp x14, x15, [sp, #112]
+    stp x16, x17, [sp, #128]
+    stp x18, x19, [sp, #144]
+    stp x20, x21, [sp, #160]
+    stp x22, x23, [sp, #176]
+    stp x24, x25, [sp, #192]
+    stp x26, x27, [sp, #208]
+    stp x28, x29, [sp, #224]
+    mrs x2, tpidr_el1
+    stp x2, x1, [sp]
+    mrs x2, elr_el2
+    mrs x3, spsr_el2
+    stp x30, x2, [sp, #240]
+    str x3, [sp, #REGS_PSTATE]
+    mov x1, sp
+    mrs x2, sp_el0
+    bl exit_hypervisor
+1:  wfi
+    b 1b
+
+    .section .bss.page_aligned, "aw", %nobits
+    .balign 16
+    .space 4096
+panic_stack_end:

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The C side of every exit: finds the handler by exception class, acts on what it returns, and says which vCPU to enter.
+ * Arm ARM D24.2.40 (ESR_EL2). doc/exits.md.
+ */
+#include <asm/exit.h>
+#include <asm/psci.h>
+#include <asm/sysreg.h>
+#include <hospes/cpu.h>
+#include <hospes/domain.h>
+#include <hospes/errno.h>
+#include <hospes/log.h>
+#include <hospes/pcpu.h>
+#include <hospes/vcpu.h>
+#include <lib/bits.h>
+
+_Static_assert(offsetof(struct vcpu, regs) == 0, "entry.S finds registers at the vCPU's address");
+_Static_assert(offsetof(struct pcpu, current) == 0, "entry.S reads it at the pCPU's address");
+_Static_assert(offsetof(struct cpu_regs, pc) == 248, "REGS_PC in entry.S");
+_Static_assert(offsetof(struct cpu_regs, pstate) == 256, "REGS_PSTATE in entry.S");
+
+/* The immediate of a hypercall: XEN_HYPERCALL_TAG of <xen/arch-arm.h>. */
+#define HVC_XEN 0xea1u
+
+struct exit_class {
+    enum exit_action (*handler)(struct vcpu *v, uint64_t esr);
+    bool skip; /* ELR_EL2 is the instruction itself: step over it when handled */
+};
+
+static enum exit_action exit_undefined(struct vcpu *v, uint64_t esr)
+{
+    (void)v, (void)esr;
+    return EXIT_UNDEF;
+}
+
+/* WFI blocks the vCPU, WFE yields: also WFIT and WFET, which may end early by definition. */
+static enum exit_action exit_wait(struct vcpu *v, uint64_t esr)
+{
+    if (esr & 1)
+        sched_unit_yield(&v->sched);
+    else
+        vcpu_block(v);
+    return EXIT_HANDLED;
+}
+
+static enum exit_action exit_hvc(struct vcpu *v, uint64_t esr)
+{
+    uint64_t immediate = esr & 0xffff;
+
+    if (likely(immediate == 0))
+        return smccc_call(v);
+    if (immediate != HVC_XEN)
+        return EXIT_UNDEF;
+    v->regs.x[0] = (uint64_t)-ENOSYS; /* no hypercalls yet */
+    return EXIT_HANDLED;
+}
+
+/* SMC with an immediate other than 0 is reserved by the calling convention: not supported. */
+static enum exit_action exit_smc(struct vcpu *v, uint64_t esr)
+{
+    if ((esr & 0xffff) == 0)
+        return smccc_call(v);
+    v->regs.x[0] = (uint64_t)PSCI_NOT_SUPPORTED;
+    return EXIT_HANDLED;
+}
+
+/* What has no entry of its own is undefined to a guest, an AArch32 process included. */
+static const struct exit_class exit_classes[64] = {
+    [0x00] = { exit_undefined, false },
+    [EC_WFX] = { exit_wait, true },
+    [0x02 ... 0x15] = { exit_undefined, false },
+    [EC_HVC64] = { exit_hvc, false },
+    [EC_SMC64] = { exit_smc, true },
+    [EC_SYSREG] = { sysreg_trap, true },
+    [0x19 ... 0x1f] = { exit_undefined, false },
+    [EC_IABT_LOW] = { abort_instruction, false },
+    [0x21 ... 0x23] = { exit_undefined, false },
+    [EC_DABT_LOW] = { abort_data, true },
+    [0x25 ... 0x3f] = { exit_undefined, false },
+};
+
+/* Everything but EXIT_HANDLED. */
+static void __noinline exit_act(struct vcpu *v, enum exit_action action, uint64_t esr)
+{
+    switch (action) {
+    case EXIT_HANDLED:
+    case EXIT_RETRY:
+    case EXIT_INJECTED:
+        break;
+    case EXIT_FAULT:
+        inject_abort(v, read_sysreg(far_el2), field_get(ESR_EC, esr) == EC_IABT_LOW, FSC_EXTERNAL);
+        break;
+    case EXIT_UNDEF:
+        inject_undefined(v);
+        break;
+    case EXIT_CRASH:
+        domain_crash(v, "exit with ESR_EL2 %#llx", (unsigned long long)esr);
+        break;
+    }
+}
+
+struct vcpu *exit_sync(struct vcpu *v);
+struct vcpu *exit_irq(struct vcpu *v);
+struct vcpu *exit_serror(struct vcpu *v);
+void exit_hypervisor(unsigned int vector, const struct cpu_regs *regs, uint64_t sp);
+
+static inline struct vcpu *exit_return(struct vcpu *v)
+{
+    struct pcpu *p = this_pcpu();
+
+    return unlikely(read_once(p->pending)) ? vcpu_next(p) : v;
+}
+
+struct vcpu *exit_sync(struct vcpu *v)
+{
+    uint64_t esr = read_sysreg(esr_el2);
+    const struct exit_class *class = &exit_classes[field_get(ESR_EC, esr)];
+    enum exit_action action = class->handler(v, esr);
+
+    if (unlikely(action != EXIT_HANDLED))
+        exit_act(v, action, esr);
+    else if (class->skip)
+        v->regs.pc += esr & ESR_IL ? 4 : 2;
+    return exit_return(v);
+}
+
+struct vcpu *exit_irq(struct vcpu *v)
+{
+    arch_irq_poll();
+    return exit_return(v);
+}
+
+/* Asynchronous: some access of this guest's, perhaps long ago, met an error. It is the guest's to deal with. */
+struct vcpu *exit_serror(struct vcpu *v)
+{
+    inject_serror(v);
+    return exit_return(v);
+}
+
+void exit_hypervisor(unsigned int vector, const struct cpu_regs *regs, uint64_t sp)
+{
+    static const char *const names[] = { "synchronous exception", "IRQ", "FIQ", "SError" };
+
+    for (unsigned int i = 0; i < 30; i += 3)
+        log_err("x%-2u %016llx  x%-2u %016llx  x%-2u %016llx", i, (unsigned long long)regs->x[i],
+                i + 1, (unsigned long long)regs->x[i + 1], i + 2,
+                (unsigned long long)regs->x[i + 2]);
+    log_err("lr  %016llx  sp  %016llx  pc  %016llx", (unsigned long long)regs->x[30],
+            (unsigned long long)sp, (unsigned long long)regs->pc);
+    panic("%s in the hypervisor: ESR_EL2 %#llx, FAR_EL2 %#llx, PC %#llx", names[vector % 4],
+          (unsigned long long)read_sysreg(esr_el2), (unsigned long long)read_sysreg(far_el2),
+          (unsigned long long)regs->pc);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Exits: who handles which exception class, and what handlers do to a guest. doc/exits.md.
+ *
+ * A handler gets the vCPU, which is loaded, and ESR_EL2; it decodes, calls whoever does the work, and returns what its
+ * caller (exit.c) acts on.
+ */
+#ifndef ASM_EXIT_H
+#define ASM_EXIT_H
+
+#include <hospes/compiler.h>
+#include <hospes/exit.h>
+#include <hospes/types.h>
+
+struct vcpu;
+
+/* entry.S: enters `v` with the stack empty at `stack_top`. */
+__noreturn void guest_enter_first(struct vcpu *v, uint64_t stack_top);
+
+/* abort.c */
+enum exit_action abort_data(struct vcpu *v, uint64_t esr);
+enum exit_action abort_instruction(struct vcpu *v, uint64_t esr);
+
+/* sysreg.c */
+enum exit_action sysreg_trap(struct vcpu *v, uint64_t esr);
+
+/* psci.c: HVC #0 and SMC #0 by SMC Calling Convention (Arm DEN 0028E) and PSCI (DEN 0022D) */
+enum exit_action smccc_call(struct vcpu *v);
+
+/*
+ * inject.c: makes the guest take an exception to its EL1; the vCPU is loaded. `far` is the virtual address at fault, `esr`
+ * the syndrome of the exit, from which length of instruction and direction are taken.
+ */
+void inject_undefined(struct vcpu *v);
+void inject_abort(struct vcpu *v, uint64_t far, bool instruction, uint32_t fault_status);
+void inject_serror(struct vcpu *v);
+
+#endif
