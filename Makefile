@@ -20,6 +20,7 @@ include mk/unit.mk
 include mk/guest.mk
 include mk/image.mk
 include mk/test.mk
+include mk/bench.mk
 include mk/check.mk
 
 .PHONY: all help clean distclean

@@ -31,16 +31,20 @@ class Board:
     machine: str
     modules: int               # where modules may be placed: above QEMU's own kernel and tree
     console: str               # dom0's console, for its kernel's command line
-    stdout: str = None         # stdout-path, where the tree has none that serves
     dtb: str = None            # the tree's file in Debian's kernel package; None: QEMU makes it
+    stdout: str = None         # stdout-path, where QEMU's console is not the tree's
+    memory: int = None         # MiB, where it is not for the user to choose
+    cpus: int = None           # likewise
+    extra: tuple = ()
 
 
 BOARDS = {
     "virt": Board("virt,virtualization=on", 0x4A000000, "console=ttyAMA0 earlycon=pl011,0x9000000"),
     "zcu102": Board("xlnx-zcu102,virtualization=on", 0x0A000000, "console=ttyPS0 earlycon",
-                    dtb="xilinx/zynqmp-zcu102-rev1.0.dtb"),
+                    dtb="xilinx/zynqmp-zcu102-rev1.0.dtb", memory=2048, cpus=4,
+                    extra=("-audio", "none")),
     "raspi4b": Board("raspi4b", 0x0A000000, "console=ttyAMA0 earlycon",
-                     dtb="broadcom/bcm2711-rpi-4-b.dtb"),
+                     dtb="broadcom/bcm2711-rpi-4-b.dtb", stdout="serial0:115200n8", memory=2048, cpus=4),
 }
 
 
@@ -93,11 +97,14 @@ class Machine:
     dom0_memory: int = 512     # MiB
     bios: Path = None          # start this firmware instead of the hypervisor
     edit: object = None        # called with the finished Tree: the place for tests to spoil it
+    counted: bool = False      # time is the count of instructions: the same in each run, to the digit
     qemu: list = field(default_factory=list)       # more arguments for QEMU
     dtb: bytes = None          # a whole tree of the caller's own
 
     def memory_size(self):
         """MiB of the machine."""
+        if BOARDS[self.board].memory:
+            return BOARDS[self.board].memory
         if self.memory is not None:
             return self.memory
         return 1024 + sum(domain.memory + 128 for domain in self.domains if not domain.hardware)
@@ -105,14 +112,16 @@ class Machine:
     def hardware_arguments(self):
         """QEMU's arguments that the shape of its own device tree depends on."""
         board = BOARDS[self.board]
-        arguments = ["-machine", board.machine]
-        if self.board == "virt":
+        arguments = ["-machine", board.machine, "-m", "%dM" % self.memory_size()]
+        arguments += ["-smp", str(board.cpus or self.cpus)]
+        if board.dtb is None:
             arguments[1] += ",gic-version=%d" % self.gic
-            arguments += ["-cpu", self.cpu, "-smp", str(self.cpus), "-m", "%dM" % self.memory_size()]
-        elif self.memory is not None:
-            arguments += ["-m", "%dM" % self.memory]
+            arguments += ["-cpu", self.cpu]
+            if self.counted:
+                arguments[1] += ",dtb-randomness=off"
         if self.bios:
             arguments += ["-bios", str(self.bios)]
+        arguments += board.extra
         return arguments + ["-display", "none", "-nodefaults", "-no-reboot", "-monitor", "none"]
 
     def base_tree(self):
@@ -195,6 +204,8 @@ class Machine:
             arguments += ["-kernel", str(self.hypervisor)]
         for address, path in loads:
             arguments += ["-device", "loader,file=%s,addr=%#x,force-raw=on" % (path, address)]
+        if self.counted:
+            arguments += ["-icount", "shift=0,sleep=off", "-rtc", "base=2026-01-01,clock=vm", "-seed", "1"]
         return arguments + self.qemu
 
 
