@@ -3,7 +3,7 @@
 # Which compiler makes arm64 code, and where its output goes: gcc's to build/arm64, clang's to
 # build/arm64-clang, with -debug behind it for DEBUG=1.
 
-ifneq ($(LLVM)$(findstring clang,$(notdir $(CC))),)
+ifneq ($(filter-out 0,$(LLVM))$(findstring clang,$(notdir $(CC))),)
 COMPILER := clang
 else
 COMPILER := gcc

@@ -129,16 +129,10 @@ int domain_create(uint16_t id, uint32_t max_vcpus, struct domain **out)
     if (!d->vcpus)
         goto no_vcpus;
     d->max_vcpus = max_vcpus;
-    for (uint32_t i = 0; i < max_vcpus; i++) {
-        d->vcpus[i] = vcpu_create(d, i);
-        if (!d->vcpus[i])
-            goto no_vcpus;
-    }
     *out = d;
     return 0;
 
 no_vcpus:
-    free_vcpus(d);
     arch_domain_destroy(d);
 no_arch:
     p2m_destroy(d);
@@ -150,10 +144,20 @@ no_p2m:
     return err;
 }
 
-/* What is left of it when its memory is gone. */
-static void destroy(struct domain *d)
+int domain_create_vcpus(struct domain *d)
+{
+    for (uint32_t i = 0; i < d->max_vcpus; i++) {
+        d->vcpus[i] = vcpu_create(d, i);
+        if (!d->vcpus[i])
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+void domain_destroy(struct domain *d)
 {
     console_domain_remove(&d->console);
+    irq_take_all(d);
     free_vcpus(d);
     arch_domain_destroy(d);
     mmio_destroy(d);
@@ -162,13 +166,6 @@ static void destroy(struct domain *d)
     list_remove(&d->node);
     spin_unlock(&list_lock);
     domain_put(d);
-}
-
-void domain_discard(struct domain *d)
-{
-    d->state = DOMAIN_DYING;
-    irq_take_all(d);
-    work_queue(&d->work);
 }
 
 void domain_start(struct domain *d)
@@ -293,7 +290,7 @@ static bool destroy_step(struct work *w)
 
     if (!domain_is_quiet(d))
         return true;
-    if (d->hardware && d->state == DOMAIN_STOPPED)
+    if (d->hardware)
         stop_machine((enum domain_stop)d->stop_reason);
     if (d->state != DOMAIN_DYING) {
         log_info("domain %u (%s) %s", d->id, d->name, how[d->stop_reason]);
@@ -304,7 +301,7 @@ static bool destroy_step(struct work *w)
         return true;
     if (d->stop_reason == DOMAIN_REBOOT)
         again = d->config;
-    destroy(d);
+    domain_destroy(d);
     if (again)
         restart(again);
     return false;

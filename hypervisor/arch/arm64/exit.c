@@ -19,6 +19,8 @@ _Static_assert(offsetof(struct pcpu, current) == 0, "entry.S reads it at the pCP
 _Static_assert(offsetof(struct cpu_regs, pc) == 248, "REGS_PC in entry.S");
 _Static_assert(offsetof(struct cpu_regs, pstate) == 256, "REGS_PSTATE in entry.S");
 
+extern const char _image_start[];
+
 /* The immediate of a hypercall: XEN_HYPERCALL_TAG of <xen/arch-arm.h>. */
 #define HVC_XEN 0xea1u
 
@@ -142,11 +144,12 @@ void exit_hypervisor(unsigned int vector, const struct cpu_regs *regs, uint64_t 
     static const char *const names[] = { "synchronous exception", "IRQ", "FIQ", "SError" };
 
     for (unsigned int i = 0; i < 30; i += 3)
-        log_err("x%-2u %016llx  x%-2u %016llx  x%-2u %016llx", i, (unsigned long long)regs->x[i],
-                i + 1, (unsigned long long)regs->x[i + 1], i + 2,
-                (unsigned long long)regs->x[i + 2]);
-    log_err("lr  %016llx  sp  %016llx  pc  %016llx", (unsigned long long)regs->x[30],
-            (unsigned long long)sp, (unsigned long long)regs->pc);
+        panic_print("x%-2u %016llx  x%-2u %016llx  x%-2u %016llx", i,
+                    (unsigned long long)regs->x[i], i + 1, (unsigned long long)regs->x[i + 1],
+                    i + 2, (unsigned long long)regs->x[i + 2]);
+    panic_print("lr  %016llx  sp  %016llx  fp in x29; image at %#llx",
+                (unsigned long long)regs->x[30], (unsigned long long)sp,
+                (unsigned long long)(uintptr_t)_image_start);
     panic("%s in the hypervisor: ESR_EL2 %#llx, FAR_EL2 %#llx, PC %#llx", names[vector % 4],
           (unsigned long long)read_sysreg(esr_el2), (unsigned long long)read_sysreg(far_el2),
           (unsigned long long)regs->pc);

@@ -29,8 +29,6 @@ extern char _image_start[], _image_end[], boot_stack_end[];
 extern struct pcpu boot_pcpu;
 extern uintptr_t __stack_chk_guard;
 
-const void *host_fdt;
-
 static uint64_t fdt_maddr; /* where firmware left it */
 
 __noreturn void arm64_start(uint64_t load, uint64_t fdt);

@@ -79,9 +79,6 @@ int domain_create_vcpus(struct domain *d);
 /* Frees a domain whose vCPUs do not run, and whose memory is gone (p2m_teardown_step()). */
 void domain_destroy(struct domain *d);
 
-/* CREATED -> DYING: a domain whose building failed; frees all it has by deferred work. */
-void domain_discard(struct domain *d);
-
 /* CREATED -> RUNNING: switches vCPU 0 on. */
 void domain_start(struct domain *d);
 
