@@ -11,4 +11,4 @@ PYTEST = PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest -o cache_dir=$(BUILD)/pyt
 test: unit boot-test ## run all tests: unit tests, then boot tests
 
 boot-test: hypervisor guests image $(BUILD)/debian/firmware.stamp | $(BUILD)/host/test ## boot whole machines in QEMU (K=expression selects, JOBS=n at a time)
-	@$(PYTEST) -n $(JOBS) -q --hypervisor $(OUT)/hospes $(if $(K),-k '$(K)') tests/boot
+	@$(PYTEST) -n $(JOBS) -q --tb=short --hypervisor $(OUT)/hospes $(if $(K),-k '$(K)') tests/boot
