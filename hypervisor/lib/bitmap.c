@@ -113,3 +113,37 @@ unsigned int bitmap_weight(const unsigned long *map, unsigned int bits)
     }
     return weight;
 }
+
+/* The bits of word `i` that lie in [from, to). */
+static unsigned long range_mask(unsigned int i, unsigned int from, unsigned int to)
+{
+    unsigned int start = i * BITMAP_WORD_BITS;
+    unsigned long mask = ~0ul;
+
+    if (from > start)
+        mask &= ~0ul << (from - start);
+    if (to - start < BITMAP_WORD_BITS)
+        mask &= ~(~0ul << (to - start));
+    return mask;
+}
+
+void bitmap_range_fill(unsigned long *map, unsigned int from, unsigned int to)
+{
+    for (unsigned int i = from / BITMAP_WORD_BITS; i * BITMAP_WORD_BITS < to; i++)
+        map[i] |= range_mask(i, from, to);
+}
+
+void bitmap_range_zero(unsigned long *map, unsigned int from, unsigned int to)
+{
+    for (unsigned int i = from / BITMAP_WORD_BITS; i * BITMAP_WORD_BITS < to; i++)
+        map[i] &= ~range_mask(i, from, to);
+}
+
+unsigned int bitmap_range_weight(const unsigned long *map, unsigned int from, unsigned int to)
+{
+    unsigned int weight = 0;
+
+    for (unsigned int i = from / BITMAP_WORD_BITS; i * BITMAP_WORD_BITS < to; i++)
+        weight += bit_count(map[i] & range_mask(i, from, to));
+    return weight;
+}

@@ -86,6 +86,11 @@ bool bitmap_is_empty(const unsigned long *map, unsigned int bits);
 bool bitmap_intersects(const unsigned long *a, const unsigned long *b, unsigned int bits);
 bool bitmap_equal(const unsigned long *a, const unsigned long *b, unsigned int bits);
 
+/* The bits from `from` up to, not including, `to`. */
+void bitmap_range_fill(unsigned long *map, unsigned int from, unsigned int to);
+void bitmap_range_zero(unsigned long *map, unsigned int from, unsigned int to);
+unsigned int bitmap_range_weight(const unsigned long *map, unsigned int from, unsigned int to);
+
 /* How many bits are set. */
 unsigned int bitmap_weight(const unsigned long *map, unsigned int bits);
 
