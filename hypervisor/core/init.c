@@ -17,6 +17,7 @@
 #include <hospes/pcpu.h>
 #include <hospes/work.h>
 #include <lib/bits.h>
+#include <string.h>
 
 /* The console's UART, as the device tree or the command line names it. Without one the log is kept in memory only. */
 static void init_uart(void)
@@ -75,19 +76,14 @@ static void init_frames(void)
     }
     for (uint32_t i = 0; i < nr; i++) {
         uint64_t bytes = frame_bank_meta_size((banks[i].end - banks[i].start) >> FRAME_SHIFT);
-        maddr_t where = boot_alloc(align_up(bytes, MIB(2)), MIB(2), UINT64_MAX, "frame table");
+        maddr_t where = boot_alloc(align_up(bytes, FRAME_SIZE), FRAME_SIZE, UINT64_MAX, "frame table");
 
-        if (!where.v)
+        meta[i] = where.v ? arch_init_map(where, align_up(bytes, FRAME_SIZE)) : NULL;
+        if (!meta[i])
             panic("no memory for the table of %llu MiB of RAM at %#llx",
                   (unsigned long long)(banks[i].end - banks[i].start) >> 20,
                   (unsigned long long)banks[i].start);
-        for (uint64_t done = 0; done < bytes; done += MIB(2)) {
-            void *chunk = arch_heap_map_chunk(maddr_to_mfn(maddr_add(where, done)));
-
-            if (!chunk)
-                panic("cannot map the frame table");
-            meta[i] = done ? meta[i] : chunk;
-        }
+        memset(meta[i], 0, bytes);
     }
     for (uint32_t i = 0; i < nr; i++)
         if (frame_bank_add(maddr_to_mfn(MADDR(banks[i].start)), maddr_to_mfn(MADDR(banks[i].end)),

@@ -97,6 +97,7 @@ primary_entry:
     cmp x0, #(2 << 2)
     b.ne wrong_level
 
+    bl known_state
     adrp x0, boot_stack_end
     mov sp, x0
     bl clear_bss
@@ -126,6 +127,21 @@ primary_high:
     mov x0, x21
     mov x1, x20
     b arm64_start
+
+/*
+ * Whatever firmware did with EL2: own registers, not the host's view of EL1 (HCR_EL2.E2H), MMU off, FP usable, own stack
+ * pointer. Changes x2.
+ */
+known_state:
+    mov x2, #0x80000000
+    msr hcr_el2, x2
+    ldr w2, =0x30c50830               /* SCTLR_EL2's RES1 bits */
+    msr sctlr_el2, x2
+    mov x2, #0x33ff                   /* CPTR_EL2's */
+    msr cptr_el2, x2
+    isb
+    msr spsel, #1
+    ret
 
 /* Not at EL2. C says so on every UART it can think of, with MMU off. */
 wrong_level:
@@ -204,6 +220,7 @@ secondary_entry:
     mrs x1, CurrentEL
     cmp x1, #(2 << 2)
     b.ne secondary_stop
+    bl known_state
     ldp x20, x21, [x0]                /* stack, pcpu */
     ldp x22, x1, [x0, #16]            /* root, continuation: both for after the switch */
     ldp x2, x3, [x0, #32]             /* vectors, TCR */

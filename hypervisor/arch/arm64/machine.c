@@ -112,14 +112,18 @@ void arch_init_page_tables(void)
     mm_init_pool();
 }
 
+/* Boot loaders leave room at the end of a tree, QEMU a megabyte: only what is used is kept. */
 void arch_init_keep_tree(void)
 {
-    uint64_t bytes = fdt_totalsize(host_fdt);
+    uint64_t structure = fdt_off_dt_struct(host_fdt) + (uint64_t)fdt_size_dt_struct(host_fdt);
+    uint64_t strings = fdt_off_dt_strings(host_fdt) + (uint64_t)fdt_size_dt_strings(host_fdt);
+    uint64_t bytes = max(structure, strings);
     void *copy = heap_alloc(bytes);
 
     if (!copy)
         panic("no memory for a copy of the device tree, %llu bytes", (unsigned long long)bytes);
     memcpy(copy, host_fdt, bytes);
+    fdt_set_totalsize(copy, (uint32_t)bytes);
     host_fdt = copy;
     mm_drop_tree();
 }

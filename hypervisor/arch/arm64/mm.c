@@ -13,6 +13,7 @@
 #include <hospes/errno.h>
 #include <hospes/frame.h>
 #include <hospes/heap.h>
+#include <hospes/init.h>
 #include <hospes/log.h>
 #include <hospes/map.h>
 #include <hospes/pcpu.h>
@@ -226,6 +227,7 @@ void mm_init_pool(void)
 {
     uint64_t pages = 64; /* roots of windows, devices, stacks and slots */
     maddr_t where;
+    void *page;
 
     for (uint32_t i = 0; i < boot_ram.nr; i++) {
         uint64_t bytes = boot_ram.r[i].end - boot_ram.r[i].start;
@@ -233,13 +235,22 @@ void mm_init_pool(void)
         /* Level-2 tables of the heap's window, and level-3 tables of the frame table's. */
         pages += bytes / GIB(1) + 4 + bytes / FRAME_SIZE * 12 / MIB(2);
     }
-    pages = align_up(pages, 512);
-    where = boot_alloc(pages * FRAME_SIZE, MIB(2), UINT64_MAX, "page tables");
-    if (!where.v || map_range(LAYOUT_HEAP + where.v, where, pages * FRAME_SIZE, PG_R | PG_W))
+    where = boot_alloc(pages * FRAME_SIZE, FRAME_SIZE, UINT64_MAX, "page tables");
+    page = where.v ? arch_init_map(where, pages * FRAME_SIZE) : NULL;
+    if (!page)
         panic("no memory for %llu KiB of page tables", (unsigned long long)pages * 4);
-    pool = (uint8_t *)(uintptr_t)(LAYOUT_HEAP + where.v);
+    memset(page, 0, pages * FRAME_SIZE);
+    pool = page;
     pool_pages = pages;
-    memset(pool, 0, pages * FRAME_SIZE);
+}
+
+void *arch_init_map(maddr_t start, uint64_t bytes)
+{
+    uint64_t va = LAYOUT_HEAP + start.v;
+
+    if (map_range(va, start, bytes, PG_R | PG_W))
+        return NULL;
+    return (void *)(uintptr_t)va;
 }
 
 void mm_drop_identity(void)

@@ -20,6 +20,9 @@ void arch_init_memory_map(void);
 /* Maps what frame_bank_add() needs; called after all of boot_reserved is known. */
 void arch_init_page_tables(void);
 
+/* Maps RAM from boot_alloc() for good, at the address that arch_heap_maddr_to_virt() gives; NULL without memory. */
+void *arch_init_map(maddr_t start, uint64_t bytes);
+
 /* Copies host_fdt, if it stands where it would not stay. */
 void arch_init_keep_tree(void);
 
