@@ -94,6 +94,8 @@ void dt_walk_start(struct dt_walk *w, const void *fdt)
     w->depth = 0;
     w->path[0] = 0;
     w->address_cells[0] = w->size_cells[0] = DT_CELLS_UNKNOWN;
+    w->irq_parent[0] = 0;
+    w->controller.phandle = 0;
 }
 
 /* To the next node whose depth is at most `deepest`. */
@@ -110,6 +112,7 @@ static bool walk_on(struct dt_walk *w, uint32_t deepest)
     w->depth = (uint32_t)depth;
     w->path[depth] = w->node;
     w->address_cells[depth] = w->size_cells[depth] = DT_CELLS_UNKNOWN;
+    w->irq_parent[depth] = 0;
     return true;
 }
 

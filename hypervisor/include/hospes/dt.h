@@ -54,7 +54,7 @@ struct dt_irq {
  */
 int dt_irq(const void *fdt, int node, uint32_t index, struct dt_irq *irq);
 
-/* Reads the GIC's own specifier of `count` cells. 0, -EINVAL (also for extended PPIs and SPIs). */
+/* Reads the GIC's own specifier of `count` cells. 0, -EINVAL, -ENODEV for the extended PPIs and SPIs. */
 int dt_gic_irq(const uint32_t *cells, uint32_t count, struct dt_irq *irq);
 
 /* Path for messages, cut to fit; returns buf. */
@@ -82,6 +82,14 @@ struct dt_walk {
     int path[DT_MAX_DEPTH];             /* path[n]: the node above it at depth n; path[depth] == node */
     uint8_t address_cells[DT_MAX_DEPTH]; /* of path[n], DT_CELLS_UNKNOWN until asked for */
     uint8_t size_cells[DT_MAX_DEPTH];
+    /* dt_irq.c's: interrupt-parent that rules path[n] (0: not asked for yet), the controller last met */
+    uint32_t irq_parent[DT_MAX_DEPTH];
+    struct dt_controller {
+        uint32_t phandle; /* 0: none */
+        int node;
+        uint32_t cells;   /* of its specifiers */
+        uint8_t kind;
+    } controller;
 };
 
 #define DT_CELLS_UNKNOWN 0xff
@@ -106,6 +114,8 @@ int dt_walk_reg(struct dt_walk *w, uint32_t index, uint64_t *addr, uint64_t *byt
 int dt_walk_pair(struct dt_walk *w, const char *property, uint32_t index, uint64_t *first,
                  uint64_t *second);
 int dt_walk_irq(struct dt_walk *w, uint32_t index, struct dt_irq *irq);
+/* What the index-th entry of the node's own interrupt-map leads to, errors as of dt_irq(). */
+int dt_walk_map_irq(struct dt_walk *w, uint32_t index, struct dt_irq *irq);
 
 /* An address of the bus path[depth] as the machine's: through the ranges of it and of all buses above. */
 int dt_walk_translate(struct dt_walk *w, uint32_t depth, uint64_t *addr, uint64_t bytes);
