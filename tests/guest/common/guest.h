@@ -140,14 +140,14 @@ extern void (*volatile irq_hook)(struct frame *f);
 extern volatile uint64_t last_far, last_elr; /* of the last exception that a probe took */
 
 #define ESR_EC(esr)  ((unsigned int)((esr) >> 26) & 0x3f)
-#define ESR_FSC(esr) ((unsigned int)(esr)&0x3f)
+#define ESR_FSC(esr) ((unsigned int)(esr) & 0x3f)
 #define EC_UNKNOWN   0x00u
 #define EC_IABT      0x21u /* from the same exception level */
 #define EC_DABT      0x25u
 #define EC_SERROR    0x2fu
 #define FSC_EXTERNAL 0x10u
 /* External abort on a stage-1 table walk: level 0 to 3, and -1. */
-#define FSC_IS_WALK(f) (((f)&0x3c) == 0x14 || (f) == 0x13)
+#define FSC_IS_WALK(f) (((f) & 0x3c) == 0x14 || (f) == 0x13)
 /* An SError taken while something was probed. */
 #define PROBE_SERROR ((uint64_t)EC_SERROR << 26)
 
@@ -186,8 +186,12 @@ void mmu_on(void);  /* this CPU */
 void mmu_off(void); /* this CPU; cleans nothing but the image */
 /* One GiB of `pa` at the top of the address space; gives the address at which pa is seen. */
 uint64_t mmu_window(uint64_t pa, uint64_t map);
+/* The same from 3 GiB on, where AArch32 reaches it: in guests with less memory than that. */
+uint64_t mmu_window32(uint64_t pa, uint64_t map);
+void mmu_set(unsigned int gib, uint64_t descriptor);
 void mmu_set_window(uint64_t descriptor); /* its raw level 1 descriptor */
-#define WINDOW (UINT64_C(511) << 30)
+#define WINDOW   (UINT64_C(511) << 30)
+#define WINDOW32 (UINT64_C(3) << 30)
 void clean_dcache(const void *p, size_t bytes);
 
 /* ---- CPUs and firmware (psci.c) ---- */

@@ -36,16 +36,27 @@ void mmu_off(void)
     sysreg_write(sctlr_el1, sysreg_read(sctlr_el1) & ~SCTLR_M_C_I);
 }
 
-void mmu_set_window(uint64_t descriptor)
+void mmu_set(unsigned int gib, uint64_t descriptor)
 {
     for (int i = 0; i < 2; i++) { /* break, then make */
-        *(volatile uint64_t *)&table[511] = i == 0 ? 0 : descriptor;
+        *(volatile uint64_t *)&table[gib] = i == 0 ? 0 : descriptor;
         __asm__ volatile("dsb ishst\n\ttlbi vmalle1is\n\tdsb ish\n\tisb" ::: "memory");
     }
+}
+
+void mmu_set_window(uint64_t descriptor)
+{
+    mmu_set(WINDOW >> 30, descriptor);
 }
 
 uint64_t mmu_window(uint64_t pa, uint64_t map)
 {
     mmu_set_window((pa & ~(GIB - 1)) | map);
     return WINDOW | (pa & (GIB - 1));
+}
+
+uint64_t mmu_window32(uint64_t pa, uint64_t map)
+{
+    mmu_set(WINDOW32 >> 30, (pa & ~(GIB - 1)) | map);
+    return WINDOW32 | (pa & (GIB - 1));
 }
