@@ -53,8 +53,7 @@ void pcpu_serve_call(void)
     __atomic_fetch_sub(&call.remaining, 1, __ATOMIC_SEQ_CST);
 }
 
-/* Serves another's call, if this pCPU was asked to take part in one. */
-static void serve_while_waiting(void)
+void pcpu_wait_round(void)
 {
     struct pcpu *p = this_pcpu();
 
@@ -68,7 +67,7 @@ void pcpu_call_others(void (*fn)(void *arg), void *arg)
     uint32_t me = this_pcpu()->id, others = 0, i;
 
     while (__atomic_exchange_n(&call.busy, 1, __ATOMIC_ACQUIRE))
-        serve_while_waiting();
+        pcpu_wait_round();
     pcpu_for_each_online (i)
         others += i != me;
     call.fn = fn;
@@ -78,7 +77,7 @@ void pcpu_call_others(void (*fn)(void *arg), void *arg)
         if (i != me)
             pcpu_kick(pcpus[i], PENDING_CALL);
     while (load_acquire(call.remaining))
-        serve_while_waiting();
+        pcpu_wait_round();
     store_release(call.busy, 0);
 }
 

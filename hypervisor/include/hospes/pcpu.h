@@ -70,6 +70,12 @@ void pcpu_call_others(void (*fn)(void *arg), void *arg);
 /* Serves PENDING_CALL on this pCPU. Called on the way out of an exit, and while waiting above. */
 void pcpu_serve_call(void);
 
+/*
+ * One round of a loop that waits for another pCPU: serves another's call, if this pCPU was asked to take part in one,
+ * lest two wait for one another. No lock held.
+ */
+void pcpu_wait_round(void);
+
 /* Stops all other pCPUs for good. Callable from panic(). */
 void pcpu_stop_others(void);
 
