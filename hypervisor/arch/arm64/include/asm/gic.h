@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The physical interrupt controller: GICv2 or GICv3, found in the device tree. The hypervisor's own interrupts are
- * dropped and deactivated here; a guest's are dropped here (EOImode = 1) and deactivated by the guest.
+ * The physical interrupt controller: GICv2 or GICv3, found in the device tree. The hypervisor's own
+ * interrupts are dropped and deactivated here; a guest's are dropped here (EOImode = 1) and
+ * deactivated by the guest.
  *
- * Functions on one interrupt are called with its irq_desc's lock held; the rest on the pCPU concerned.
+ * Functions on one SPI are called with its irq_desc's lock held; the rest on the pCPU concerned.
  */
 #ifndef ASM_GIC_H
 #define ASM_GIC_H
@@ -13,11 +14,11 @@
 struct pcpu;
 struct vcpu;
 
-#define GIC_SGI_KICK 0u   /* leave the guest, or wake up */
-#define GIC_PPI_MAINTENANCE 25u
-#define GIC_PPI_HYP_TIMER   26u
+#define GIC_SGI_KICK 0u /* leave the guest, or wake up */
+#define GIC_SPURIOUS 1023u
 
-/* List registers in an encoding of ours, which each driver turns into its own. */
+/* List registers in an encoding of ours (GICv3's, in fact), which each driver turns into its own.
+ */
 #define GIC_LR_PENDING  ((uint64_t)1 << 62)
 #define GIC_LR_ACTIVE   ((uint64_t)1 << 63)
 #define GIC_LR_HW       ((uint64_t)1 << 61)
@@ -27,16 +28,22 @@ struct vcpu;
 #define GIC_LR_PINTID   ((uint64_t)0x3ff << 32) /* with HW; for a v2 SGI its sender's CPU number */
 #define GIC_LR_VINTID   ((uint64_t)0xffffffff)
 
+/* When the virtual CPU interface asks for a maintenance interrupt, besides GIC_LR_EOI. */
+#define GIC_MAINT_NONE_PENDING 1u /* no list register is pending */
+#define GIC_MAINT_EOI_COUNT    2u /* an end matched no list register; v3: ICC_DIR_EL1 traps too */
+
 struct gic_driver {
     const char *name;
     uint32_t version; /* 2 or 3 */
-    void (*pcpu_init)(struct pcpu *p);
-    /* Acknowledges the highest pending interrupt; 1023 when there is none. */
+    /* Prepares this pCPU's interface: nothing enabled but the kick. 0 or -ENODEV with a line. */
+    int (*pcpu_init)(struct pcpu *p);
+    /* Acknowledges the highest pending interrupt: its number in GIC_INTID, and what the next two
+     * need. */
     uint32_t (*acknowledge)(void);
     void (*drop)(uint32_t iar);
-    void (*deactivate)(uint32_t intid);
+    void (*deactivate)(uint32_t iar);
     void (*enable)(uint32_t intid);
-    void (*disable)(uint32_t intid);
+    void (*disable)(uint32_t intid); /* when this returns it is not taken any more */
     void (*set_edge)(uint32_t intid, bool edge);
     void (*set_affinity)(uint32_t intid, const struct pcpu *p);
     void (*set_active)(uint32_t intid, bool active); /* PPIs: this pCPU's */
@@ -44,33 +51,61 @@ struct gic_driver {
     /* The virtual CPU interface of this pCPU */
     uint64_t (*read_lr)(uint32_t n);
     void (*write_lr)(uint32_t n, uint64_t lr);
-    uint32_t (*empty_lrs)(void);            /* ELRSR: bit n: LR n is free */
-    void (*vcpu_save)(struct vcpu *v);      /* VMCR, HCR, active priorities */
+    uint32_t (*empty_lrs)(void);       /* ELRSR: bit n: LR n is free */
+    void (*vcpu_save)(struct vcpu *v); /* VMCR and active priorities; switches the interface off */
     void (*vcpu_load)(struct vcpu *v);
-    void (*set_underflow)(bool on);         /* maintenance interrupt when at most one LR is in use */
+    uint32_t (*read_vmcr)(void);            /* VMCR_* of gic_regs.h */
+    void (*set_maintenance)(uint32_t bits); /* GIC_MAINT_* */
+    uint32_t (*take_eoi_count)(void);       /* EOIcount, which is 0 then */
 };
+
+struct gic_region {
+    uint64_t base, size;
+};
+
+#define GIC_MAX_REDIST 32
 
 struct gic_info {
     const struct gic_driver *driver;
-    uint32_t nr_irqs;       /* SGIs and PPIs included */
+    uint32_t nr_irqs; /* SGIs and PPIs included */
     uint32_t nr_lrs;
     uint32_t maintenance_irq;
-    uint64_t dist_base, dist_size;
-    uint64_t cpu_base, cpu_size;     /* v2: GICC */
-    uint64_t hyp_base, virt_base, virt_size; /* v2: GICH, GICV */
-    struct {
-        uint64_t base, size;
-    } redist[16];                    /* v3 */
+    struct gic_region dist;
+    struct gic_region cpu;       /* v2: GICC */
+    struct gic_region hyp, virt; /* v2: GICH, GICV */
+    /*
+     * v2: where in `virt` the two pages that belong together begin. Not 0 on boards that repeat
+     * each page sixteen times, to be 64 KiB apart.
+     */
+    uint64_t virt_offset;
+    struct gic_region redist[GIC_MAX_REDIST]; /* v3 */
     uint32_t nr_redist;
-    uint64_t redist_stride;
-    int node;                        /* in the host's tree */
+    uint64_t redist_stride; /* 0: as each redistributor says */
+    int node;               /* in the host's tree */
     uint32_t phandle;
+    volatile uint8_t *gicd, *gicc, *gich; /* mapped */
 };
 
 extern struct gic_info gic;
 
-/* Finds and resets the controller; then each pCPU, the first included, calls gic_pcpu_init(). 0, or -ENODEV with a line. */
+/*
+ * Finds and resets the controller; then each pCPU, the first included, calls gic_pcpu_init(). 0, or
+ * -ENODEV with a line. After heap and device_map() work.
+ */
 int gic_init(void);
-void gic_pcpu_init(void);
+int gic_pcpu_init(void);
+
+/* The drivers: prepare the distributor. 0 or -errno with a line. */
+int gicv2_init(void);
+int gicv3_init(void);
+
+/* Waits until the register at `p` has no bit of `mask`; false, with a line, when that takes too
+ * long. */
+bool gic_wait(const volatile uint8_t *p, uint32_t mask, const char *what);
+
+/* What both versions' distributors have in common: all lines off, not active, of one priority and
+ * group 1. */
+void gic_reset_spis(void);
+void gic_reset_private(volatile uint8_t *base, bool group1);
 
 #endif

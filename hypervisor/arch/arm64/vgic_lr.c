@@ -1,0 +1,680 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * List registers of the virtual GIC: which interrupts are in them, and getting them back (IHI 0048B
+ * chapter 5, IHI 0069H chapter 6). doc/interrupts.md tells the rules; the first of them: a vCPU
+ * that is not loaded has nothing in list registers.
+ *
+ *   place()    bank -> list register               release()  a list register found empty: the
+ * guest is done fold()     list register -> bank               rebuild()  fold all, choose, place
+ */
+#include <asm/gic.h>
+#include <asm/vgic_model.h>
+#include <asm/vtimer.h>
+#include <hospes/cpu.h>
+
+#define ALL_BANKS MASK(31, 0)
+
+/* What is to be in a list register: sorted by `key`, the least first. */
+struct choice {
+    uint32_t key;
+    uint16_t intid;
+};
+
+static struct vgic_bank *bank_of(struct vcpu *v, uint32_t intid)
+{
+    return vgic_bank(vgic_of(v), v, intid / 32);
+}
+
+/* --- one interrupt --- */
+
+/* Pending and to be shown to `v`, when none of `in_lr` is looked at. */
+static uint32_t deliverable(const struct vgic *g, const struct vgic_bank *b)
+{
+    return vgic_pending(b) & b->enabled & vgic_in_groups(g, b);
+}
+
+/*
+ * A timer's PPI that the guest has not taken yet follows its line: it goes when the guest has set
+ * the timer anew meanwhile. True if it went.
+ */
+static bool timer_went(struct vcpu *v, struct vgic_bank *b, uint32_t intid)
+{
+    uint32_t bit = (uint32_t)1 << intid;
+
+    if (!(b->tied & b->fired & b->latched & bit) || !vtimer_is_ppi(&v->arch.vtimer, intid) ||
+        vtimer_pending(v, intid))
+        return false;
+    b->latched &= ~bit;
+    if (!(b->active & bit))
+        vgic_release_physical(v, v, 0, bit);
+    return true;
+}
+
+/* v2: the sender of SGI `i` that goes into the list register; more of them ask for a notice at its
+ * end. */
+static uint64_t place_v2_sgi(struct vgic_vcpu *vg, uint32_t i, bool active, bool *pending)
+{
+    uint32_t sources = vg->sgi_sources[i];
+    uint32_t source = active ? vg->sgi_active[i] : sources != 0 ? bit_lowest(sources) : 0;
+
+    *pending = *pending && (sources == 0 || (sources & 1u << source) != 0);
+    if (*pending)
+        sources &= ~(1u << source);
+    vg->sgi_sources[i] = (uint8_t)sources;
+    if (sources == 0)
+        vg->priv.latched &= ~((uint32_t)1 << i);
+    return field_prep(GIC_LR_PINTID, source) | (sources != 0 ? GIC_LR_EOI : 0);
+}
+
+/* Puts `intid`, which is pending or active, into list register `n`, which is free. */
+static void place(struct vcpu *v, uint32_t intid, uint32_t n)
+{
+    struct vgic *g = vgic_of(v);
+    struct vgic_vcpu *vg = &v->arch.vgic;
+    struct vgic_bank *b = bank_of(v, intid);
+    uint32_t i = intid % 32, bit = (uint32_t)1 << i;
+    bool mine = intid < GIC_FIRST_SPI || b->target[i] == v->id;
+    bool active = (b->active & bit) != 0;
+    bool pending = mine && (deliverable(g, b) & bit) != 0;
+    uint64_t lr = intid | field_prep(GIC_LR_PRIORITY, b->priority[i]);
+
+    if (b->group1 & bit)
+        lr |= GIC_LR_GROUP1;
+    if (b->tied & b->fired & bit) {
+        /* Active and pending again goes without the hardware's help: its end is ours then. */
+        if (active && (b->latched & bit))
+            lr |= GIC_LR_EOI;
+        else
+            lr |= GIC_LR_HW | field_prep(GIC_LR_PINTID, b->irq[i]);
+        b->latched &= ~(pending ? bit : 0);
+    } else if (intid < GIC_NR_SGIS && g->version == 2) {
+        lr |= place_v2_sgi(vg, i, active, &pending);
+    } else if ((b->edge | b->tied) & bit) {
+        b->latched &= ~(pending ? bit : 0);
+        if (!mine || (b->latched & bit))
+            lr |= GIC_LR_EOI; /* what is, or gets, pending is for another, or not now: it waits for
+                                 this end */
+    } else {
+        lr |= GIC_LR_EOI; /* to look at the line again */
+    }
+    lr |= (pending ? GIC_LR_PENDING : 0) | (active ? GIC_LR_ACTIVE : 0);
+
+    b->in_lr |= bit;
+    b->owner[i] = (uint8_t)v->id;
+    vg->lr_used |= 1u << n;
+    if (intid >= GIC_FIRST_SPI)
+        vg->lr_spi |= 1u << n;
+    vg->lr[n] = lr;
+    gic.driver->write_lr(n, lr);
+}
+
+/* Takes note that list register `n` is free; what it held is not in_lr any more. Its bank is
+ * returned. */
+static struct vgic_bank *detach(struct vgic_vcpu *vg, struct vcpu *v, uint32_t n)
+{
+    uint32_t intid = (uint32_t)(vg->lr[n] & GIC_LR_VINTID);
+    struct vgic_bank *b = bank_of(v, intid);
+
+    vg->lr_used &= ~(1u << n);
+    vg->lr_spi &= ~(1u << n);
+    b->in_lr &= ~((uint32_t)1 << (intid % 32));
+    return b;
+}
+
+/* Tells whoever is to have it that `intid`, which left a list register, is pending (again). `v`
+ * itself: *banks. */
+static void offer_again(struct vcpu *v, const struct vgic_bank *b, uint32_t intid, uint64_t *banks)
+{
+    struct vgic *g = vgic_of(v);
+    uint32_t i = intid % 32;
+
+    if (intid < GIC_FIRST_SPI || b->target[i] == v->id)
+        *banks |= BIT(intid / 32);
+    else if (!(b->active & (uint32_t)1 << i))
+        vgic_offer(g, v, intid / 32, (uint32_t)1 << i);
+}
+
+/* List register `n` is empty: the guest has taken and ended what it held. */
+static void release(struct vcpu *v, uint32_t n, uint64_t *banks)
+{
+    struct vgic_vcpu *vg = &v->arch.vgic;
+    uint64_t lr = vg->lr[n];
+    uint32_t intid = (uint32_t)(lr & GIC_LR_VINTID), bit = (uint32_t)1 << (intid % 32);
+    struct vgic_bank *b = detach(vg, v, n);
+
+    b->active &= ~bit;
+    if (lr & GIC_LR_HW)
+        b->fired &= ~bit; /* the hardware has deactivated it */
+    else if (b->tied & b->fired & bit)
+        vgic_release_physical(v, v, intid / 32, bit);
+    else if (!((b->edge | b->tied) & bit))
+        b->latched &= ~bit; /* it was acknowledged */
+    if (vgic_pending(b) & bit)
+        offer_again(v, b, intid, banks);
+}
+
+/* All list registers that are empty by now. */
+static void release_ended(struct vcpu *v, uint64_t *banks)
+{
+    uint32_t ended = gic.driver->empty_lrs() & v->arch.vgic.lr_used;
+
+    for (; ended != 0; ended &= ended - 1)
+        release(v, bit_lowest(ended), banks);
+}
+
+/* Takes what is in list register `n` out of it. */
+static void fold(struct vcpu *v, uint32_t n, uint64_t *banks)
+{
+    struct vgic_vcpu *vg = &v->arch.vgic;
+    uint64_t lr = gic.driver->read_lr(n);
+    uint32_t intid = (uint32_t)(vg->lr[n] & GIC_LR_VINTID), i = intid % 32, bit = (uint32_t)1 << i;
+
+    if (!(lr & (GIC_LR_PENDING | GIC_LR_ACTIVE))) {
+        release(v, n, banks);
+        return;
+    }
+    struct vgic_bank *b = detach(vg, v, n);
+    b->active = (lr & GIC_LR_ACTIVE) ? b->active | bit : b->active & ~bit;
+    if (intid < GIC_NR_SGIS && vgic_of(v)->version == 2) {
+        uint32_t source = (uint32_t)field_get(GIC_LR_PINTID & ~GIC_LR_EOI, lr) & 7;
+        if (lr & GIC_LR_PENDING) {
+            vg->sgi_sources[i] |= (uint8_t)(1u << source);
+            b->latched |= bit;
+        }
+        if (lr & GIC_LR_ACTIVE)
+            vg->sgi_active[i] = (uint8_t)source;
+    } else if ((b->edge | b->tied) & bit) {
+        b->latched |= (lr & GIC_LR_PENDING) ? bit : 0;
+    } else if (!(lr & GIC_LR_PENDING)) {
+        b->latched &= ~bit; /* it was acknowledged */
+    }
+    gic.driver->write_lr(n, 0);
+    if (intid < GIC_FIRST_SPI)
+        timer_went(v, b, intid);
+    if ((b->active & bit) != 0)
+        *banks |= BIT(intid / 32);
+    if (vgic_pending(b) & bit)
+        offer_again(v, b, intid, banks);
+}
+
+static void fold_all(struct vcpu *v, uint64_t *banks)
+{
+    for (uint32_t used = v->arch.vgic.lr_used; used != 0; used &= used - 1)
+        fold(v, bit_lowest(used), banks);
+}
+
+/* --- filling them --- */
+
+/* Of bank `n`: those that ought to be in a list register of `v`. */
+static uint32_t candidates(struct vcpu *v, uint32_t n)
+{
+    struct vgic *g = vgic_of(v);
+    const struct vgic_bank *b = vgic_bank(g, v, n);
+    uint32_t pending = deliverable(g, b), active = b->active & ~b->in_lr;
+    uint32_t all = pending | active;
+
+    if (n == 0)
+        return all;
+    for (uint32_t rest = all; rest != 0; rest &= rest - 1) {
+        uint32_t i = bit_lowest(rest), bit = (uint32_t)1 << i;
+        bool mine = ((b->in_lr | active) & bit) ? b->owner[i] == v->id : b->target[i] == v->id;
+        if (!mine)
+            all &= ~bit;
+    }
+    return all;
+}
+
+/* An edge came for an interrupt that `v` has in a list register. False: needs a rebuild. */
+static bool merge(struct vcpu *v, struct vgic_bank *b, uint32_t intid)
+{
+    struct vgic_vcpu *vg = &v->arch.vgic;
+    uint32_t bit = (uint32_t)1 << (intid % 32);
+
+    if (!((b->edge | b->tied) & bit) || !(b->latched & bit))
+        return true; /* its line is looked at when it ends */
+    if ((b->tied & bit) || (intid < GIC_NR_SGIS && vgic_of(v)->version == 2) ||
+        (intid >= GIC_FIRST_SPI && b->target[intid % 32] != v->id))
+        return false;
+    for (uint32_t used = vg->lr_used; used != 0; used &= used - 1) {
+        uint32_t n = bit_lowest(used);
+        if ((vg->lr[n] & GIC_LR_VINTID) != intid)
+            continue;
+        uint64_t lr = gic.driver->read_lr(n);
+        if (!(lr & GIC_LR_PENDING))
+            gic.driver->write_lr(n, lr | GIC_LR_PENDING);
+        b->latched &= ~bit;
+        return true;
+    }
+    return false;
+}
+
+/* Adds what `banks` hold to the free list registers. False when they do not suffice: rebuild()
+ * then. */
+static bool add(struct vcpu *v, uint64_t banks)
+{
+    struct vgic *g = vgic_of(v);
+    struct vgic_vcpu *vg = &v->arch.vgic;
+    uint32_t all = (1u << gic.nr_lrs) - 1;
+
+    if (vg->lr_used != 0)
+        release_ended(v, &banks);
+    for (; banks != 0; banks &= banks - 1) {
+        uint32_t n = bit_lowest(banks);
+        if (n >= g->nr_banks)
+            break;
+        struct vgic_bank *b = vgic_bank(g, v, n);
+        for (uint32_t rest = candidates(v, n); rest != 0; rest &= rest - 1) {
+            uint32_t i = bit_lowest(rest), intid = 32 * n + i;
+            if (b->in_lr & (uint32_t)1 << i) {
+                if (!merge(v, b, intid))
+                    return false;
+                continue;
+            }
+            if (n == 0 && timer_went(v, b, i) && !(b->active & (uint32_t)1 << i))
+                continue;
+            uint32_t free = all & ~vg->lr_used;
+            if (free == 0)
+                return false;
+            place(v, intid, bit_lowest(free));
+        }
+    }
+    return true;
+}
+
+/* Inserts a choice; the greatest key falls out when there are more than `most`. Returns the new
+ * number. */
+static uint32_t choose(struct choice *list, uint32_t nr, uint32_t most, struct choice new)
+{
+    uint32_t at = nr < most ? nr : most;
+
+    while (at > 0 && list[at - 1].key > new.key) {
+        if (at < most)
+            list[at] = list[at - 1];
+        at--;
+    }
+    if (at < most)
+        list[at] = new;
+    return nr < most ? nr + 1 : nr;
+}
+
+/* Bits of a choice's key above priority and number, which decide among equals. */
+#define KEY_ACTIVE      (1u << 24)
+#define KEY_PENDING     (2u << 24)
+#define KEY_LEVEL(key)  ((key) >> 24)
+#define KEY_PRIORITY(p) ((uint32_t)(p) << 16)
+
+/* How many were left out. */
+struct left_out {
+    uint32_t pending, active;
+};
+
+/*
+ * Chooses what is to be in list registers: the best pending one before all, so that it can preempt,
+ * then the active ones, since the guest will end these, then the rest; each by priority.
+ */
+static uint32_t choose_all(struct vcpu *v, uint64_t banks, struct choice *list,
+                           struct left_out *left)
+{
+    struct vgic *g = vgic_of(v);
+    struct choice best = { .key = UINT32_MAX };
+    uint32_t nr = 0, nr_pending = 0, nr_active = 0, kept_active = 0;
+
+    for (; banks != 0 && bit_lowest(banks) < g->nr_banks; banks &= banks - 1) {
+        uint32_t n = bit_lowest(banks);
+        struct vgic_bank *b = vgic_bank(g, v, n);
+        uint32_t all = candidates(v, n);
+        for (uint32_t rest = all; rest != 0; rest &= rest - 1) {
+            uint32_t i = bit_lowest(rest);
+            bool active = (b->active & (uint32_t)1 << i) != 0;
+            if (n == 0 && timer_went(v, b, i) && !active)
+                continue;
+            struct choice c = { .key = KEY_PRIORITY(b->priority[i]) | (32 * n + i),
+                                .intid = (uint16_t)(32 * n + i) };
+            nr_active += active;
+            nr_pending += !active;
+            if (!active && c.key < best.key) {
+                struct choice second = best;
+                best = c;
+                c = second;
+            }
+            if (c.key == UINT32_MAX)
+                continue;
+            c.key |= active ? KEY_ACTIVE : KEY_PENDING;
+            nr = choose(list, nr, gic.nr_lrs, c);
+        }
+    }
+    if (best.key != UINT32_MAX)
+        nr = choose(list, nr, gic.nr_lrs, best);
+    for (uint32_t i = 0; i < nr; i++)
+        kept_active += KEY_LEVEL(list[i].key) == KEY_LEVEL(KEY_ACTIVE);
+    left->active = nr_active - kept_active;
+    left->pending = nr_pending - (nr - kept_active);
+    return nr;
+}
+
+/* The guest ended `count` active interrupts that no list register held: those of highest priority,
+ * in turn. */
+static void end_left_out(struct vcpu *v, uint32_t count, uint64_t *banks)
+{
+    struct vgic *g = vgic_of(v);
+
+    while (count-- != 0) {
+        struct choice best = { .key = UINT32_MAX };
+        for (uint64_t rest = v->arch.vgic.waiting; rest != 0; rest &= rest - 1) {
+            uint32_t n = bit_lowest(rest);
+            const struct vgic_bank *b = vgic_bank(g, v, n);
+            for (uint32_t bits = b->active & ~b->in_lr; bits != 0; bits &= bits - 1) {
+                uint32_t i = bit_lowest(bits);
+                uint32_t key = KEY_PRIORITY(b->priority[i]) | (32 * n + i);
+                if ((n == 0 || b->owner[i] == v->id) && key < best.key)
+                    best = (struct choice){ .key = key, .intid = (uint16_t)(32 * n + i) };
+            }
+        }
+        if (best.key == UINT32_MAX)
+            return;
+        struct vgic_bank *b = bank_of(v, best.intid);
+        b->active &= ~((uint32_t)1 << (best.intid % 32));
+        vgic_release_physical(v, v, best.intid / 32, (uint32_t)1 << (best.intid % 32));
+        if (vgic_pending(b) & (uint32_t)1 << (best.intid % 32))
+            offer_again(v, b, best.intid, banks);
+    }
+}
+
+/* What another vCPU's access has ended of this one's private interrupts: their lines are this
+ * pCPU's. */
+static void end_deferred(struct vcpu *v)
+{
+    uint32_t bits = v->arch.vgic.unfire;
+
+    v->arch.vgic.unfire = 0;
+    if (bits != 0)
+        vgic_release_physical(v, v, 0, bits & ~v->arch.vgic.priv.active);
+}
+
+static void set_maintenance(struct vgic_vcpu *vg, uint32_t bits)
+{
+    if (vg->maintenance == bits)
+        return;
+    vg->maintenance = bits;
+    gic.driver->set_maintenance(bits);
+}
+
+static void rebuild(struct vcpu *v, uint64_t banks)
+{
+    struct vgic_vcpu *vg = &v->arch.vgic;
+    struct choice list[VGIC_MAX_LRS];
+    struct left_out left = { 0 };
+
+    if (vg->maintenance & GIC_MAINT_EOI_COUNT)
+        end_left_out(v, gic.driver->take_eoi_count(), &banks);
+    fold_all(v, &banks);
+    end_deferred(v);
+    banks |= vg->waiting;
+    uint32_t nr = choose_all(v, banks & ALL_BANKS, list, &left);
+    for (uint32_t i = 0; i < nr; i++)
+        place(v, list[i].intid, i);
+    vg->waiting = left.pending + left.active != 0 ? (uint32_t)banks : 0;
+    set_maintenance(vg, (left.pending != 0 ? GIC_MAINT_NONE_PENDING : 0) |
+                            (left.active != 0 ? GIC_MAINT_EOI_COUNT : 0));
+}
+
+/* --- locks --- */
+
+/* LOCK_VGIC is needed only where an SPI may be concerned. */
+static bool lock_for(struct vgic *g, struct vgic_vcpu *vg, bool spis)
+{
+    if (spis)
+        spin_lock(&g->lock);
+    spin_lock(&vg->lock);
+    return spis;
+}
+
+static void unlock_for(struct vgic *g, struct vgic_vcpu *vg, bool spis)
+{
+    spin_unlock(&vg->lock);
+    if (spis)
+        spin_unlock(&g->lock);
+}
+
+/* Out with all; what is known of them is in the banks afterwards and in `todo`. */
+static void empty(struct vcpu *v)
+{
+    struct vgic *g = vgic_of(v);
+    struct vgic_vcpu *vg = &v->arch.vgic;
+    uint64_t banks = 0;
+    bool spis = lock_for(g, vg, (vg->lr_spi | (vg->waiting & ~1u)) != 0);
+
+    if (vg->maintenance & GIC_MAINT_EOI_COUNT)
+        end_left_out(v, gic.driver->take_eoi_count(), &banks);
+    fold_all(v, &banks);
+    end_deferred(v);
+    banks |= vg->waiting;
+    vg->waiting = 0;
+    set_maintenance(vg, 0);
+    unlock_for(g, vg, spis);
+    if (banks != 0)
+        __atomic_fetch_or(&vg->todo, banks, __ATOMIC_RELAXED);
+}
+
+/* --- parking --- */
+
+/* One round of waiting for another pCPU: serves what that one, or a third, may be waiting for. */
+static void wait_round(struct vcpu *v)
+{
+    struct vgic_vcpu *vg = &v->arch.vgic;
+
+    if (load_acquire(vg->parks) != 0 && (vg->lr_used | vg->waiting) != 0)
+        empty(v);
+    pcpu_wait_round();
+}
+
+/* Stays out of the guest, with nothing in list registers, while somebody wants that. */
+static void stay_parked(struct vcpu *v)
+{
+    empty(v);
+    while (load_acquire(v->arch.vgic.parks) != 0)
+        pcpu_wait_round();
+}
+
+/* Gets `t`, which runs on another pCPU, out of the guest with its list registers empty, until
+ * unpark(). */
+static void park(struct vcpu *v, struct vcpu *t, struct vgic_stopped *s)
+{
+    struct vgic_vcpu *vg = &t->arch.vgic;
+
+    if (!s->any)
+        bitmap_zero(s->vcpus, DOMAIN_MAX_VCPUS);
+    s->any = true;
+    if (!bitmap_test(s->vcpus, t->id)) {
+        bitmap_set(s->vcpus, t->id);
+        __atomic_fetch_add(&vg->parks, 1, __ATOMIC_SEQ_CST);
+        __atomic_fetch_or(&vg->todo, VGIC_PARK, __ATOMIC_SEQ_CST);
+        vcpu_kick(t);
+    }
+    while (load_acquire(vg->lr_used) != 0)
+        wait_round(v);
+}
+
+static void unpark(struct vgic *g, struct vgic_stopped *s)
+{
+    unsigned int i;
+
+    if (!s->any)
+        return;
+    bitmap_for_each_set (i, s->vcpus, DOMAIN_MAX_VCPUS)
+        __atomic_fetch_sub(&g->domain->vcpus[i]->arch.vgic.parks, 1, __ATOMIC_RELEASE);
+}
+
+struct vgic_bank *vgic_stop(struct vcpu *v, struct vcpu *t, uint32_t n, uint32_t mask,
+                            struct vgic_stopped *s)
+{
+    struct vgic *g = vgic_of(v);
+    struct vgic_bank *b = vgic_bank(g, t, n);
+
+    s->any = false;
+    for (;;) {
+        spin_lock(vgic_bank_lock(g, t, n));
+        uint32_t busy = b->in_lr & mask;
+        if (likely(busy == 0))
+            return b;
+        struct vcpu *owner = n == 0 ? t : g->domain->vcpus[b->owner[bit_lowest(busy)]];
+        spin_unlock(vgic_bank_lock(g, t, n));
+
+        /* Each vCPU comes up once, or twice if it was just about to enter: then it fills nothing
+         * until resumed. */
+        if (owner == v) {
+            empty(v);
+            vcpu_kick(v);
+        } else {
+            park(v, owner, s);
+        }
+    }
+}
+
+void vgic_resume(struct vcpu *v, struct vcpu *t, uint32_t n, struct vgic_stopped *s)
+{
+    struct vgic *g = vgic_of(v);
+
+    spin_unlock(vgic_bank_lock(g, t, n));
+    unpark(g, s);
+}
+
+/* --- entry, load, save --- */
+
+/* Does what `todo` says; false: somebody parked this vCPU in between, nothing may be put into list
+ * registers. */
+static bool deliver(struct vcpu *v, uint64_t todo)
+{
+    struct vgic *g = vgic_of(v);
+    struct vgic_vcpu *vg = &v->arch.vgic;
+    bool spis = lock_for(g, vg, (todo & ALL_BANKS) > 1 || vg->lr_spi != 0 || vg->waiting > 1);
+    bool done = read_once(vg->parks) == 0;
+
+    if (likely(done) && ((todo & VGIC_RESYNC) || vg->waiting != 0 || !add(v, todo & ALL_BANKS)))
+        rebuild(v, todo);
+    unlock_for(g, vg, spis);
+    return done;
+}
+
+void vgic_deliver(struct vcpu *v)
+{
+    struct vgic_vcpu *vg = &v->arch.vgic;
+    uint64_t todo;
+
+    if (unlikely(!vg->loaded))
+        vgic_load(v);
+    if (read_once(vg->todo) == 0)
+        return;
+    todo = __atomic_exchange_n(&vg->todo, 0, __ATOMIC_ACQUIRE);
+    if (unlikely(todo & VGIC_PARK)) {
+        stay_parked(v);
+        todo |= __atomic_exchange_n(&vg->todo, 0, __ATOMIC_ACQUIRE);
+    }
+    while (unlikely(!deliver(v, todo))) {
+        stay_parked(v);
+        todo |= __atomic_exchange_n(&vg->todo, 0, __ATOMIC_ACQUIRE);
+    }
+}
+
+void vgic_save(struct vcpu *v)
+{
+    struct vgic_vcpu *vg = &v->arch.vgic;
+    struct vgic_bank *b = &vg->priv;
+
+    if (!vg->loaded)
+        return;
+    if ((vg->lr_used | vg->waiting | read_once(vg->unfire)) != 0)
+        empty(v);
+    gic.driver->vcpu_save(v);
+    spin_lock(&vg->lock);
+    vg->loaded = false;
+    /* This pCPU's lines of the tied PPIs (timers) are the next vCPU's. */
+    for (uint32_t bits = b->tied & b->fired; bits != 0; bits &= bits - 1)
+        gic.driver->set_active(b->irq[bit_lowest(bits)], false);
+    spin_unlock(&vg->lock);
+}
+
+void vgic_load(struct vcpu *v)
+{
+    struct vgic_vcpu *vg = &v->arch.vgic;
+    struct vgic_bank *b = &vg->priv;
+
+    if (vg->loaded)
+        return;
+    gic.driver->vcpu_load(v);
+    spin_lock(&vg->lock);
+    vg->loaded = true;
+    for (uint32_t bits = b->tied & b->fired; bits != 0; bits &= bits - 1)
+        gic.driver->set_active(b->irq[bit_lowest(bits)], true);
+    spin_unlock(&vg->lock);
+}
+
+void vgic_maintenance(struct vcpu *v)
+{
+    vgic_resync(v);
+}
+
+void vgic_write_dir(struct vcpu *v, uint64_t value)
+{
+    struct vgic *g = vgic_of(v);
+    uint32_t intid = (uint32_t)value & 0xffffff, n = intid / 32;
+    struct vgic_stopped s;
+
+    if (intid >= GIC_FIRST_SPECIAL || n >= g->nr_banks)
+        return;
+    uint32_t bit = (uint32_t)1 << (intid % 32);
+    struct vgic_bank *b = vgic_stop(v, v, n, bit, &s);
+    if ((b->active & bit) && (n == 0 || b->owner[intid % 32] == v->id)) {
+        b->active &= ~bit;
+        vgic_release_physical(v, v, n, bit);
+        vgic_offer(g, v, n, bit);
+    }
+    vgic_resume(v, v, n, &s);
+}
+
+/* --- would it be interrupted? --- */
+
+static bool passes(uint32_t vmcr, uint32_t priority, bool group1)
+{
+    return (vmcr & (group1 ? VMCR_ENG1 : VMCR_ENG0)) != 0 && priority < field_get(VMCR_PMR, vmcr);
+}
+
+bool vgic_has_interrupt(struct vcpu *v)
+{
+    struct vgic *g = vgic_of(v);
+    struct vgic_vcpu *vg = &v->arch.vgic;
+    uint64_t banks = (read_once(vg->todo) & ALL_BANKS) | vg->waiting;
+
+    if (banks == 0 && vg->lr_used == 0)
+        return false;
+    uint32_t vmcr = vg->loaded ? gic.driver->read_vmcr() : vg->vmcr;
+    if (vg->lr_used != 0) {
+        /* What has ended there may be pending anew in its bank. */
+        bool spis = lock_for(g, vg, vg->lr_spi != 0);
+        uint64_t ended = 0;
+        release_ended(v, &ended);
+        unlock_for(g, vg, spis);
+        banks |= ended;
+        if (ended != 0)
+            __atomic_fetch_or(&vg->todo, ended, __ATOMIC_RELAXED);
+    }
+    for (uint32_t held = vg->lr_used; held != 0; held &= held - 1) {
+        uint64_t lr = gic.driver->read_lr(bit_lowest(held));
+        if ((lr & GIC_LR_PENDING) &&
+            passes(vmcr, (uint32_t)field_get(GIC_LR_PRIORITY, lr), (lr & GIC_LR_GROUP1) != 0))
+            return true;
+    }
+    /* A glance without locks: who pends something after it kicks this vCPU. */
+    for (; banks != 0 && bit_lowest(banks) < g->nr_banks; banks &= banks - 1) {
+        uint32_t n = bit_lowest(banks);
+        const struct vgic_bank *b = vgic_bank(g, v, n);
+        for (uint32_t bits = deliverable(g, b) & ~(b->active | b->in_lr); bits != 0;
+             bits &= bits - 1) {
+            uint32_t i = bit_lowest(bits);
+            if ((n == 0 || b->target[i] == v->id) &&
+                passes(vmcr, b->priority[i], (b->group1 & (uint32_t)1 << i) != 0))
+                return true;
+        }
+    }
+    return false;
+}
