@@ -71,6 +71,8 @@ static enum exit_action emulate(struct vcpu *v, uint64_t esr, gaddr_t ga)
             a.value = sign_extend(a.value, a.size);
         v->regs.x[reg] = esr & ISS_DABT_SF ? a.value : (uint32_t)a.value;
     }
+    if (action == EXIT_HANDLED)
+        exit_skip(v, esr);
     return action;
 }
 
@@ -90,13 +92,16 @@ enum exit_action abort_data(struct vcpu *v, uint64_t esr)
     if ((esr & FSC_TYPE) == FSC_TRANSLATION && p2m_handle_fault(v->domain, gaddr_to_gfn(ga)))
         return EXIT_RETRY;
     /* Maintenance by address of what is not memory does nothing. */
-    if (esr & ISS_DABT_CM)
+    if (esr & ISS_DABT_CM) {
+        exit_skip(v, esr);
         return EXIT_HANDLED;
+    }
     if (esr & ISS_DABT_ISV && !v->domain->mmio.trap_unmapped && !(esr & ISS_DABT_S1PTW)) {
         uint32_t reg = (uint32_t)field_get(ISS_DABT_SRT, esr);
 
         if (!(esr & ISS_DABT_WNR) && reg != 31)
             v->regs.x[reg] = esr & ISS_DABT_SF ? ~(uint64_t)0 : UINT32_MAX;
+        exit_skip(v, esr);
         return EXIT_HANDLED;
     }
     return no_answer(v, esr, far, false);

@@ -24,10 +24,7 @@ extern const char _image_start[];
 /* The immediate of a hypercall: XEN_HYPERCALL_TAG of <xen/arch-arm.h>. */
 #define HVC_XEN 0xea1u
 
-struct exit_class {
-    enum exit_action (*handler)(struct vcpu *v, uint64_t esr);
-    bool skip; /* ELR_EL2 is the instruction itself: step over it when handled */
-};
+typedef enum exit_action exit_handler(struct vcpu *v, uint64_t esr);
 
 static enum exit_action exit_undefined(struct vcpu *v, uint64_t esr)
 {
@@ -42,6 +39,7 @@ static enum exit_action exit_wait(struct vcpu *v, uint64_t esr)
         sched_unit_yield(&v->sched);
     else
         vcpu_block(v);
+    exit_skip(v, esr);
     return EXIT_HANDLED;
 }
 
@@ -60,6 +58,7 @@ static enum exit_action exit_hvc(struct vcpu *v, uint64_t esr)
 /* SMC with an immediate other than 0 is reserved by the calling convention: not supported. */
 static enum exit_action exit_smc(struct vcpu *v, uint64_t esr)
 {
+    exit_skip(v, esr);
     if ((esr & 0xffff) == 0)
         return smccc_call(v);
     v->regs.x[0] = (uint64_t)PSCI_NOT_SUPPORTED;
@@ -67,18 +66,18 @@ static enum exit_action exit_smc(struct vcpu *v, uint64_t esr)
 }
 
 /* What has no entry of its own is undefined to a guest, an AArch32 process included. */
-static const struct exit_class exit_classes[64] = {
-    [0x00] = { exit_undefined, false },
-    [EC_WFX] = { exit_wait, true },
-    [0x02 ... 0x15] = { exit_undefined, false },
-    [EC_HVC64] = { exit_hvc, false },
-    [EC_SMC64] = { exit_smc, true },
-    [EC_SYSREG] = { sysreg_trap, true },
-    [0x19 ... 0x1f] = { exit_undefined, false },
-    [EC_IABT_LOW] = { abort_instruction, false },
-    [0x21 ... 0x23] = { exit_undefined, false },
-    [EC_DABT_LOW] = { abort_data, true },
-    [0x25 ... 0x3f] = { exit_undefined, false },
+static exit_handler *const exit_handlers[64] = {
+    [0x00] = exit_undefined,
+    [EC_WFX] = exit_wait,
+    [0x02 ... 0x15] = exit_undefined,
+    [EC_HVC64] = exit_hvc,
+    [EC_SMC64] = exit_smc,
+    [EC_SYSREG] = sysreg_trap,
+    [0x19 ... 0x1f] = exit_undefined,
+    [EC_IABT_LOW] = abort_instruction,
+    [0x21 ... 0x23] = exit_undefined,
+    [EC_DABT_LOW] = abort_data,
+    [0x25 ... 0x3f] = exit_undefined,
 };
 
 /* Everything but EXIT_HANDLED. */
@@ -116,13 +115,10 @@ static inline struct vcpu *exit_return(struct vcpu *v)
 struct vcpu *exit_sync(struct vcpu *v)
 {
     uint64_t esr = read_sysreg(esr_el2);
-    const struct exit_class *class = &exit_classes[field_get(ESR_EC, esr)];
-    enum exit_action action = class->handler(v, esr);
+    enum exit_action action = exit_handlers[field_get(ESR_EC, esr)](v, esr);
 
     if (unlikely(action != EXIT_HANDLED))
         exit_act(v, action, esr);
-    else if (class->skip)
-        v->regs.pc += esr & ESR_IL ? 4 : 2;
     return exit_return(v);
 }
 

@@ -27,9 +27,38 @@ static struct vcpu *find_target(struct domain *d, uint64_t mpidr)
     return NULL;
 }
 
-static int64_t cpu_on(struct domain *d, uint64_t mpidr, uint64_t entry, uint64_t context)
+/* A call's argument n, as wide as the call's convention has it. */
+static uint64_t argument(const struct vcpu *v, unsigned int n)
 {
-    struct vcpu *target = find_target(d, mpidr);
+    return v->regs.x[0] & SMCCC_64 ? v->regs.x[n] : (uint32_t)v->regs.x[n];
+}
+
+static int64_t psci_version(struct vcpu *v)
+{
+    (void)v;
+    return VERSION_PSCI_1_1;
+}
+
+/* Every state is treated as standby: returns to the caller at the next interrupt. */
+static int64_t cpu_suspend(struct vcpu *v)
+{
+    vcpu_block(v);
+    return PSCI_SUCCESS;
+}
+
+static int64_t cpu_off(struct vcpu *v)
+{
+    spin_lock(&v->domain->lock);
+    vcpu_down(v);
+    spin_unlock(&v->domain->lock);
+    return PSCI_SUCCESS; /* never seen */
+}
+
+static int64_t cpu_on(struct vcpu *v)
+{
+    struct domain *d = v->domain;
+    struct vcpu *target = find_target(d, argument(v, 1));
+    uint64_t entry = argument(v, 2), context = argument(v, 3);
     int64_t result = PSCI_SUCCESS;
     enum p2m_type type;
 
@@ -53,130 +82,117 @@ static int64_t cpu_on(struct domain *d, uint64_t mpidr, uint64_t entry, uint64_t
     return result;
 }
 
-static int64_t cpu_off(struct vcpu *v)
+static int64_t affinity_info(struct vcpu *v)
 {
-    spin_lock(&v->domain->lock);
-    vcpu_down(v);
-    spin_unlock(&v->domain->lock);
-    return PSCI_SUCCESS; /* never seen */
-}
-
-static int64_t affinity_info(struct domain *d, uint64_t mpidr, uint64_t level)
-{
-    struct vcpu *v;
+    struct domain *d = v->domain;
+    uint64_t mpidr = argument(v, 1), level = argument(v, 2), mask;
+    struct vcpu *other;
+    bool found = false;
     uint32_t i;
 
     if (level > 3 || (mpidr & ~MPIDR_AFFINITY))
         return PSCI_INVALID_PARAMETERS;
-    if (level == 0) {
-        v = find_target(d, mpidr);
-        if (!v)
-            return PSCI_INVALID_PARAMETERS;
-        return read_once(v->online) ? PSCI_AFFINITY_ON : PSCI_AFFINITY_OFF;
-    } else {
-        uint64_t mask = level == 3 ? 0xff00000000ull : MPIDR_AFFINITY & ~0ull << 8 * level;
-        bool found = false;
-
-        domain_for_each_vcpu (d, v, i) {
-            if ((v->arch.vmpidr_el2 & mask) != (mpidr & mask))
-                continue;
-            found = true;
-            if (read_once(v->online))
-                return PSCI_AFFINITY_ON;
-        }
-        return found ? PSCI_AFFINITY_OFF : PSCI_INVALID_PARAMETERS;
+    mask = level == 3 ? 0xff00000000ull : MPIDR_AFFINITY & ~0ull << 8 * level;
+    domain_for_each_vcpu (d, other, i) {
+        if ((other->arch.vmpidr_el2 & mask) != (mpidr & mask))
+            continue;
+        found = true;
+        if (read_once(other->online))
+            return PSCI_AFFINITY_ON;
     }
+    return found ? PSCI_AFFINITY_OFF : PSCI_INVALID_PARAMETERS;
 }
 
-static int64_t features(uint32_t function)
+static int64_t migrate_info_type(struct vcpu *v)
 {
-    switch (function) {
-    case PSCI_VERSION:
-    case PSCI_CPU_SUSPEND:
-    case PSCI_CPU_SUSPEND | SMCCC_64:
-    case PSCI_CPU_OFF:
-    case PSCI_CPU_ON:
-    case PSCI_CPU_ON | SMCCC_64:
-    case PSCI_AFFINITY_INFO:
-    case PSCI_AFFINITY_INFO | SMCCC_64:
-    case PSCI_MIGRATE_INFO_TYPE:
-    case PSCI_SYSTEM_OFF:
-    case PSCI_SYSTEM_RESET:
-    case PSCI_SYSTEM_RESET2:
-    case PSCI_SYSTEM_RESET2 | SMCCC_64:
-    case PSCI_FEATURES:
-    case SMCCC_VERSION:
-        return PSCI_SUCCESS;
-    default:
-        return PSCI_NOT_SUPPORTED;
-    }
+    (void)v;
+    return MIGRATE_NOT_NEEDED;
 }
 
-/* Only SYSTEM_WARM_RESET is asked of a guest's SYSTEM_RESET2; vendor's types are its own. */
-static int64_t system_reset2(struct vcpu *v, uint32_t type)
+static int64_t system_off(struct vcpu *v)
 {
-    if (type != 0)
-        return type & 0x80000000u ? PSCI_NOT_SUPPORTED : PSCI_INVALID_PARAMETERS;
+    domain_stop(v->domain, DOMAIN_POWEROFF);
+    return PSCI_SUCCESS;
+}
+
+static int64_t system_reset(struct vcpu *v)
+{
     domain_stop(v->domain, DOMAIN_REBOOT);
     return PSCI_SUCCESS;
 }
 
+/* Only SYSTEM_WARM_RESET is there of the architecture's types; vendors' are theirs. */
+static int64_t system_reset2(struct vcpu *v)
+{
+    uint32_t type = (uint32_t)v->regs.x[1];
+
+    if (type != 0)
+        return type & 0x80000000u ? PSCI_NOT_SUPPORTED : PSCI_INVALID_PARAMETERS;
+    return system_reset(v);
+}
+
+static int64_t psci_features(struct vcpu *v);
+
+typedef int64_t psci_call(struct vcpu *v);
+
+/* By number, in the two calling conventions. */
+#define PSCI_CALLS  0x13u
+#define NUMBER(call) ((call) & 0x1fu)
+
+static psci_call *const psci_calls32[PSCI_CALLS] = {
+    [NUMBER(PSCI_VERSION)] = psci_version,
+    [NUMBER(PSCI_CPU_SUSPEND)] = cpu_suspend,
+    [NUMBER(PSCI_CPU_OFF)] = cpu_off,
+    [NUMBER(PSCI_CPU_ON)] = cpu_on,
+    [NUMBER(PSCI_AFFINITY_INFO)] = affinity_info,
+    [NUMBER(PSCI_MIGRATE_INFO_TYPE)] = migrate_info_type,
+    [NUMBER(PSCI_SYSTEM_OFF)] = system_off,
+    [NUMBER(PSCI_SYSTEM_RESET)] = system_reset,
+    [NUMBER(PSCI_FEATURES)] = psci_features,
+    [NUMBER(PSCI_SYSTEM_RESET2)] = system_reset2,
+};
+
+static psci_call *const psci_calls64[PSCI_CALLS] = {
+    [NUMBER(PSCI_CPU_SUSPEND)] = cpu_suspend,
+    [NUMBER(PSCI_CPU_ON)] = cpu_on,
+    [NUMBER(PSCI_AFFINITY_INFO)] = affinity_info,
+    [NUMBER(PSCI_SYSTEM_RESET2)] = system_reset2,
+};
+
+/* NULL for what is not a PSCI call of ours. */
+static inline psci_call *psci_find(uint32_t function)
+{
+    uint32_t number = (function & ~SMCCC_64) - PSCI_VERSION;
+
+    if (number >= PSCI_CALLS)
+        return NULL;
+    return function & SMCCC_64 ? psci_calls64[number] : psci_calls32[number];
+}
+
+static int64_t psci_features(struct vcpu *v)
+{
+    uint32_t function = (uint32_t)v->regs.x[1];
+
+    return function == SMCCC_VERSION || psci_find(function) ? PSCI_SUCCESS : PSCI_NOT_SUPPORTED;
+}
+
+/* What is not PSCI: the calling convention's own calls. */
+static int64_t __noinline smccc_other(const struct vcpu *v, uint32_t function)
+{
+    uint32_t asked = (uint32_t)v->regs.x[1];
+
+    if (function == SMCCC_VERSION)
+        return VERSION_SMCCC_1_2;
+    if (function == SMCCC_ARCH_FEATURES && (asked == SMCCC_VERSION || asked == SMCCC_ARCH_FEATURES))
+        return PSCI_SUCCESS;
+    return PSCI_NOT_SUPPORTED;
+}
+
 enum exit_action smccc_call(struct vcpu *v)
 {
-    uint64_t *x = v->regs.x;
-    uint32_t function = (uint32_t)x[0];
-    /* SMC32 calls have 32-bit arguments. */
-    uint64_t mask = function & SMCCC_64 ? UINT64_MAX : UINT32_MAX;
-    int64_t result = PSCI_NOT_SUPPORTED;
+    uint32_t function = (uint32_t)v->regs.x[0];
+    psci_call *call = psci_find(function);
 
-    switch (function) {
-    case PSCI_VERSION:
-        result = VERSION_PSCI_1_1;
-        break;
-    case SMCCC_VERSION:
-        result = VERSION_SMCCC_1_2;
-        break;
-    case SMCCC_ARCH_FEATURES:
-        result = (uint32_t)x[1] == SMCCC_VERSION || (uint32_t)x[1] == SMCCC_ARCH_FEATURES
-                     ? PSCI_SUCCESS
-                     : PSCI_NOT_SUPPORTED;
-        break;
-    case PSCI_FEATURES:
-        result = features((uint32_t)x[1]);
-        break;
-    case PSCI_CPU_ON:
-    case PSCI_CPU_ON | SMCCC_64:
-        result = cpu_on(v->domain, x[1] & mask, x[2] & mask, x[3] & mask);
-        break;
-    case PSCI_CPU_OFF:
-        result = cpu_off(v);
-        break;
-    case PSCI_CPU_SUSPEND:
-    case PSCI_CPU_SUSPEND | SMCCC_64:
-        /* Every state is treated as standby: returns to the caller at the next interrupt. */
-        vcpu_block(v);
-        result = PSCI_SUCCESS;
-        break;
-    case PSCI_AFFINITY_INFO:
-    case PSCI_AFFINITY_INFO | SMCCC_64:
-        result = affinity_info(v->domain, x[1] & mask, x[2] & mask);
-        break;
-    case PSCI_MIGRATE_INFO_TYPE:
-        result = MIGRATE_NOT_NEEDED;
-        break;
-    case PSCI_SYSTEM_OFF:
-        domain_stop(v->domain, DOMAIN_POWEROFF);
-        break;
-    case PSCI_SYSTEM_RESET:
-        domain_stop(v->domain, DOMAIN_REBOOT);
-        break;
-    case PSCI_SYSTEM_RESET2:
-    case PSCI_SYSTEM_RESET2 | SMCCC_64:
-        result = system_reset2(v, (uint32_t)x[1]);
-        break;
-    default:
-        break;
-    }
-    x[0] = (uint64_t)result;
+    v->regs.x[0] = (uint64_t)(likely(call) ? call(v) : smccc_other(v, function));
     return EXIT_HANDLED;
 }

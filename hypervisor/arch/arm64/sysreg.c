@@ -134,15 +134,9 @@ static enum exit_action debug_register(struct vcpu *v, uint64_t esr, uint32_t re
     return EXIT_UNDEF;
 }
 
-enum exit_action sysreg_trap(struct vcpu *v, uint64_t esr)
+/* Everything but what is on the way of an interrupt between CPUs. */
+static enum exit_action __noinline other_register(struct vcpu *v, uint64_t esr, uint32_t reg)
 {
-    uint32_t reg = (uint32_t)esr & ISS_SYSREG_MASK;
-
-    if (likely((reg == REG_SGI1R || reg == REG_SGI0R || reg == REG_ASGI1R) &&
-               !(esr & ISS_SYSREG_READ))) {
-        vgic_write_sgi1r(v, get_reg(v, esr));
-        return EXIT_HANDLED;
-    }
     if (OP0(reg) == 2)
         return debug_register(v, esr, reg);
     if (OP0(reg) == 3 && OP1(reg) == 0 && CRN(reg) == 0)
@@ -150,4 +144,19 @@ enum exit_action sysreg_trap(struct vcpu *v, uint64_t esr)
     if (reg == REG_ACTLR)
         return raz_wi(v, esr);
     return EXIT_UNDEF;
+}
+
+enum exit_action sysreg_trap(struct vcpu *v, uint64_t esr)
+{
+    uint32_t reg = (uint32_t)esr & ISS_SYSREG_MASK;
+    enum exit_action action = EXIT_HANDLED;
+
+    if (likely((reg == REG_SGI1R || reg == REG_SGI0R || reg == REG_ASGI1R) &&
+               !(esr & ISS_SYSREG_READ)))
+        vgic_write_sgi1r(v, get_reg(v, esr));
+    else
+        action = other_register(v, esr, reg);
+    if (action == EXIT_HANDLED)
+        exit_skip(v, esr);
+    return action;
 }

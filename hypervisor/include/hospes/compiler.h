@@ -17,8 +17,16 @@
 #define container_of(p, t, m) ((t *)(void *)((char *)(p) - offsetof(t, m)))
 
 /* Single-copy atomic accesses without ordering, and the two ordered forms. */
-#define read_once(x)        __atomic_load_n(&(x), __ATOMIC_RELAXED)
-#define write_once(x, v)    __atomic_store_n(&(x), (v), __ATOMIC_RELAXED)
+#define read_once(x)                                                                               \
+    ({                                                                                             \
+        const volatile __typeof__(x) *read_once_p_ = &(x);                                         \
+        *read_once_p_;                                                                             \
+    })
+#define write_once(x, v)                                                                           \
+    do {                                                                                           \
+        volatile __typeof__(x) *write_once_p_ = &(x);                                              \
+        *write_once_p_ = (v);                                                                      \
+    } while (0)
 #define load_acquire(x)     __atomic_load_n(&(x), __ATOMIC_ACQUIRE)
 #define store_release(x, v) __atomic_store_n(&(x), (v), __ATOMIC_RELEASE)
 

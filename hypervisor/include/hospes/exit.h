@@ -4,7 +4,7 @@
 #define HOSPES_EXIT_H
 
 enum exit_action {
-    EXIT_HANDLED,  /* done: go on after the instruction */
+    EXIT_HANDLED,  /* done, the program counter is where the guest goes on */
     EXIT_RETRY,    /* execute the instruction again */
     EXIT_INJECTED, /* an exception was put into the guest, its registers are set */
     EXIT_FAULT,    /* the guest gets the architecture's fault for a bad access */

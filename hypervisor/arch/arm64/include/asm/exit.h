@@ -3,16 +3,22 @@
  * Exits: who handles which exception class, and what handlers do to a guest. doc/exits.md.
  *
  * A handler gets the vCPU, which is loaded, and ESR_EL2; it decodes, calls whoever does the work, and returns what its
- * caller (exit.c) acts on.
+ * caller (exit.c) acts on. Handlers of traps step over the instruction themselves (exit_skip()).
  */
 #ifndef ASM_EXIT_H
 #define ASM_EXIT_H
 
+#include <asm/sysreg.h>
 #include <hospes/compiler.h>
 #include <hospes/exit.h>
 #include <hospes/types.h>
+#include <hospes/vcpu.h>
 
-struct vcpu;
+/* Steps over the trapped instruction, whose length ESR_EL2 tells. For handlers of traps, not of HVC. */
+static inline void exit_skip(struct vcpu *v, uint64_t esr)
+{
+    v->regs.pc += esr & ESR_IL ? 4 : 2;
+}
 
 /* entry.S: enters `v` with the stack empty at `stack_top`. */
 __noreturn void guest_enter_first(struct vcpu *v, uint64_t stack_top);
