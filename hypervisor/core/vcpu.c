@@ -97,7 +97,7 @@ static void switch_unit(struct pcpu *p)
     struct vcpu *next = unit && unit->is_vcpu ? container_of(unit, struct vcpu, sched) : NULL;
 
     if (p->current && p->current != next) {
-        if (!unit && !sched_must_save(p))
+        if (!unit && !sched_must_save(p) && read_once(p->current->online))
             return;
         arch_vcpu_save(p->current);
         write_once(p->current, NULL);

@@ -60,6 +60,8 @@ void arch_vcpu_reset(struct vcpu *v)
     a->fp = (struct vcpu_fp){ 0 };
     a->mdscr = 0;
     a->os_lock = false;
+    vgic_vcpu_reset(v);
+    vtimer_vcpu_reset(v);
 }
 
 void arch_vcpu_save(struct vcpu *v)

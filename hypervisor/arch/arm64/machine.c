@@ -3,6 +3,7 @@
  * The machine as firmware hands it over: the first C at the image's own address, memory from the device tree, and the
  * small things of <hospes/cpu.h>. doc/boot-arm64.md.
  */
+#include <asm/clock.h>
 #include <asm/cpu.h>
 #include <asm/exit.h>
 #include <asm/gic.h>
@@ -10,6 +11,7 @@
 #include <asm/psci.h>
 #include <asm/stage2.h>
 #include <asm/sysreg.h>
+#include <asm/vtimer.h>
 #include <hospes/boot.h>
 #include <hospes/cpu.h>
 #include <hospes/dt.h>
@@ -130,9 +132,12 @@ void arch_init_keep_tree(void)
 
 void arch_init_machine(void)
 {
-    if (gic_init())
+    if (clock_init())
+        panic("no timer: arm,armv8-timer");
+    if (gic_init() || gic_pcpu_init())
         panic("no interrupt controller that virtualization needs: a GICv2 or GICv3");
-    gic_pcpu_init();
+    clock_pcpu_init();
+    vtimer_pcpu_init();
 }
 
 void arch_cpu_relax(void)

@@ -3,6 +3,7 @@
  * The other CPUs: found under /cpus, started one at a time by PSCI or a spin table (Devicetree Specification 3.8, Linux
  * Documentation/arch/arm64/booting.rst). Each sets its EL2 up as the first did and goes to run vCPUs.
  */
+#include <asm/clock.h>
 #include <asm/cpu.h>
 #include <asm/early.h>
 #include <asm/gic.h>
@@ -10,6 +11,7 @@
 #include <asm/psci.h>
 #include <asm/smp.h>
 #include <asm/sysreg.h>
+#include <asm/vtimer.h>
 #include <hospes/cpu.h>
 #include <hospes/dt.h>
 #include <hospes/heap.h>
@@ -35,7 +37,10 @@ static __noreturn void secondary_start(void)
 
     cpu_init_features();
     cpu_init_traps();
-    gic_pcpu_init();
+    if (gic_pcpu_init())
+        arch_cpu_halt();
+    clock_pcpu_init();
+    vtimer_pcpu_init();
     bitmap_atomic_set(pcpus_online, p->id);
     vcpu_run_loop();
 }
