@@ -130,10 +130,12 @@ void init(void)
     arch_init_keep_tree();
 
     sched_init();
-    if (!pcpu_create(0) || irq_init())
-        panic("no memory to begin with");
+    if (!pcpu_create(0))
+        panic("no memory for the first CPU");
     bitmap_set(pcpus_online, 0);
     arch_init_machine();
+    if (irq_init())
+        panic("no memory for the interrupts");
     console_init();
     arch_start_pcpus(options.maxcpus);
     work_init();
