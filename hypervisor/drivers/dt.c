@@ -76,6 +76,8 @@ int dt_node_by_phandle(const void *fdt, uint32_t phandle)
     uint64_t entry = read_once(*seen);
     int node = (int)(entry >> 32);
 
+    if (phandle == 0)
+        return -ENOENT;
     if ((uint32_t)entry == phandle && fdt_get_phandle(fdt, node) == phandle)
         return node;
     node = fdt_node_offset_by_phandle(fdt, phandle);
