@@ -3,7 +3,7 @@
  * What a guest gets for its memory, for addresses where there is none, and for odd ways to access
  * an emulated device: zeroed RAM that holds what is written; an external abort (Arm DDI 0487,
  * D17.2.37: EC 0x25 or 0x21, FSC 0x10) that the guest can handle; never its end. Arguments: short=1
- * leaves the whole-RAM tests out; xen=1 expects Xen 4.20's fault status, which is 0.
+ * leaves the whole-RAM tests out.
  */
 #include "guest.h"
 
@@ -21,11 +21,10 @@ const char guest_name[] = "memory";
 
 static uint64_t ram_end;
 static bool domu; /* in Xen's guest layout: addresses below 1 GiB are known */
-static bool xen;  /* Xen 4.20 leaves the fault status and WnR zero */
 
 static uint64_t external(unsigned int ec)
 {
-    return (uint64_t)ec << 26 | UINT64_C(1) << 25 | (xen ? 0 : FSC_EXTERNAL);
+    return (uint64_t)ec << 26 | UINT64_C(1) << 25 | FSC_EXTERNAL;
 }
 
 /* The exception was an external abort at addr, or (FSC aside) one on the walk that led there. */
@@ -148,7 +147,7 @@ static void hole_tests(uint64_t addr, const char *where)
         check_eq(esr & ESR_WNR, 0, "read %u %s: WnR", bytes, where);
         esr = probe_write(addr, bytes, ~UINT64_C(0));
         check_abort(esr, EC_DABT, addr, bytes, "write", where);
-        check_eq(esr & ESR_WNR, xen ? 0 : ESR_WNR, "write %u %s: WnR", bytes, where);
+        check_eq(esr & ESR_WNR, ESR_WNR, "write %u %s: WnR", bytes, where);
     }
     check_abort(probe_read(addr + 1, 8, NULL), EC_DABT, addr, 16, "unaligned read", where);
     check_abort(probe_write(addr + 0xffc, 8, 0), EC_DABT, addr, 0x2000, "write across pages",
@@ -272,7 +271,7 @@ static void check_walk(uint64_t esr, unsigned int ec, const char *name, const ch
 {
     unsigned int fsc = ESR_FSC(esr);
 
-    check(ESR_EC(esr) == ec && (FSC_IS_WALK(fsc) || (external(ec) & 0x3f) == fsc),
+    check(ESR_EC(esr) == ec && (FSC_IS_WALK(fsc) || fsc == FSC_EXTERNAL),
           "%s through a table in %s (esr 0x%lx)", name, where, esr);
 }
 
@@ -356,7 +355,6 @@ static void user_tests(void)
 
 void guest_main(void)
 {
-    xen = bootarg_number("xen", 0);
     domu = machine.uart.base == 0x22000000;
     ram_end = machine.mem[machine.mems - 1].base + machine.mem[machine.mems - 1].bytes;
     ram_tests();

@@ -65,6 +65,9 @@ bool check_eq(uint64_t got, uint64_t want, const char *name, ...)
 void note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 _Noreturn void finish(void); /* prints the totals and turns the machine off */
 
+void *memset(void *to, int c, size_t n);
+void *memcpy(void *restrict to, const void *restrict from, size_t n);
+
 /* ---- memory-mapped registers and memory under test ---- */
 static inline volatile void *at(uint64_t addr)
 {

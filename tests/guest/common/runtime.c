@@ -91,8 +91,6 @@ void delay_us(uint64_t us)
 }
 
 /* The compiler calls these. */
-void *memset(void *to, int c, size_t n);
-void *memcpy(void *restrict to, const void *restrict from, size_t n);
 
 void *memset(void *to, int c, size_t n)
 {
