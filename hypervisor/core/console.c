@@ -114,27 +114,34 @@ static void set_ready(struct console_domain *c, bool ready)
     }
 }
 
-/* Writes what `c` has, out of turn. */
-static void flush(struct console_domain *c)
+/* Writes what `c` has, as a line unless it has the focus. */
+static void write_out(struct console_domain *c)
 {
     char prefix[12];
 
     if (c == console_focus) {
         put_raw(c->line, c->line_len);
-    } else if (c->ready || c->line_len > 0) {
+    } else {
         format(prefix, sizeof(prefix), "(d%u) ", c->domid);
         put_line(prefix, c->line, c->line_len);
-        c->tokens -= (int32_t)strlen(prefix) + 2;
+        c->tokens -= (int32_t)strlen(prefix) + 1; /* and '\r' */
     }
     c->line_len = 0;
     set_ready(c, false);
+}
+
+/* The same, out of turn and if there is anything. */
+static void flush(struct console_domain *c)
+{
+    if (c->ready || c->line_len > 0)
+        write_out(c);
 }
 
 /* What `c` has may go out: now, unless the UART is behind or others wait. */
 static void offer(struct console_domain *c)
 {
     if (nr_ready == 0 && console_tx_backlog() < CONSOLE_TX_LOW)
-        flush(c);
+        write_out(c);
     else
         set_ready(c, true);
 }
@@ -262,7 +269,7 @@ bool console_serve(void)
     while (nr_ready > 0 && console_tx_backlog() < CONSOLE_TX_LOW) {
         struct console_domain *c = next_ready();
         last_turn = c->domid;
-        flush(c);
+        write_out(c);
     }
     if (console_tx_backlog() < CONSOLE_TX_LOW)
         put_dropped();

@@ -14,12 +14,13 @@ static char early[EARLY_BYTES];
 static struct {
     char *text;
     uint64_t bytes; /* power of two */
+    uint64_t first; /* position of the oldest, unless it was overwritten */
     uint64_t end;   /* position after the newest */
-} ring = { early, EARLY_BYTES, 0 };
+} ring = { early, EARLY_BYTES, 0, 0 };
 
 static uint64_t oldest(void)
 {
-    return ring.end > ring.bytes ? ring.end - ring.bytes : 0;
+    return ring.end - ring.first > ring.bytes ? ring.end - ring.bytes : ring.first;
 }
 
 static char at(uint64_t pos)
@@ -35,9 +36,8 @@ void console_ring_put(const char *text, uint32_t n)
 
 void console_ring_move(char *to, uint64_t bytes)
 {
-    uint64_t from = ring.end > bytes ? max(oldest(), ring.end - bytes) : oldest();
-
-    for (uint64_t pos = from; pos < ring.end; pos++)
+    ring.first = ring.end > bytes ? max(oldest(), ring.end - bytes) : oldest();
+    for (uint64_t pos = ring.first; pos < ring.end; pos++)
         to[pos & (bytes - 1)] = at(pos);
     ring.text = to;
     ring.bytes = bytes;
