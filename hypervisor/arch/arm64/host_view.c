@@ -23,6 +23,7 @@ static const struct {
     { "cpus", HOST_NODE_HIDDEN },
     { "psci", HOST_NODE_HIDDEN },
     { "hypervisor", HOST_NODE_HIDDEN },
+    { "__symbols__", HOST_NODE_HIDDEN }, /* for overlays, which were applied before */
 };
 
 static const struct {
