@@ -23,7 +23,6 @@
     DO(ttbr0_el1) DO(ttbr1_el1) DO(mair_el1) DO(amair_el1) DO(esr_el1) DO(far_el1) DO(afsr0_el1)   \
     DO(afsr1_el1) DO(vbar_el1) DO(contextidr_el1) DO(par_el1) DO(tpidr_el0) DO(tpidr_el1)          \
     DO(tpidrro_el0) DO(csselr_el1) DO(cntkctl_el1)
-#define EACH_SYSREG_A32(DO) DO(dacr32_el2) DO(ifsr32_el2) DO(fpexc32_el2)
 #define EACH_PAUTH_KEY(DO)                                                                         \
     DO(apia, APIAKEYLO_EL1, APIAKEYHI_EL1) DO(apib, APIBKEYLO_EL1, APIBKEYHI_EL1)                  \
     DO(apda, APDAKEYLO_EL1, APDAKEYHI_EL1) DO(apdb, APDBKEYLO_EL1, APDBKEYHI_EL1)                  \
@@ -69,9 +68,6 @@ void arch_vcpu_save(struct vcpu *v)
     struct vcpu_sysregs *s = &v->arch.sysregs;
 
     EACH_SYSREG(SAVE)
-    if (cpu_has_aarch32()) {
-        EACH_SYSREG_A32(SAVE)
-    }
     if (cpu_has_pauth()) {
         EACH_PAUTH_KEY(SAVE_KEY)
     }
@@ -86,9 +82,6 @@ void arch_vcpu_load(struct vcpu *v)
     const struct vcpu_sysregs *s = &v->arch.sysregs;
 
     EACH_SYSREG(LOAD)
-    if (cpu_has_aarch32()) {
-        EACH_SYSREG_A32(LOAD)
-    }
     if (cpu_has_pauth()) {
         EACH_PAUTH_KEY(LOAD_KEY)
     }

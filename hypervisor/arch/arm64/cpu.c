@@ -159,11 +159,6 @@ bool cpu_has_pauth(void)
     return (id_regs[5][1] & 0xff0) || (id_regs[5][2] & 0xf000);
 }
 
-bool cpu_has_aarch32(void)
-{
-    return (id_regs[3][0] & 15) == 2;
-}
-
 uint64_t cpu_guest_hcr(void)
 {
     uint64_t hcr = HCR_VM | HCR_SWIO | HCR_FMO | HCR_IMO | HCR_AMO | HCR_BSU_INNER | HCR_FB |

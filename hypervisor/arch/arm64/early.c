@@ -66,7 +66,7 @@ static void early_map(uint64_t *root, uint64_t va, uint64_t pa, uint64_t bytes, 
     }
 }
 
-static void early_relocate(uint64_t load, uint64_t base)
+void early_relocate(uint64_t load, uint64_t base)
 {
     for (const struct rela *r = _rela_start; r < _rela_end; r++)
         if ((r->info & 0xffffffff) == R_RELATIVE)

@@ -144,11 +144,14 @@ static void release(struct vcpu *v, uint32_t n, uint64_t *banks)
 
     b->active &= ~bit;
     if (lr & GIC_LR_HW)
-        b->fired &= ~bit; /* the hardware has deactivated it */
+        b->fired &= ~(bit & ~b->latched); /* the hardware has deactivated it; but it came again since */
     else if (b->tied & b->fired & bit)
         vgic_release_physical(v, v, intid / 32, bit);
-    else if (!((b->edge | b->tied) & bit))
+    else if (!((b->edge | b->tied) & bit) && (lr & GIC_LR_PENDING))
         b->latched &= ~bit; /* it was acknowledged */
+    /* Asks for maintenance as long as it stands there. */
+    if ((lr & (GIC_LR_HW | GIC_LR_EOI)) == GIC_LR_EOI)
+        gic.driver->write_lr(n, 0);
     if (vgic_pending(b) & bit)
         offer_again(v, b, intid, banks);
 }
@@ -185,7 +188,7 @@ static void fold(struct vcpu *v, uint32_t n, uint64_t *banks)
             vg->sgi_active[i] = (uint8_t)source;
     } else if ((b->edge | b->tied) & bit) {
         b->latched |= (lr & GIC_LR_PENDING) ? bit : 0;
-    } else if (!(lr & GIC_LR_PENDING)) {
+    } else if (!(lr & GIC_LR_PENDING) && (vg->lr[n] & GIC_LR_PENDING)) {
         b->latched &= ~bit; /* it was acknowledged */
     }
     gic.driver->write_lr(n, 0);
@@ -395,6 +398,9 @@ static void set_maintenance(struct vgic_vcpu *vg, uint32_t bits)
 {
     if (vg->maintenance == bits)
         return;
+    /* Ends that were counted before have nothing to do with what is left out now. */
+    if (bits & ~vg->maintenance & GIC_MAINT_EOI_COUNT)
+        gic.driver->take_eoi_count();
     vg->maintenance = bits;
     gic.driver->set_maintenance(bits);
 }
@@ -624,7 +630,7 @@ void vgic_write_dir(struct vcpu *v, uint64_t value)
         return;
     uint32_t bit = (uint32_t)1 << (intid % 32);
     struct vgic_bank *b = vgic_stop(v, v, n, bit, &s);
-    if ((b->active & bit) && (n == 0 || b->owner[intid % 32] == v->id)) {
+    if (b->active & bit) {
         b->active &= ~bit;
         vgic_release_physical(v, v, n, bit);
         vgic_offer(g, v, n, bit);

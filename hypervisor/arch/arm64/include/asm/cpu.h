@@ -20,6 +20,5 @@ uint64_t cpu_id_register(uint32_t crm, uint32_t op2);
 uint64_t cpu_guest_hcr(void);
 
 bool cpu_has_pauth(void);
-bool cpu_has_aarch32(void);
 
 #endif

@@ -23,7 +23,6 @@ struct vcpu_sysregs {
     uint64_t sctlr_el1, actlr_el1, cpacr_el1, tcr_el1, ttbr0_el1, ttbr1_el1, mair_el1, amair_el1;
     uint64_t esr_el1, far_el1, afsr0_el1, afsr1_el1, vbar_el1, contextidr_el1, par_el1;
     uint64_t tpidr_el0, tpidr_el1, tpidrro_el0, csselr_el1, cntkctl_el1;
-    uint64_t dacr32_el2, ifsr32_el2, fpexc32_el2; /* AArch32 at EL0 */
     uint64_t apia[2], apib[2], apda[2], apdb[2], apga[2]; /* FEAT_PAuth keys: low, high */
 };
 
