@@ -1,0 +1,454 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The frame table, and the allocator's front: see <hospes/frame.h>. Free memory itself is
+ * frame_free.c's.
+ *
+ * An entry's life: zeroes while free; owner and count 1 when handed out; count goes up and down
+ * with users; when the owner lets go it is nobody's, and whoever then drops the last reference puts
+ * the frame back among the free ones.
+ */
+#include "frame_free.h"
+
+#include <hospes/cmdline.h>
+#include <hospes/cpu.h>
+#include <hospes/errno.h>
+#include <hospes/frame.h>
+#include <hospes/log.h>
+#include <hospes/map.h>
+#include <hospes/spinlock.h>
+#include <lib/bits.h>
+
+#include <string.h>
+
+#define FRAMES_2M ((uint64_t)1 << FRAME_ORDER_2M)
+
+_Static_assert(sizeof(struct frame) == 8, "a page of entries is 2 MiB");
+
+static struct spinlock lock = SPINLOCK_INIT(LOCK_FRAME);
+
+static struct frame *table;                       /* constant after boot, as are these two: */
+static struct frame_bank *banks[FRAME_MAX_BANKS]; /* by address; their contents under the lock */
+static uint32_t nr_banks;
+static uint64_t nr_total; /* constant after boot */
+static uint64_t nr_free;  /* under the lock */
+static uint32_t
+    nr_scrubbing; /* blocks that are free, but out of the sets to be cleared; under the lock */
+
+/* --- banks ------------------------------------------------------------------------------- */
+
+static struct frame_bank *bank_of(uint64_t mfn)
+{
+    for (uint32_t i = 0; i < nr_banks; i++) {
+        if (mfn >= banks[i]->start && mfn < banks[i]->end)
+            return banks[i];
+    }
+    return NULL;
+}
+
+static uint64_t entries_size(uint64_t frames)
+{
+    return align_up(frames * sizeof(struct frame), FRAME_SIZE);
+}
+
+uint64_t frame_bank_meta_size(uint64_t frames)
+{
+    return entries_size(frames) + frame_free_meta_size(frames);
+}
+
+int frame_bank_add(mfn_t start, mfn_t end, void *meta)
+{
+    uint64_t frames = end.v - start.v;
+    uint32_t at = nr_banks;
+
+    if (start.v >= end.v || ((start.v | end.v) & (FRAMES_2M - 1)) != 0 ||
+        frames >= DEEPMAP_MAX_BITS / 2)
+        return -EINVAL;
+    if (nr_banks == FRAME_MAX_BANKS)
+        return -ENOSPC;
+    memset(meta, 0, frame_bank_meta_size(frames));
+    int ret = arch_frame_table_map(start, end, meta, entries_size(frames));
+    if (ret != 0)
+        return ret;
+
+    table = arch_frame_table();
+    for (; at > 0 && banks[at - 1]->start > start.v; at--)
+        banks[at] = banks[at - 1];
+    banks[at] = frame_free_init((uint8_t *)meta + entries_size(frames), start.v, end.v);
+    nr_banks++;
+    nr_total += frames;
+    return 0;
+}
+
+/* Makes frames free that lie in banks. Those that had an owner hold data; others have never been
+ * clean anyway. */
+static void put_free(uint64_t start, uint64_t end, bool had_owner)
+{
+    if (start == end)
+        return;
+    spin_lock(&lock);
+    while (start < end) {
+        struct frame_bank *b = bank_of(start);
+        uint64_t part_end = min(end, b->end);
+
+        if (had_owner)
+            frame_free_mark(b, start, part_end, false);
+        frame_free_put(b, start, part_end);
+        if (had_owner || options.bootscrub)
+            frame_free_note(b, start, part_end);
+        nr_free += part_end - start;
+        start = part_end;
+    }
+    spin_unlock(&lock);
+}
+
+void frame_bank_release(mfn_t start, mfn_t end)
+{
+    if (bank_of(start.v) != NULL)
+        put_free(start.v, end.v, false);
+}
+
+/* --- entries ----------------------------------------------------------------------------- */
+
+/* The frames get an owner and their first reference. Written out, since a large domain has hundreds
+ * of thousands. */
+static void set_owner(uint64_t start, uint64_t frames, uint16_t owner)
+{
+    const union {
+        struct frame frame;
+        uint64_t word;
+    } new = { .frame = { .count = 1, .owner_inverse = (uint16_t)~owner } };
+    uint64_t *f = (uint64_t *)(void *)(table + start), word = new.word;
+
+    for (; frames >= 8; frames -= 8, f += 8) {
+        f[0] = word;
+        f[1] = word;
+        f[2] = word;
+        f[3] = word;
+        f[4] = word;
+        f[5] = word;
+        f[6] = word;
+        f[7] = word;
+    }
+    for (; frames > 0; frames--)
+        *f++ = word;
+}
+
+void frame_bank_claim(mfn_t start, mfn_t end, uint16_t owner)
+{
+    set_owner(start.v, end.v - start.v, owner);
+}
+
+struct frame *frame_of(mfn_t m)
+{
+    return table + m.v;
+}
+
+bool frame_is_ram(mfn_t m)
+{
+    return bank_of(m.v) != NULL;
+}
+
+int frame_get(mfn_t m, uint16_t owner)
+{
+    if (!frame_is_ram(m) || owner == OWNER_NONE)
+        return -EPERM;
+
+    struct frame *f = frame_of(m);
+    uint32_t count = read_once(f->count);
+
+    do {
+        if (count == 0 || frame_owner(f) != owner)
+            return -EPERM;
+        if (count == UINT32_MAX)
+            return -EOVERFLOW;
+    } while (!__atomic_compare_exchange_n(&f->count, &count, count + 1, true, __ATOMIC_ACQUIRE,
+                                          __ATOMIC_RELAXED));
+    /* It may have changed hands in between; from here on it does not. */
+    if (frame_owner(f) != owner) {
+        frame_put(m);
+        return -EPERM;
+    }
+    return 0;
+}
+
+/* Drops a reference; true if it was the last, and the frame is to be put back. */
+static bool drop(struct frame *f)
+{
+    uint32_t before = __atomic_fetch_sub(&f->count, 1, __ATOMIC_ACQ_REL);
+
+    assert(before != 0);
+    return before == 1;
+}
+
+void frame_put(mfn_t m)
+{
+    struct frame *f = frame_of(m);
+
+    if (drop(f)) {
+        write_once(f->owner_inverse, 0);
+        put_free(m.v, m.v + 1, true);
+    }
+}
+
+void frame_free(mfn_t start, uint64_t frames)
+{
+    uint64_t run = start.v, end = start.v + frames;
+
+    for (uint64_t m = start.v; m < end; m++) {
+        struct frame *f = table + m;
+
+        /* Nobody's, before the reference goes: from now on frame_get() refuses. */
+        write_once(f->owner_inverse, 0);
+        if (!drop(f)) {
+            put_free(run, m, true);
+            run = m + 1;
+        }
+    }
+    put_free(run, end, true);
+}
+
+/* --- allocation -------------------------------------------------------------------------- */
+
+void frame_clear(mfn_t start, uint64_t frames)
+{
+    uint64_t m = start.v, end = start.v + frames;
+
+    while (m < end) {
+        bool large = is_aligned(m, FRAMES_2M) && end - m >= FRAMES_2M;
+        uint64_t n = large ? FRAMES_2M : 1;
+        void *p = large ? frame_map_2m(MFN(m)) : frame_map(MFN(m));
+
+        arch_clear_pages(p, n);
+        if (large)
+            frame_unmap_2m(p);
+        else
+            frame_unmap(p);
+        m += n;
+    }
+}
+
+/* Clears those of the caller's frames that were not clean when they were taken out; they lie in one
+ * bank. */
+static void clear_dirty(uint64_t start, uint64_t end)
+{
+    const struct frame_bank *b = bank_of(start);
+
+    while ((start = frame_free_next(b, start, end, false)) < end) {
+        uint64_t clean = frame_free_next(b, start, end, true);
+
+        frame_clear(MFN(start), clean - start);
+        start = clean;
+    }
+}
+
+/* Takes a block out, of which the first `frames` are used. Under the lock. */
+static bool take_block(unsigned int order, uint64_t frames, unsigned int flags, uint64_t *mfn)
+{
+    enum frame_free_set set = (flags & FRAME_DIRTY_OK) != 0 ? FREE_DIRTY : FREE_CLEAN;
+
+    for (uint32_t i = 0; i < nr_banks; i++) {
+        struct frame_bank *b = banks[(flags & FRAME_HIGH_FIRST) != 0 ? nr_banks - 1 - i : i];
+
+        if (frame_free_take(b, set, order, flags, mfn)) {
+            frame_free_put(b, *mfn + frames, *mfn + ((uint64_t)1 << order));
+            nr_free -= frames;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* As take_block(), and waits for blocks that are being cleared rather than to fail for the lack of
+ * them. */
+static bool take_or_wait(unsigned int order, uint64_t frames, unsigned int flags, uint64_t *mfn)
+{
+    for (;;) {
+        spin_lock(&lock);
+        bool taken = take_block(order, frames, flags, mfn);
+        bool wait = !taken && nr_scrubbing > 0;
+        spin_unlock(&lock);
+        if (!wait)
+            return taken;
+        arch_cpu_relax();
+    }
+}
+
+static int alloc(uint16_t owner, unsigned int order, uint64_t frames, unsigned int flags,
+                 mfn_t *out, bool *dirty)
+{
+    uint64_t mfn;
+
+    if (!take_or_wait(order, frames, flags, &mfn))
+        return -ENOMEM;
+    /* They are in no set and have no owner: nobody else comes near them. */
+    if ((flags & FRAME_DIRTY_OK) == 0)
+        clear_dirty(mfn, mfn + frames);
+    if (dirty != NULL)
+        *dirty = (flags & FRAME_DIRTY_OK) != 0 && !frame_were_clean(MFN(mfn), frames);
+    set_owner(mfn, frames, owner);
+    *out = MFN(mfn);
+    return 0;
+}
+
+int frame_alloc(uint16_t owner, unsigned int order, unsigned int flags, mfn_t *out, bool *dirty)
+{
+    if (order > FRAME_MAX_ORDER)
+        return -ENOMEM;
+    return alloc(owner, order, (uint64_t)1 << order, flags, out, dirty);
+}
+
+int frame_alloc_range(uint16_t owner, uint64_t frames, unsigned int flags, mfn_t *out)
+{
+    if (frames == 0 || frames > (uint64_t)1 << FRAME_MAX_ORDER)
+        return -ENOMEM;
+    return alloc(owner, log2_ceil(frames), frames, flags, out, NULL);
+}
+
+/* True if all of [start, end) is free. Under the lock. */
+static bool all_free(uint64_t start, uint64_t end)
+{
+    while (start < end) {
+        const struct frame_bank *b = bank_of(start);
+
+        if (b == NULL || !frame_free_has(b, start, min(end, b->end)))
+            return false;
+        start = b->end;
+    }
+    return true;
+}
+
+int frame_alloc_at(mfn_t start, uint64_t frames, uint16_t owner)
+{
+    uint64_t end = start.v + frames;
+
+    if (end < start.v)
+        return -EBUSY;
+    for (;;) {
+        spin_lock(&lock);
+        bool free = all_free(start.v, end);
+        bool wait = !free && nr_scrubbing > 0;
+        for (uint64_t m = start.v; free && m < end;) {
+            struct frame_bank *b = bank_of(m);
+
+            frame_free_take_at(b, m, min(end, b->end));
+            m = b->end;
+        }
+        nr_free -= free ? frames : 0;
+        spin_unlock(&lock);
+        if (free)
+            break;
+        if (!wait)
+            return -EBUSY;
+        arch_cpu_relax();
+    }
+    set_owner(start.v, frames, owner);
+    return 0;
+}
+
+bool frame_were_clean(mfn_t start, uint64_t frames)
+{
+    uint64_t m = start.v, end = start.v + frames;
+
+    /*
+     * The bits of frames that are not free change with their owner only. Others' bits in the same
+     * words may change while this looks, which does not matter.
+     */
+    while (m < end) {
+        const struct frame_bank *b = bank_of(m);
+        uint64_t part_end = min(end, b->end);
+
+        if (frame_free_next(b, m, part_end, false) < part_end)
+            return false;
+        m = part_end;
+    }
+    return true;
+}
+
+/* --- scrubbing --------------------------------------------------------------------------- */
+
+bool frame_scrub_step(void)
+{
+    struct frame_bank *b = NULL;
+    unsigned int order = 0;
+    uint64_t mfn = 0;
+
+    spin_lock(&lock);
+    for (uint32_t i = 0; i < nr_banks && b == NULL; i++) {
+        if (frame_free_take_dirty(banks[i], &mfn, &order))
+            b = banks[i];
+    }
+    nr_scrubbing += b != NULL;
+    spin_unlock(&lock);
+    if (b == NULL)
+        return false;
+
+    uint64_t end = mfn + ((uint64_t)1 << order);
+    clear_dirty(mfn, end);
+
+    spin_lock(&lock);
+    frame_free_mark(b, mfn, end, true);
+    frame_free_put(b, mfn, end);
+    nr_scrubbing--;
+    spin_unlock(&lock);
+    return true;
+}
+
+/* --- counts ------------------------------------------------------------------------------ */
+
+uint64_t frame_total(void)
+{
+    return nr_total;
+}
+
+uint64_t frame_free_count(void)
+{
+    return read_once(nr_free);
+}
+
+uint64_t frame_dirty_count(void)
+{
+    uint64_t dirty = 0;
+
+    for (uint32_t i = 0; i < nr_banks; i++) {
+        spin_lock(&lock);
+        dirty += frame_free_dirty(banks[i]);
+        spin_unlock(&lock);
+    }
+    return dirty;
+}
+
+uint64_t frame_owned_count(uint16_t owner)
+{
+    uint64_t owned = 0;
+
+    for (uint32_t i = 0; i < nr_banks; i++) {
+        for (uint64_t m = banks[i]->start; m < banks[i]->end; m++)
+            owned += frame_owner(&table[m]) == owner;
+    }
+    return owned;
+}
+
+static unsigned long long mib(uint64_t frames)
+{
+    return frames >> (20 - FRAME_SHIFT);
+}
+
+void frame_dump(void)
+{
+    log_info("memory: %llu MiB, %llu MiB free, of which %llu MiB are to be cleared", mib(nr_total),
+             mib(frame_free_count()), mib(frame_dirty_count()));
+    for (uint32_t i = 0; i < nr_banks; i++) {
+        log_info("bank %#llx-%#llx: free blocks, clean and dirty:",
+                 (unsigned long long)mfn_to_maddr(MFN(banks[i]->start)).v,
+                 (unsigned long long)mfn_to_maddr(MFN(banks[i]->end)).v);
+        for (unsigned int k = 0; k <= FRAME_MAX_ORDER; k++) {
+            spin_lock(&lock);
+            uint64_t clean = frame_free_blocks(banks[i], FREE_CLEAN, k);
+            uint64_t dirty = frame_free_blocks(banks[i], FREE_DIRTY, k);
+            spin_unlock(&lock);
+            if (clean + dirty != 0)
+                log_info("  %7llu KiB: %6llu %6llu", 4ull << k, (unsigned long long)clean,
+                         (unsigned long long)dirty);
+        }
+    }
+}
