@@ -127,16 +127,30 @@ static unsigned long range_mask(unsigned int i, unsigned int from, unsigned int 
     return mask;
 }
 
+/* Gives [from, to) the value `all`, 0 or ~0: the first and last word in part, those between whole.
+ */
+static void range_write(unsigned long *map, unsigned int from, unsigned int to, unsigned long all)
+{
+    unsigned int i = from / BITMAP_WORD_BITS, last = (to - 1) / BITMAP_WORD_BITS;
+
+    if (from >= to)
+        return;
+    map[i] ^= (map[i] ^ all) & range_mask(i, from, to);
+    if (i == last)
+        return;
+    while (++i < last)
+        map[i] = all;
+    map[last] ^= (map[last] ^ all) & range_mask(last, from, to);
+}
+
 void bitmap_range_fill(unsigned long *map, unsigned int from, unsigned int to)
 {
-    for (unsigned int i = from / BITMAP_WORD_BITS; i * BITMAP_WORD_BITS < to; i++)
-        map[i] |= range_mask(i, from, to);
+    range_write(map, from, to, ~0ul);
 }
 
 void bitmap_range_zero(unsigned long *map, unsigned int from, unsigned int to)
 {
-    for (unsigned int i = from / BITMAP_WORD_BITS; i * BITMAP_WORD_BITS < to; i++)
-        map[i] &= ~range_mask(i, from, to);
+    range_write(map, from, to, 0);
 }
 
 unsigned int bitmap_range_weight(const unsigned long *map, unsigned int from, unsigned int to)
