@@ -55,8 +55,7 @@ void arch_vcpu_dump(const struct vcpu *v)
     log_guest(v->domain->id, LOG_ERR, "vCPU %u pc %#llx", v->id, (unsigned long long)v->regs.pc);
 }
 
-/* --- page tables
- * -------------------------------------------------------------------------------------- */
+/* --- page tables ------------------------------------------------------------------------- */
 
 /* Bit 0: a table or a leaf stands here. 1: a leaf. 2..6: its flags. 12..51: the address. 52..55:
  * its type. */

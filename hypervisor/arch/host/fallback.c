@@ -24,8 +24,7 @@ WEAK struct options options = {
     .bootscrub = true,
 };
 
-/* --- the log
- * ------------------------------------------------------------------------------------------ */
+/* --- the log ----------------------------------------------------------------------------- */
 
 char host_log[16384];
 
@@ -79,6 +78,21 @@ WEAK void log_guest(uint16_t domid, enum log_level level, const char *fmt, ...)
     append("\n");
 }
 
+WEAK void log_unlimited(bool on)
+{
+    (void)on;
+}
+
+WEAK void panic_print(const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    append_v(fmt, args);
+    va_end(args);
+    append("\n");
+}
+
 WEAK void panic(const char *fmt, ...)
 {
     char text[400];
@@ -90,8 +104,7 @@ WEAK void panic(const char *fmt, ...)
     host_stop(text);
 }
 
-/* --- the heap
- * ----------------------------------------------------------------------------------------- */
+/* --- the heap ---------------------------------------------------------------------------- */
 
 WEAK void heap_init(void)
 {

@@ -87,12 +87,11 @@ void *host_ram(maddr_t a)
     return ram + a.v;
 }
 
-/* --- the frame table
- * ---------------------------------------------------------------------------------- */
+/* --- the frame table --------------------------------------------------------------------- */
 
 int arch_frame_table_map(mfn_t start, mfn_t end, void *meta, uint64_t bytes)
 {
-    uint64_t offset = (uint64_t)((uint8_t *)meta - ram);
+    uint64_t offset = arch_virt_to_maddr(meta).v;
     struct frame *first = frame_table + start.v;
 
     assert(((uintptr_t)first | offset | bytes) % FRAME_SIZE == 0);
@@ -106,8 +105,7 @@ struct frame *arch_frame_table(void)
     return frame_table;
 }
 
-/* --- the heap's window
- * -------------------------------------------------------------------------------- */
+/* --- the heap's window ------------------------------------------------------------------- */
 
 void *arch_heap_map_chunk(mfn_t m)
 {
@@ -130,14 +128,18 @@ void arch_heap_unmap_chunk(void *chunk)
 }
 
 /*
- * What is outside the window, such as calloc()ed memory that stands for the heap's, is its own
- * machine address: above HOST_RAM_LIMIT, so that both ways are told apart.
+ * What is outside both mappings, such as calloc()ed memory that stands for the heap's, is its own
+ * machine address: it is above HOST_RAM_LIMIT, so that both ways are told apart.
  */
 maddr_t arch_virt_to_maddr(const void *p)
 {
-    uintptr_t distance = (uintptr_t)p - (uintptr_t)window;
+    uintptr_t in_window = (uintptr_t)p - (uintptr_t)window, in_ram = (uintptr_t)p - (uintptr_t)ram;
 
-    return MADDR(window != NULL && distance < HOST_RAM_LIMIT ? distance : (uintptr_t)p);
+    if (window != NULL && in_window < HOST_RAM_LIMIT)
+        return MADDR(in_window);
+    if (ram != NULL && in_ram < HOST_RAM_LIMIT)
+        return MADDR(in_ram);
+    return MADDR((uintptr_t)p);
 }
 
 void *arch_heap_maddr_to_virt(maddr_t a)
@@ -145,8 +147,7 @@ void *arch_heap_maddr_to_virt(maddr_t a)
     return a.v < HOST_RAM_LIMIT ? window + a.v : (void *)(uintptr_t)a.v;
 }
 
-/* --- short mappings
- * ----------------------------------------------------------------------------------- */
+/* --- short mappings ---------------------------------------------------------------------- */
 
 /* `slots` used at once are checked, and that they are given back in reverse order. */
 static void *map_slots(maddr_t a, uint64_t bytes)
@@ -187,17 +188,17 @@ void frame_unmap_2m(void *p)
     unmap_slots(p);
 }
 
-void maddr_read(void *to, maddr_t from, uint64_t bytes)
+__attribute__((weak)) void maddr_read(void *to, maddr_t from, uint64_t bytes)
 {
     memcpy(to, host_ram(from), bytes);
 }
 
-void maddr_write(maddr_t to, const void *from, uint64_t bytes)
+__attribute__((weak)) void maddr_write(maddr_t to, const void *from, uint64_t bytes)
 {
     memcpy(host_ram(to), from, bytes);
 }
 
-void maddr_copy(maddr_t to, maddr_t from, uint64_t bytes)
+__attribute__((weak)) void maddr_copy(maddr_t to, maddr_t from, uint64_t bytes)
 {
     memcpy(host_ram(to), host_ram(from), bytes);
 }

@@ -12,16 +12,14 @@
 #include <hospes/compiler.h>
 #include <hospes/types.h>
 
-/* --- time
- * ------------------------------------------------------------------------------------------- */
+/* --- time -------------------------------------------------------------------------------- */
 
 /* Simulated time moves by these only, and by arch_cpu_idle(), which sleeps until this pCPU's timer.
  */
 void host_clock_set(uint64_t now_ns);
 void host_clock_advance(uint64_t ns);
 
-/* --- pCPUs
- * ------------------------------------------------------------------------------------------ */
+/* --- pCPUs ------------------------------------------------------------------------------- */
 
 /*
  * `n` pCPUs, all zeroes but for their number, online, without timers; this thread is number 0 then.
@@ -32,8 +30,7 @@ void host_pcpus_init(uint32_t n);
 /* Which pCPU this thread is from now on. */
 void host_set_pcpu(uint32_t id);
 
-/* --- memory
- * ----------------------------------------------------------------------------------------- */
+/* --- memory ------------------------------------------------------------------------------ */
 
 #define HOST_RAM_LIMIT ((uint64_t)1 << 40)
 
@@ -53,8 +50,7 @@ void *host_ram(maddr_t a);
 extern uint32_t host_heap_chunks;
 extern uint32_t host_heap_chunks_left;
 
-/* --- devices
- * ---------------------------------------------------------------------------------------- */
+/* --- devices ----------------------------------------------------------------------------- */
 
 struct host_mmio {
     uint64_t (*read)(void *arg, const volatile void *p, unsigned int bytes);
@@ -68,8 +64,7 @@ void host_set_mmio(const struct host_mmio *m);
 /* device_map() of [start, start + bytes) gives `p` from now on: a test's registers. At most 8. */
 void host_device_add(uint64_t start, uint64_t bytes, void *p);
 
-/* --- interrupts
- * ------------------------------------------------------------------------------------- */
+/* --- interrupts -------------------------------------------------------------------------- */
 
 #define HOST_IRQS 256
 
@@ -83,8 +78,7 @@ struct host_irq {
 
 extern struct host_irq host_irqs[HOST_IRQS];
 
-/* --- the end
- * ---------------------------------------------------------------------------------------- */
+/* --- the end ----------------------------------------------------------------------------- */
 
 /*
  * Calls fn(arg). True if it stopped the machine (panic, halt, reset, off), why is then in
@@ -96,8 +90,7 @@ extern char host_stop_reason[512];
 /* What a contract's function does to stop the machine. */
 __noreturn void host_stop(const char *reason);
 
-/* --- the log (of the weak log functions)
- * -------------------------------------------------------------- */
+/* --- the log (of the weak log functions) ------------------------------------------------- */
 
 /* Everything logged since host_log_clear(), a line each; cut off when full. */
 extern char host_log[16384];
