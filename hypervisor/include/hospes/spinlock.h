@@ -10,6 +10,7 @@
 #define HOSPES_SPINLOCK_H
 
 #include <hospes/compiler.h>
+#include <hospes/cpu.h>
 #include <hospes/types.h>
 
 /* Outermost first. Keep in step with doc/locks.md. */
@@ -68,7 +69,7 @@ static inline void spin_lock(struct spinlock *l)
     lock_debug_acquire(l);
     uint16_t ticket = __atomic_fetch_add(&l->next, 1, __ATOMIC_RELAXED);
     while (unlikely(__atomic_load_n(&l->owner, __ATOMIC_ACQUIRE) != ticket))
-        __asm__ volatile("" ::: "memory");
+        arch_cpu_relax();
 }
 
 /* Takes `*l` if nobody has it; true if it did. Not checked for order: it cannot deadlock. */
