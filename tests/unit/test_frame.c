@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-// sources: core/frame_free.c
+// sources: core/frame_free.c core/spinlock.c
 /*
  * The frame allocator. The model knows for each frame of small banks its owner, its users, and
  * whether it was written to; after each step of a long random life the allocator has to agree, and

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-// sources: core/timer.c
+// sources: core/timer.c core/spinlock.c
 /* Timers: guests' own timers wake them through these, and the scheduler's slices end by them. */
 #include "unit.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-// sources: core/work.c
+// sources: core/work.c core/spinlock.c
 /* Deferred work: domains are destroyed and started again by it. The scheduler is the test's own. */
 #include "unit.h"
 
