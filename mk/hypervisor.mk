@@ -10,7 +10,7 @@ HV_NEEDS   := $(BUILD)/debian/dev.stamp | $(XPURPOSE:%=$(BUILD)/host/%)
 
 HV_INCLUDES := -nostdinc -Ihypervisor/include -Ihypervisor/arch/$(ARCH)/include \
     -Ihypervisor/include/libc -isystem $(BUILD)/debian/include \
-    -isystem $(BUILD)/debian/$(ARCH)-dev/include
+    -isystem $(BUILD)/debian/$(ARCH)-dev/include -isystem $(BUILD)/debian/$(ARCH)/usr/include/efi
 
 # Code and data run wherever they are loaded: -fpie keeps what has to be relocated (constants that
 # point) out of .text and .rodata, and the linker's `-z text` proves it.
@@ -49,5 +49,10 @@ $(OUT)/obj/%.S.o: %.S $(MK) mk/hypervisor.mk $(HV_NEEDS)
 
 # Runs before relocation, when the guard's address is not known yet.
 $(OUT)/obj/hypervisor/arch/arm64/early.c.o: HV_CFLAGS += -fno-stack-protector
+# The guard is firmware's to reach, not ours, and gnu-efi's characters are wchar_t.
+$(filter $(OUT)/obj/hypervisor/arch/arm64/efi%,$(HV_OBJECTS)): HV_CFLAGS += -fno-stack-protector -fshort-wchar
+# Runs with the MMU off: no call of functions that were not written for that.
+$(OUT)/obj/hypervisor/arch/arm64/wrong_level.c.o: HV_CFLAGS += -fno-stack-protector -fno-builtin $\
+    $(if $(filter gcc,$(COMPILER)),-fno-tree-loop-distribute-patterns)
 
 -include $(HV_OBJECTS:.o=.d) $(OUT)/hospes.lds.d
