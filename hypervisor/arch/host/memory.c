@@ -17,6 +17,7 @@
 #include <hospes/map.h>
 #include <hospes/pcpu.h>
 #include <hospes/pgtable.h>
+#include <lib/bits.h>
 
 #include <string.h>
 #include <sys/mman.h>
@@ -43,13 +44,14 @@ __attribute__((weak)) int boot_range_add(struct boot_ranges *list, uint64_t star
     return 0;
 }
 
+/* Addresses that cannot be accessed: at `at`, or where there is room, aligned to 1 GiB. */
 static uint8_t *reserve(uint8_t *at, uint64_t bytes)
 {
     int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | (at != NULL ? MAP_FIXED : 0);
-    void *p = mmap(at, bytes, PROT_NONE, flags, -1, 0);
+    void *p = mmap(at, at != NULL ? bytes : bytes + GIB(1), PROT_NONE, flags, -1, 0);
 
     assert(p != MAP_FAILED);
-    return p;
+    return at != NULL ? at : (uint8_t *)align_up((uintptr_t)p, GIB(1));
 }
 
 void host_ram_reset(void)

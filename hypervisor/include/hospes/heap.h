@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The hypervisor's own memory. Grows by 2 MiB chunks taken from the frame allocator and mapped in a window
- * where virtual = physical + a constant; a chunk that becomes wholly free goes back.
+ * where virtual = physical + a constant, a multiple of 2 MiB; a chunk that becomes wholly free goes back, but for one.
  *
  * Objects up to 2 KiB come from slabs of power-of-two sizes, aligned to their size class; larger ones are
- * whole pages. All memory is handed out zeroed. Lock: LOCK_HEAP.
+ * whole pages, beyond 1 MiB whole chunks. All memory is handed out zeroed. Lock: LOCK_HEAP.
  */
 #ifndef HOSPES_HEAP_H
 #define HOSPES_HEAP_H
@@ -13,7 +13,7 @@
 
 void heap_init(void);
 
-/* `size` bytes of zeros, aligned to at least 16 (a page from 2 KiB up); NULL when there is no memory. */
+/* `size` bytes of zeros, at least 16 and aligned to that (a page above 2 KiB); NULL when there is no memory. */
 void *heap_alloc(uint64_t size);
 
 /* As above for `n` objects; NULL when n * size overflows too. */
