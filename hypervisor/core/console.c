@@ -23,6 +23,11 @@
  * was dropped. */
 #define FRAME_CHARS 96u
 
+/* Of the timer, which serves who waits, and polls a UART without interrupt: that while it has bytes
+ * to send more often, so that its FIFO does not run empty for long. */
+#define PERIOD_NS 10000000u
+#define POLL_NS   1000000u
+
 /* The focus as the user chose it, besides a domain's number. */
 #define CHOSEN_NONE       (-2)
 #define CHOSEN_HYPERVISOR (-1)
@@ -434,18 +439,26 @@ void console_bind(struct uart *u)
     console_tx_pump();
 }
 
-void console_timer_arm(void)
+static void arm(uint64_t ns)
 {
     if (timer_works && !__atomic_exchange_n(&timer_armed, true, __ATOMIC_ACQ_REL))
-        timer_set(&timer, this_pcpu(), clock_ns() + CONSOLE_PERIOD_NS);
+        timer_set(&timer, this_pcpu(), clock_ns() + ns);
+}
+
+void console_timer_arm(void)
+{
+    arm(PERIOD_NS);
 }
 
 static void tick(void *unused)
 {
     store_release(timer_armed, false);
     console_interrupt(unused);
-    if (console_serve() || polled)
-        console_timer_arm();
+    bool waits = console_serve();
+    if (polled)
+        arm(console_tx_backlog() > 0 ? POLL_NS : PERIOD_NS);
+    else if (waits)
+        arm(PERIOD_NS);
 }
 
 void console_init(void)

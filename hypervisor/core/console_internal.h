@@ -10,11 +10,7 @@
 #include <hospes/spinlock.h>
 #include <hospes/types.h>
 
-#define CONSOLE_PERIOD_NS \
-    10000000u /* of the timer that serves who waits, and polls a UART without interrupt */
-
-/* --- console.c
- * --------------------------------------------------------------------------------------- */
+/* --- console.c --- */
 
 extern struct spinlock console_lock; /* LOCK_CONSOLE */
 
@@ -41,8 +37,7 @@ void console_serve_ready(void);
 /* Sets the timer for one period from now, unless it is set. No lock beyond LOCK_VUART held. */
 void console_timer_arm(void);
 
-/* --- console_budget.c: all under console_lock
- * -------------------------------------------------------- */
+/* --- console_budget.c: all under console_lock --- */
 
 /* True if `c` may write a byte, after giving it tokens if there are any. False: it is hungry from
  * now on. */
@@ -54,8 +49,7 @@ void budget_share(void);
 /* It no longer asks. */
 void budget_leave(struct console_domain *c);
 
-/* --- console_ring.c: under console_lock
- * -------------------------------------------------------------- */
+/* --- console_ring.c: under console_lock --- */
 
 /* Adds text to the log ring, over the oldest. */
 void console_ring_put(const char *text, uint32_t n);
@@ -66,8 +60,7 @@ void console_ring_move(char *to, uint64_t bytes);
 /* Calls fn with each of the ring's lines that is whole, without its '\n'. */
 void console_ring_for_lines(void (*fn)(const char *line, uint32_t n));
 
-/* --- console_tx.c
- * ------------------------------------------------------------------------------------ */
+/* --- console_tx.c --- */
 
 #define CONSOLE_TX_BYTES 32768u
 #define CONSOLE_TX_LOW   512u /* domains add to the ring when it holds less */
@@ -75,7 +68,7 @@ void console_ring_for_lines(void (*fn)(const char *line, uint32_t n));
 /* The UART that bytes go to from now on. Once. */
 void console_tx_bind(struct uart *u);
 
-/* Under console_lock: bytes that wait for the UART, and bytes that fit. Without UART: 0 and all. */
+/* Bytes that wait for the UART, and bytes that fit; without UART: 0 and all. At any time. */
 uint32_t console_tx_backlog(void);
 uint32_t console_tx_space(void);
 

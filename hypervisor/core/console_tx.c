@@ -39,7 +39,7 @@ _Static_assert((CONSOLE_TX_BYTES & (CONSOLE_TX_BYTES - 1)) == 0, "positions wrap
 
 uint32_t console_tx_backlog(void)
 {
-    return tx.head - load_acquire(tx.tail);
+    return read_once(tx.head) - load_acquire(tx.tail);
 }
 
 uint32_t console_tx_space(void)
@@ -169,8 +169,10 @@ void console_panic_begin(void)
     write_once(tx.panicking, true);
     for (uint32_t i = 0; i < 100000u && !spin_trylock(&uart_lock); i++)
         arch_cpu_relax();
-    if (tx.uart)
+    if (tx.uart) {
+        tx.uart->credit = 0;
         move_all(tx.uart, load_acquire(tx.head));
+    }
 }
 
 static void panic_put(struct uart *u, char c)

@@ -21,6 +21,7 @@
 
 /* CHANNEL_STS */
 #define STS_REMPTY BIT(1)
+#define STS_TEMPTY BIT(3)
 #define STS_TFUL   BIT(4)
 
 /* INTRPT_EN, INTRPT_DIS, CHNL_INT_STS */
@@ -28,6 +29,8 @@
 #define INT_TEMPTY  BIT(3)
 #define INT_TIMEOUT BIT(8)
 #define INT_ALL     MASK(13, 0)
+
+#define FIFO_BYTES 64u
 
 static uint32_t get(struct uart *u, uint32_t reg)
 {
@@ -48,13 +51,19 @@ static int cadence_init(struct uart *u)
     return 0;
 }
 
+/* A look at an empty FIFO is good for as many bytes as it has. */
 static bool cadence_tx_ready(struct uart *u)
 {
-    return (get(u, CHANNEL_STS) & STS_TFUL) == 0;
+    if (u->credit == 0) {
+        uint32_t status = get(u, CHANNEL_STS);
+        u->credit = (status & STS_TEMPTY) != 0 ? FIFO_BYTES : (status & STS_TFUL) == 0;
+    }
+    return u->credit > 0;
 }
 
 static void cadence_tx(struct uart *u, uint8_t byte)
 {
+    u->credit--;
     set(u, TX_RX_FIFO, byte);
 }
 

@@ -84,8 +84,7 @@ static bool bcm2835_aux_tx_ready(struct uart *u)
 
 static void ns16550_tx(struct uart *u, uint8_t byte)
 {
-    if (u->credit > 0)
-        u->credit--;
+    u->credit--;
     set(u, RBR_THR, byte);
 }
 

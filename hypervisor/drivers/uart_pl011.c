@@ -21,6 +21,7 @@
 #define FR_BUSY BIT(3)
 #define FR_RXFE BIT(4)
 #define FR_TXFF BIT(5)
+#define FR_TXFE BIT(7)
 
 #define LCRH_FEN  BIT(4)
 #define LCRH_WLEN MASK(6, 5)
@@ -35,6 +36,7 @@
 #define INT_RT  BIT(6)
 #define INT_ALL MASK(10, 0)
 
+#define FIFO_BYTES 16u /* from r1p5 on 32 */
 #define BAUD       115200u
 #define BUSY_LOOKS 1000000u
 
@@ -79,13 +81,19 @@ static int sbsa_init(struct uart *u)
     return 0;
 }
 
+/* A look at an empty FIFO is good for as many bytes as it has. */
 static bool pl011_tx_ready(struct uart *u)
 {
-    return (get(u, UARTFR) & FR_TXFF) == 0;
+    if (u->credit == 0) {
+        uint32_t fr = get(u, UARTFR);
+        u->credit = (fr & FR_TXFE) != 0 ? FIFO_BYTES : (fr & FR_TXFF) == 0;
+    }
+    return u->credit > 0;
 }
 
 static void pl011_tx(struct uart *u, uint8_t byte)
 {
+    u->credit--;
     set(u, UARTDR, byte);
 }
 

@@ -33,8 +33,8 @@ struct uart_driver {
     const char *const *compatible; /* NULL-terminated */
     /* Takes over the device at `regs`; line settings stay as firmware left them. 0 or -errno. */
     int (*init)(struct uart *u);
-    bool (*tx_ready)(struct uart *u); /* can take a byte now */
-    void (*tx)(struct uart *u, uint8_t byte);
+    bool (*tx_ready)(struct uart *u);          /* can take a byte now */
+    void (*tx)(struct uart *u, uint8_t byte);  /* after tx_ready() said yes */
     bool (*rx)(struct uart *u, uint8_t *byte); /* false: nothing received */
     void (*irq_enable)(struct uart *u);        /* receive interrupts on */
     void (*irq_ack)(struct uart *u); /* clears what is latched; comes before rx() and tx() */
@@ -50,7 +50,7 @@ struct uart {
     uint32_t clock_hz;  /* 0: not known */
     uint64_t phys;      /* for messages */
     uint32_t irq;       /* hypervisor interrupt number, 0: none, polled by a timer */
-    uint32_t credit;    /* driver's own: bytes that the FIFO takes without being asked again */
+    uint32_t credit;    /* driver's own, 0 at first: bytes it takes without being asked again */
 };
 
 /* Every driver, for probing in order, and NULL. drivers/uart.c */
