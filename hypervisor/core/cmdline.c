@@ -60,8 +60,7 @@ static bool line_too_long;
 static struct complaint complaints[COMPLAINTS_MAX];
 static uint32_t nr_complaints; /* those that there was no room for included */
 
-/* --- kinds of values
- * ---------------------------------------------------------------------------------- */
+/* --- kinds of values --------------------------------------------------------------------- */
 
 /* Moves on behind `word` if it is next and ends there. */
 static bool accept_word(struct reader *r, const char *word)
@@ -250,8 +249,7 @@ static bool read_dtuart(struct reader *r, void *to)
     return true;
 }
 
-/* --- the options
- * -------------------------------------------------------------------------------------- */
+/* --- the options ------------------------------------------------------------------------- */
 
 #define EXPECTED_LEVELS \
     "<level>[/<rate-limited level>] with none, error, warning, info, debug or all for a level"
@@ -286,8 +284,7 @@ static const char *const without_effect[] = {
     "watchdog",
 };
 
-/* --- the line
- * ----------------------------------------------------------------------------------------- */
+/* --- the line ---------------------------------------------------------------------------- */
 
 static void complain(const char *option, const struct option *known, const char *bad,
                      const char *why)

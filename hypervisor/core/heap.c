@@ -254,7 +254,7 @@ static struct page *slab_new(uint32_t class)
     struct page *page = &c->page[page_number(c, p)];
 
     page->kind = PAGE_SLAB;
-    page->class = (uint8_t) class;
+    page->class = (uint8_t)class;
     for (uint32_t i = 0; i < objects; i++)
         *next_free(p, class, i) = i + 1 < objects ? (uint16_t)(i + 1) : NO_OBJECT;
     list_push_front(&slabs[class], &page->node);

@@ -20,8 +20,7 @@
 
 static uint32_t nr_timers; /* timer_init()s less timer_destroy()s; atomic */
 
-/* --- the heap: all under q->lock
- * ---------------------------------------------------------------------- */
+/* --- the heap: all under q->lock --------------------------------------------------------- */
 
 static void place(struct timer_queue *q, uint32_t slot, struct timer *t)
 {
@@ -72,8 +71,7 @@ static uint64_t queue_earliest(const struct timer_queue *q)
     return q->nr > 0 ? q->heap[0]->expires_ns : TIMER_NEVER;
 }
 
-/* --- room
- * --------------------------------------------------------------------------------------------- */
+/* --- room -------------------------------------------------------------------------------- */
 
 /* Makes room for `need` timers in p's queue, if that is in use. 0 or -ENOMEM. */
 static int queue_grow(struct timer_queue *q, uint32_t need)
@@ -130,8 +128,7 @@ void timer_destroy(struct timer *t)
     __atomic_fetch_sub(&nr_timers, 1, __ATOMIC_RELAXED);
 }
 
-/* --- arming and disarming
- * ----------------------------------------------------------------------------- */
+/* --- arming and disarming ---------------------------------------------------------------- */
 
 /* Sets this pCPU's hardware for its earliest timer. Under q->lock. */
 static void program(struct timer_queue *q)

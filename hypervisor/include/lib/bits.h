@@ -13,12 +13,12 @@
 #define MASK(hi, lo) ((~(uint64_t)0 >> (63 - (hi))) & (~(uint64_t)0 << (lo)))
 
 /* 0, or an error of the compiler unless `mask` is a constant of adjoining bits. */
-#define FIELD_CHECK(mask)                                                                 \
-    (0 * sizeof(struct {                                                                  \
-         _Static_assert((mask) != 0 && ((((uint64_t)(mask) | ((uint64_t)(mask)-1)) + 1) & \
-                                        (uint64_t)(mask)) == 0,                           \
-                        "not a field");                                                   \
-         int used;                                                                        \
+#define FIELD_CHECK(mask)                                                                   \
+    (0 * sizeof(struct {                                                                    \
+         _Static_assert((mask) != 0 && ((((uint64_t)(mask) | ((uint64_t)(mask) - 1)) + 1) & \
+                                        (uint64_t)(mask)) == 0,                             \
+                        "not a field");                                                     \
+         int used;                                                                          \
      }))
 #define FIELD_SHIFT(mask) (__builtin_ctzll(mask) + (int)FIELD_CHECK(mask))
 

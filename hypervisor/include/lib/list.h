@@ -29,7 +29,7 @@ struct list {
     }
 
 /* The structure of `type` around its member `node`. */
-#define list_entry(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
+#define list_entry(node, type, member) ((type *)(void *)((char *)(node) - offsetof(type, member)))
 
 static inline void list_init(struct list *l)
 {

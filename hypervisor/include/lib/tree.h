@@ -26,7 +26,7 @@ struct tree {
 typedef bool tree_less_fn(const struct tree_node *a, const struct tree_node *b);
 
 /* The structure of `type` around its member `node`. */
-#define tree_entry(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
+#define tree_entry(node, type, member) ((type *)(void *)((char *)(node) - offsetof(type, member)))
 
 /* Inserts `n`, which is in no tree. The order must be the same at each call. */
 void tree_insert(struct tree *t, struct tree_node *n, tree_less_fn *less);
