@@ -1,0 +1,630 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The scheduler's common part: states of units, queues and their locks, going idle and stealing,
+ * switches in two halves. Who goes next, and where a unit waits, is a policy's: sched_fair.c,
+ * sched_null.c. See doc/scheduler.md.
+ *
+ * Naming: `p` is a pCPU and `s` its p->sched; functions here expect s->lock held unless they say
+ * otherwise.
+ */
+#include <hospes/cmdline.h>
+#include <hospes/errno.h>
+#include <hospes/log.h>
+#include <hospes/pcpu.h>
+#include <hospes/sched.h>
+#include <hospes/sched_policy.h>
+#include <hospes/timer.h>
+
+static const struct sched_ops *policy = &sched_ops_fair;
+
+/*
+ * Two maps let a pCPU that goes idle and one that queues a unit meet, without a common lock: the
+ * former sets its bit in idle_map, then reads loaded_map; the latter the other way round. Both in
+ * one total order.
+ */
+static DECLARE_BITMAP(idle_map, MAX_PCPUS); /* idle and nothing queued */
+static DECLARE_BITMAP(loaded_map,
+                      MAX_PCPUS); /* has movable units queued beyond the one it runs next */
+
+static void map_set(unsigned long *map, uint32_t n)
+{
+    __atomic_fetch_or(&map[n / BITMAP_WORD_BITS], bitmap_bit(n), __ATOMIC_SEQ_CST);
+}
+
+static void map_clear(unsigned long *map, uint32_t n)
+{
+    __atomic_fetch_and(&map[n / BITMAP_WORD_BITS], ~bitmap_bit(n), __ATOMIC_SEQ_CST);
+}
+
+static unsigned long map_word(const unsigned long *map, uint32_t word)
+{
+    return __atomic_load_n(&map[word], __ATOMIC_SEQ_CST);
+}
+
+static uint32_t map_words(void)
+{
+    return BITMAP_WORDS(nr_pcpus);
+}
+
+struct pcpu *sched_find_idle(const unsigned long *mask)
+{
+    struct pcpu *self = this_pcpu();
+    struct pcpu *found = NULL;
+
+    for (uint32_t i = 0; i < map_words(); i++) {
+        unsigned long m = map_word(idle_map, i) & mask[i];
+
+        if (m == 0)
+            continue;
+        if (self->id / BITMAP_WORD_BITS == i && (m & bitmap_bit(self->id)) != 0)
+            return self;
+        if (found == NULL)
+            found = pcpus[i * BITMAP_WORD_BITS + (uint32_t)__builtin_ctzl(m)];
+    }
+    return found;
+}
+
+static void set_idle(struct pcpu *p, bool idle)
+{
+    if (p->sched.idle == idle)
+        return;
+    p->sched.idle = idle;
+    if (idle)
+        map_set(idle_map, p->id);
+    else
+        map_clear(idle_map, p->id);
+}
+
+/* --- units
+ * ------------------------------------------------------------------------------------------- */
+
+static bool runnable(const struct sched_unit *u)
+{
+    return u->wanted && u->pause_count == 0;
+}
+
+/*
+ * Takes the lock that guards `u`. The second look acquires: the unit may have left and come back
+ * meanwhile, and what its mover did last was under another lock than this.
+ */
+static struct pcpu *lock_unit(const struct sched_unit *u)
+{
+    for (;;) {
+        struct pcpu *p = read_once(u->pcpu);
+
+        spin_lock(&p->sched.lock);
+        if (likely(load_acquire(u->pcpu) == p))
+            return p;
+        spin_unlock(&p->sched.lock);
+    }
+}
+
+static void add_load(struct sched_pcpu *s, uint64_t weight)
+{
+    write_once(s->load, s->load + weight);
+}
+
+/* Whether a unit counts in its pCPU's load. */
+static bool is_load(uint8_t state)
+{
+    return state == SCHED_QUEUED || state == SCHED_RUNNING;
+}
+
+static void set_state(struct sched_unit *u, enum sched_state state, uint64_t now_ns)
+{
+    bool was = is_load(u->state), is = is_load((uint8_t)state);
+
+    if (is && !was)
+        add_load(&u->pcpu->sched, u->weight);
+    else if (was && !is)
+        add_load(&u->pcpu->sched, -(uint64_t)u->weight);
+    u->state = (uint8_t)state;
+    u->state_since_ns = now_ns;
+}
+
+static void set_held(struct sched_unit *u, bool held)
+{
+    store_release(u->held, held);
+}
+
+void sched_account(struct pcpu *p, uint64_t now_ns)
+{
+    struct sched_unit *u = p->sched.running;
+
+    if (u == NULL || now_ns <= u->started_ns)
+        return;
+    uint64_t ns = now_ns - u->started_ns;
+    u->started_ns = now_ns;
+    u->runtime_ns += ns;
+    policy->account(p, u, ns);
+}
+
+/* --- queues
+ * ------------------------------------------------------------------------------------------ */
+
+static void queue_add(struct pcpu *p, struct sched_unit *u)
+{
+    struct sched_pcpu *s = &p->sched;
+
+    tree_insert(&s->queue, &u->node, policy->less);
+    s->nr_queued++;
+    s->nr_movable += u->movable;
+    /* The only unit of an idle pCPU is about to be run there. */
+    if (!s->loaded && s->nr_movable != 0 && (s->running != NULL || s->nr_queued > 1)) {
+        s->loaded = true;
+        map_set(loaded_map, p->id);
+    }
+}
+
+static void queue_remove(struct pcpu *p, struct sched_unit *u)
+{
+    struct sched_pcpu *s = &p->sched;
+
+    tree_erase(&s->queue, &u->node);
+    s->nr_queued--;
+    s->nr_movable -= u->movable;
+    if (s->loaded && s->nr_movable == 0) {
+        s->loaded = false;
+        map_clear(loaded_map, p->id);
+    }
+}
+
+/* A unit waits in a queue where it is not run next: an idle pCPU may come and steal it. */
+static void offer(const struct sched_unit *u)
+{
+    struct pcpu *idle = u->movable ? sched_find_idle(u->affinity) : NULL;
+
+    if (idle != NULL)
+        pcpu_kick(idle, PENDING_SCHED);
+}
+
+static const struct sched_unit *other_of_two(const struct sched_pcpu *s, const struct sched_unit *u)
+{
+    const struct tree_node *n = tree_first(&s->queue);
+
+    return sched_unit_of(n != &u->node ? n : tree_next(n));
+}
+
+/* Queues `u`, which is in no queue and may run, on `p`. */
+static void put(struct pcpu *p, struct sched_unit *u, uint64_t now_ns)
+{
+    struct sched_pcpu *s = &p->sched;
+    bool preempt = policy->arrive(p, u, now_ns);
+
+    set_state(u, SCHED_QUEUED, now_ns);
+    queue_add(p, u);
+    if (s->running == NULL) {
+        set_idle(p, false);
+        pcpu_kick(p, PENDING_SCHED);
+        /* The first to come was not offered to others: it was to run here. Who will now? */
+        if (s->nr_queued == 2)
+            offer(other_of_two(s, u));
+        if (s->nr_queued == 1)
+            return;
+    } else if (preempt || s->slice_end_ns == TIMER_NEVER) {
+        s->preempt |= preempt;
+        write_once(s->resched, true);
+        pcpu_kick(p, PENDING_SCHED);
+    }
+    offer(u);
+}
+
+/*
+ * Brings `u`, which is in no queue, from one pCPU to another and queues it there. While it is
+ * between the two locks it is MOVING and held: others change what it wants or may, and leave the
+ * rest to us. Releases from's lock.
+ */
+static void move(struct sched_unit *u, struct pcpu *from, struct pcpu *to, uint64_t now_ns)
+{
+    for (;;) {
+        policy->leave(from, u, now_ns);
+        set_state(u, SCHED_MOVING, now_ns);
+        set_held(u, true);
+        store_release(u->pcpu, to);
+        spin_unlock(&from->sched.lock);
+
+        spin_lock(&to->sched.lock);
+        policy->join(to, u, now_ns);
+        if (likely(!runnable(u) || sched_allowed(u, to)))
+            break;
+        from = to;
+        to = policy->place(u);
+    }
+    set_held(u, false);
+    if (runnable(u))
+        put(to, u, now_ns);
+    else
+        set_state(u, SCHED_BLOCKED, now_ns);
+    spin_unlock(&to->sched.lock);
+}
+
+/* `u`, BLOCKED on `p`, may run now. Releases p's lock. */
+static void start(struct sched_unit *u, struct pcpu *p)
+{
+    uint64_t now_ns = clock_ns();
+    struct pcpu *to = p;
+
+    if (unlikely(u->held && !sched_allowed(u, p))) {
+        /* Its registers are in `p` yet: sched_switch_done() sends it on. */
+        set_state(u, SCHED_MOVING, now_ns);
+        pcpu_kick(p, PENDING_SCHED);
+    } else {
+        if (!u->held)
+            to = policy->place(u);
+        if (to != p) {
+            move(u, p, to, now_ns);
+            return;
+        }
+        put(p, u, now_ns);
+    }
+    spin_unlock(&p->sched.lock);
+}
+
+void sched_wake(struct sched_unit *u)
+{
+    struct pcpu *p = lock_unit(u);
+
+    u->wanted = true;
+    if (u->state == SCHED_BLOCKED && u->pause_count == 0)
+        start(u, p);
+    else
+        spin_unlock(&p->sched.lock);
+}
+
+void sched_block(struct sched_unit *u)
+{
+    struct pcpu *p = lock_unit(u);
+
+    u->wanted = false;
+    write_once(p->sched.resched, true);
+    spin_unlock(&p->sched.lock);
+    pcpu_kick(p, PENDING_SCHED);
+}
+
+void sched_unit_yield(struct sched_unit *u)
+{
+    struct pcpu *p = lock_unit(u);
+    bool rival = p->sched.nr_queued != 0;
+
+    if (rival) {
+        p->sched.yield = true;
+        write_once(p->sched.resched, true);
+    }
+    spin_unlock(&p->sched.lock);
+    if (rival)
+        pcpu_kick(p, PENDING_SCHED);
+}
+
+void sched_pause(struct sched_unit *u)
+{
+    struct pcpu *p = lock_unit(u);
+    bool kick = u->held;
+
+    u->pause_count++;
+    if (u->state == SCHED_QUEUED) {
+        queue_remove(p, u);
+        set_state(u, SCHED_BLOCKED, clock_ns());
+    }
+    if (kick)
+        write_once(p->sched.resched, true);
+    spin_unlock(&p->sched.lock);
+    if (kick)
+        pcpu_kick(p, PENDING_SCHED);
+}
+
+void sched_unpause(struct sched_unit *u)
+{
+    struct pcpu *p = lock_unit(u);
+
+    assert(u->pause_count > 0);
+    u->pause_count--;
+    if (u->state == SCHED_BLOCKED && runnable(u))
+        start(u, p);
+    else
+        spin_unlock(&p->sched.lock);
+}
+
+bool sched_is_running(const struct sched_unit *u)
+{
+    return load_acquire(u->held);
+}
+
+uint64_t sched_runtime_ns(const struct sched_unit *u)
+{
+    struct pcpu *p = lock_unit(u);
+    uint64_t ns;
+
+    sched_account(p, clock_ns());
+    ns = u->runtime_ns;
+    spin_unlock(&p->sched.lock);
+    return ns;
+}
+
+/* --- choosing
+ * ---------------------------------------------------------------------------------------- */
+
+/* `u` ran on `p`, still may, and another goes first. */
+static void put_back(struct pcpu *p, struct sched_unit *u, bool slice_over, uint64_t now_ns)
+{
+    p->sched.push_to = slice_over && u->movable ? policy->push(p, u) : NULL;
+    if (p->sched.push_to != NULL) {
+        set_state(u, SCHED_MOVING, now_ns);
+    } else {
+        set_state(u, SCHED_QUEUED, now_ns);
+        queue_add(p, u);
+    }
+}
+
+/* p's running unit changes from `cur` to `next`; NULL: idle. */
+static void set_running(struct pcpu *p, struct sched_unit *cur, struct sched_unit *next,
+                        uint64_t now_ns)
+{
+    struct sched_pcpu *s = &p->sched;
+
+    if (cur != NULL) {
+        assert(s->prev == NULL); /* the caller of sched_pick() owes a sched_switch_done() */
+        s->prev = cur;
+    } else {
+        s->idle_ns += now_ns - s->idle_since_ns;
+    }
+    s->running = next;
+    if (next == NULL) {
+        s->idle_since_ns = now_ns;
+        return;
+    }
+    set_state(next, SCHED_RUNNING, now_ns);
+    next->started_ns = now_ns;
+    set_held(next, true);
+    if (s->prev == next)
+        s->prev = NULL;
+}
+
+static struct sched_unit *reschedule(struct pcpu *p, uint64_t now_ns)
+{
+    struct sched_pcpu *s = &p->sched;
+    struct sched_unit *cur = s->running, *stay = cur, *next;
+    bool slice_over = s->slice_end_ns != TIMER_NEVER && now_ns >= s->slice_end_ns;
+    bool over = slice_over || s->preempt || s->yield;
+
+    write_once(s->resched, false);
+    if (cur != NULL) {
+        sched_account(p, now_ns);
+        if (!runnable(cur)) {
+            set_state(cur, SCHED_BLOCKED, now_ns);
+            stay = NULL;
+        } else if (unlikely(!sched_allowed(cur, p))) {
+            set_state(cur, SCHED_MOVING, now_ns);
+            stay = NULL;
+        }
+    }
+
+    next = policy->choose(p, stay, over);
+    if (next != cur) {
+        if (next != NULL)
+            queue_remove(p, next);
+        if (stay != NULL)
+            put_back(p, stay, slice_over, now_ns);
+        set_running(p, cur, next, now_ns);
+    }
+    set_idle(p, next == NULL);
+
+    s->preempt = false;
+    s->yield = false;
+    if (s->nr_queued == 0)
+        s->slice_end_ns = TIMER_NEVER;
+    else if (next != cur || over || s->slice_end_ns == TIMER_NEVER)
+        s->slice_end_ns = now_ns + policy->slice_ns(p, next);
+    s->let_go = s->prev != NULL && (s->prev->state == SCHED_MOVING || s->prev->pause_count != 0);
+    return next;
+}
+
+/* Takes a unit that `p` may run out of from's queue; false: there is none. No lock held. */
+static bool steal_from(struct pcpu *from, struct pcpu *p)
+{
+    spin_lock(&from->sched.lock);
+    for (struct tree_node *n = tree_first(&from->sched.queue); n != NULL; n = tree_next(n)) {
+        struct sched_unit *u = tree_entry(n, struct sched_unit, node);
+
+        if (u->movable && !u->held && sched_allowed(u, p)) {
+            queue_remove(from, u);
+            move(u, from, p, clock_ns());
+            return true;
+        }
+    }
+    spin_unlock(&from->sched.lock);
+    return false;
+}
+
+/* True if something was found that `p`, idle, may find in its queue now. No lock held. */
+static bool steal(struct pcpu *p)
+{
+    unsigned long any = 0;
+
+    for (uint32_t i = 0; i < map_words(); i++)
+        any |= map_word(loaded_map, i);
+    if (any == 0)
+        return false;
+    for (uint32_t n = 1, id = p->id + 1; n < nr_pcpus; n++, id++) {
+        if (id >= nr_pcpus)
+            id = 0;
+        if ((map_word(loaded_map, id / BITMAP_WORD_BITS) & bitmap_bit(id)) != 0 &&
+            steal_from(pcpus[id], p))
+            return true;
+    }
+    return false;
+}
+
+struct sched_unit *sched_pick(struct pcpu *p, uint64_t now_ns)
+{
+    struct sched_pcpu *s = &p->sched;
+    struct sched_unit *next = s->running;
+
+    if (next != NULL && !read_once(s->resched) && now_ns < s->slice_end_ns)
+        return next;
+    do {
+        spin_lock(&s->lock);
+        next = reschedule(p, now_ns);
+        spin_unlock(&s->lock);
+    } while (next == NULL && steal(p));
+
+    /* A timer that fires too early sets itself anew: that is rarer than a slice that ends early. */
+    if (s->slice_end_ns < s->armed_ns) {
+        s->armed_ns = s->slice_end_ns;
+        timer_set(&s->slice_timer, p, s->armed_ns);
+    }
+    return next;
+}
+
+void sched_switch_done(struct pcpu *p)
+{
+    struct sched_pcpu *s = &p->sched;
+    struct sched_unit *prev = s->prev;
+
+    if (prev == NULL)
+        return;
+    spin_lock(&s->lock);
+    struct pcpu *to = s->push_to;
+    s->prev = NULL;
+    s->push_to = NULL;
+    s->let_go = false;
+    if (prev->state == SCHED_MOVING && runnable(prev)) {
+        uint64_t now_ns = clock_ns();
+
+        if (to == NULL || !sched_allowed(prev, to))
+            to = policy->place(prev);
+        if (to != p) {
+            move(prev, p, to, now_ns);
+            return;
+        }
+        set_held(prev, false);
+        put(p, prev, now_ns);
+    } else {
+        if (prev->state == SCHED_MOVING)
+            set_state(prev, SCHED_BLOCKED, clock_ns());
+        set_held(prev, false);
+        if (prev->state == SCHED_QUEUED)
+            offer(prev);
+    }
+    spin_unlock(&s->lock);
+}
+
+bool sched_must_save(const struct pcpu *p)
+{
+    return p->sched.let_go;
+}
+
+static void slice_expired(void *arg)
+{
+    struct pcpu *p = arg;
+    struct sched_pcpu *s = &p->sched;
+
+    s->armed_ns = TIMER_NEVER;
+    if (s->slice_end_ns <= clock_ns()) {
+        pcpu_kick(p, PENDING_SCHED);
+    } else if (s->slice_end_ns != TIMER_NEVER) {
+        s->armed_ns = s->slice_end_ns;
+        timer_set(&s->slice_timer, p, s->armed_ns);
+    }
+}
+
+/* --- set-up and settings
+ * ----------------------------------------------------------------------------- */
+
+void sched_init(void)
+{
+    policy = options.sched == SCHED_NULL ? &sched_ops_null : &sched_ops_fair;
+}
+
+int sched_pcpu_init(struct pcpu *p)
+{
+    p->sched = (struct sched_pcpu){
+        .lock = SPINLOCK_INIT(LOCK_SCHED),
+        .slice_end_ns = TIMER_NEVER,
+        .armed_ns = TIMER_NEVER,
+        .idle_since_ns = clock_ns(),
+    };
+    map_clear(idle_map, p->id);
+    map_clear(loaded_map, p->id);
+    return timer_init(&p->sched.slice_timer, slice_expired, p);
+}
+
+static void set_weight(struct sched_unit *u, uint32_t weight)
+{
+    u->weight = weight;
+    u->inv_weight = ((uint64_t)SCHED_WEIGHT_DEFAULT << 32) / weight;
+}
+
+static void set_affinity(struct sched_unit *u, const unsigned long *affinity)
+{
+    bitmap_copy(u->affinity, affinity, SCHED_MAX_PCPUS);
+    u->movable = u->home == NULL && bitmap_weight(affinity, SCHED_MAX_PCPUS) > 1;
+}
+
+int sched_unit_init(struct sched_unit *u, bool is_vcpu)
+{
+    DECLARE_BITMAP(all, SCHED_MAX_PCPUS);
+    int err;
+
+    bitmap_fill(all, SCHED_MAX_PCPUS);
+    *u = (struct sched_unit){ .is_vcpu = is_vcpu, .state_since_ns = clock_ns() };
+    bitmap_copy(u->affinity, all, SCHED_MAX_PCPUS);
+    set_weight(u, SCHED_WEIGHT_DEFAULT);
+    err = policy->attach(u);
+    if (err != 0)
+        return err;
+    set_affinity(u, all);
+    return 0;
+}
+
+void sched_unit_destroy(struct sched_unit *u)
+{
+    struct pcpu *p = lock_unit(u);
+
+    assert(u->state == SCHED_BLOCKED && !u->held);
+    spin_unlock(&p->sched.lock);
+    policy->detach(u);
+}
+
+int sched_set_weight(struct sched_unit *u, uint32_t weight)
+{
+    struct pcpu *p;
+
+    if (weight < SCHED_WEIGHT_MIN || weight > SCHED_WEIGHT_MAX)
+        return -EINVAL;
+    p = lock_unit(u);
+    sched_account(p, clock_ns());
+    if (is_load(u->state))
+        add_load(&p->sched, (uint64_t)weight - u->weight);
+    set_weight(u, weight);
+    spin_unlock(&p->sched.lock);
+    return 0;
+}
+
+int sched_set_affinity(struct sched_unit *u, const unsigned long *affinity)
+{
+    struct pcpu *p;
+    int err;
+
+    if (!bitmap_intersects(affinity, pcpus_online, SCHED_MAX_PCPUS))
+        return -EINVAL;
+    p = lock_unit(u);
+    err = policy->set_affinity(u, affinity);
+    if (err != 0) {
+        spin_unlock(&p->sched.lock);
+        return err;
+    }
+    if (u->state == SCHED_QUEUED) {
+        queue_remove(p, u);
+        set_affinity(u, affinity);
+        set_state(u, SCHED_BLOCKED, clock_ns());
+        start(u, p);
+        return 0;
+    }
+    set_affinity(u, affinity);
+    if (u->state == SCHED_RUNNING && !sched_allowed(u, p)) {
+        write_once(p->sched.resched, true);
+        pcpu_kick(p, PENDING_SCHED);
+    }
+    spin_unlock(&p->sched.lock);
+    return 0;
+}
