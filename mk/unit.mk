@@ -49,12 +49,16 @@ $(UNIT_OUT)/$(notdir $(1:.c=)): $(UNIT_OUT)/obj/$(1).o $(call unit_objects,$(1))
 endef
 $(foreach test,$(UNIT_TESTS),$(eval $(call unit_program,$(test))))
 
+# The virtual GIC is part of arm64's vCPU: it and its tests see that one, not the stand-in's.
+$(UNIT_OUT)/obj/hypervisor/arch/arm64/vgic%.o $(UNIT_OUT)/obj/tests/unit/test_vgic%.o: \
+    UNIT_FIRST := -Ihypervisor/arch/arm64/include
+
 $(UNIT_OUT)/obj/tests/%.c.o: tests/%.c $(MK) mk/unit.mk $(UNIT_NEEDS)
 	@mkdir -p $(@D)
-	$(Q)$(UNIT_CC) $(UNIT_FLAGS) $(UNIT_TFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(UNIT_CC) $(UNIT_FIRST) $(UNIT_FLAGS) $(UNIT_TFLAGS) -MMD -MP -c -o $@ $<
 
 $(UNIT_OUT)/obj/hypervisor/%.c.o: hypervisor/%.c $(MK) mk/unit.mk $(UNIT_NEEDS)
 	@mkdir -p $(@D)
-	$(Q)$(UNIT_CC) $(UNIT_FLAGS) $(filter-out -Wframe-larger-than=%,$(WARNINGS)) -MMD -MP -c -o $@ $<
+	$(Q)$(UNIT_CC) $(UNIT_FIRST) $(UNIT_FLAGS) $(filter-out -Wframe-larger-than=%,$(WARNINGS)) -MMD -MP -c -o $@ $<
 
 -include $(shell find $(UNIT_OUT)/obj -name '*.d' 2>/dev/null)

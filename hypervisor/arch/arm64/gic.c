@@ -197,6 +197,16 @@ void gic_reset_spis(void)
     }
 }
 
+uint64_t gic_maintenance_bits(uint32_t bits)
+{
+    return ((bits & GIC_MAINT_NONE_PENDING) ? GICH_HCR_NPIE : 0) |
+           ((bits & GIC_MAINT_EOI_COUNT) ? GICH_HCR_LRENPIE : 0) |
+           ((bits & GIC_MAINT_GROUP0_ON) ? GICH_HCR_GRP0EIE : 0) |
+           ((bits & GIC_MAINT_GROUP0_OFF) ? GICH_HCR_GRP0DIE : 0) |
+           ((bits & GIC_MAINT_GROUP1_ON) ? GICH_HCR_GRP1EIE : 0) |
+           ((bits & GIC_MAINT_GROUP1_OFF) ? GICH_HCR_GRP1DIE : 0);
+}
+
 /* --- serving it --- */
 
 static void maintenance(void)

@@ -182,13 +182,9 @@ static uint32_t v2_read_vmcr(void)
 
 static void v2_set_maintenance(uint32_t bits)
 {
-    uint64_t hcr = GICH_HCR_EN;
+    uint64_t hcr = GICH_HCR_EN | gic_maintenance_bits(bits) |
+                   (mmio_read32(gic.gich + GICH_HCR) & GICH_HCR_EOICOUNT);
 
-    if (bits & GIC_MAINT_NONE_PENDING)
-        hcr |= GICH_HCR_NPIE;
-    if (bits & GIC_MAINT_EOI_COUNT)
-        hcr |= GICH_HCR_LRENPIE;
-    hcr |= mmio_read32(gic.gich + GICH_HCR) & GICH_HCR_EOICOUNT;
     mmio_write32(gic.gich + GICH_HCR, (uint32_t)hcr);
 }
 

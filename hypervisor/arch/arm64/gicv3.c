@@ -282,13 +282,11 @@ static uint32_t v3_read_vmcr(void)
 
 static void v3_set_maintenance(uint32_t bits)
 {
-    uint64_t hcr = GICH_HCR_EN;
+    uint64_t hcr =
+        GICH_HCR_EN | gic_maintenance_bits(bits) | (read_sysreg(ICH_HCR_EL2) & GICH_HCR_EOICOUNT);
 
-    if (bits & GIC_MAINT_NONE_PENDING)
-        hcr |= GICH_HCR_NPIE;
-    if (bits & GIC_MAINT_EOI_COUNT)
-        hcr |= GICH_HCR_LRENPIE | (can_trap_dir ? ICH_HCR_TDIR : 0);
-    hcr |= read_sysreg(ICH_HCR_EL2) & GICH_HCR_EOICOUNT;
+    if ((bits & GIC_MAINT_EOI_COUNT) && can_trap_dir)
+        hcr |= ICH_HCR_TDIR;
     write_sysreg(hcr, ICH_HCR_EL2);
 }
 

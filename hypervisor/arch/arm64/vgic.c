@@ -103,7 +103,9 @@ void vgic_offer(struct vgic *g, struct vcpu *t, uint32_t n, uint32_t bits)
     }
     uint32_t last = VGIC_NO_VCPU;
     for (; bits != 0; bits &= bits - 1) {
-        uint32_t target = b->target[bit_lowest(bits)];
+        /* Whose list register has it must let go of it first, or show it as active and pending. */
+        uint32_t i = bit_lowest(bits);
+        uint32_t target = (b->in_lr & (uint32_t)1 << i) ? b->owner[i] : b->target[i];
         if (target != last && target < g->nr_vcpus && g->domain->vcpus[target] != NULL)
             vgic_notify(g->domain->vcpus[target], n);
         last = target;

@@ -66,8 +66,11 @@ static uint64_t place_v2_sgi(struct vgic_vcpu *vg, uint32_t i, bool active, bool
     return field_prep(GIC_LR_PINTID, source) | (sources != 0 ? GIC_LR_EOI : 0);
 }
 
-/* Puts `intid`, which is pending or active, into list register `n`, which is free. */
-static void place(struct vcpu *v, uint32_t intid, uint32_t n)
+/*
+ * Puts `intid`, which is pending or active, into list register `n`, which is free. An active one
+ * may be shown as pending too only if `both`; else its end asks for maintenance.
+ */
+static void place(struct vcpu *v, uint32_t intid, uint32_t n, bool both)
 {
     struct vgic *g = vgic_of(v);
     struct vgic_vcpu *vg = &v->arch.vgic;
@@ -80,6 +83,8 @@ static void place(struct vcpu *v, uint32_t intid, uint32_t n)
 
     if (b->group1 & bit)
         lr |= GIC_LR_GROUP1;
+    if (active && !both)
+        pending = false;
     if (b->tied & b->fired & bit) {
         /* Active and pending again goes without the hardware's help: its end is ours then. */
         if (active && (b->latched & bit))
@@ -144,7 +149,8 @@ static void release(struct vcpu *v, uint32_t n, uint64_t *banks)
 
     b->active &= ~bit;
     if (lr & GIC_LR_HW)
-        b->fired &= ~(bit & ~b->latched); /* the hardware has deactivated it; but it came again since */
+        b->fired &=
+            ~(bit & ~b->latched); /* the hardware has deactivated it; but it came again since */
     else if (b->tied & b->fired & bit)
         vgic_release_physical(v, v, intid / 32, bit);
     else if (!((b->edge | b->tied) & bit) && (lr & GIC_LR_PENDING))
@@ -263,8 +269,6 @@ static bool add(struct vcpu *v, uint64_t banks)
         release_ended(v, &banks);
     for (; banks != 0; banks &= banks - 1) {
         uint32_t n = bit_lowest(banks);
-        if (n >= g->nr_banks)
-            break;
         struct vgic_bank *b = vgic_bank(g, v, n);
         for (uint32_t rest = candidates(v, n); rest != 0; rest &= rest - 1) {
             uint32_t i = bit_lowest(rest), intid = 32 * n + i;
@@ -278,7 +282,7 @@ static bool add(struct vcpu *v, uint64_t banks)
             uint32_t free = all & ~vg->lr_used;
             if (free == 0)
                 return false;
-            place(v, intid, bit_lowest(free));
+            place(v, intid, bit_lowest(free), true);
         }
     }
     return true;
@@ -300,58 +304,72 @@ static uint32_t choose(struct choice *list, uint32_t nr, uint32_t most, struct c
     return nr < most ? nr + 1 : nr;
 }
 
-/* Bits of a choice's key above priority and number, which decide among equals. */
+/* Bits of a choice's key above priority and number, which decide among equals. The best pending one
+ * has none. */
 #define KEY_ACTIVE      (1u << 24)
 #define KEY_PENDING     (2u << 24)
+#define KEY_MASKED      (3u << 24) /* pending, of a group that is off in the CPU interface */
 #define KEY_LEVEL(key)  ((key) >> 24)
 #define KEY_PRIORITY(p) ((uint32_t)(p) << 16)
 
 /* How many were left out. */
 struct left_out {
     uint32_t pending, active;
+    bool can_preempt; /* a pending one is in that is not masked */
 };
+
+/* What interrupt `i` of bank `n` is as a choice. */
+static struct choice choice_of(const struct vgic_bank *b, uint32_t n, uint32_t i, uint32_t vmcr)
+{
+    uint32_t bit = (uint32_t)1 << i;
+    uint32_t level = KEY_PENDING;
+
+    if (b->active & bit)
+        level = KEY_ACTIVE;
+    else if (!(vmcr & ((b->group1 & bit) ? VMCR_ENG1 : VMCR_ENG0)))
+        level = KEY_MASKED;
+    return (struct choice){ .key = level | KEY_PRIORITY(b->priority[i]) | (32 * n + i),
+                            .intid = (uint16_t)(32 * n + i) };
+}
 
 /*
  * Chooses what is to be in list registers: the best pending one before all, so that it can preempt,
  * then the active ones, since the guest will end these, then the rest; each by priority.
  */
-static uint32_t choose_all(struct vcpu *v, uint64_t banks, struct choice *list,
+static uint32_t choose_all(struct vcpu *v, uint64_t banks, uint32_t vmcr, struct choice *list,
                            struct left_out *left)
 {
     struct vgic *g = vgic_of(v);
     struct choice best = { .key = UINT32_MAX };
-    uint32_t nr = 0, nr_pending = 0, nr_active = 0, kept_active = 0;
+    uint32_t nr = 0, total = 0, nr_active = 0, kept_active = 0;
 
-    for (; banks != 0 && bit_lowest(banks) < g->nr_banks; banks &= banks - 1) {
+    for (; banks != 0; banks &= banks - 1) {
         uint32_t n = bit_lowest(banks);
         struct vgic_bank *b = vgic_bank(g, v, n);
-        uint32_t all = candidates(v, n);
-        for (uint32_t rest = all; rest != 0; rest &= rest - 1) {
+        for (uint32_t rest = candidates(v, n); rest != 0; rest &= rest - 1) {
             uint32_t i = bit_lowest(rest);
-            bool active = (b->active & (uint32_t)1 << i) != 0;
-            if (n == 0 && timer_went(v, b, i) && !active)
+            if (n == 0 && timer_went(v, b, i) && !(b->active & (uint32_t)1 << i))
                 continue;
-            struct choice c = { .key = KEY_PRIORITY(b->priority[i]) | (32 * n + i),
-                                .intid = (uint16_t)(32 * n + i) };
-            nr_active += active;
-            nr_pending += !active;
-            if (!active && c.key < best.key) {
+            struct choice c = choice_of(b, n, i, vmcr);
+            total++;
+            nr_active += KEY_LEVEL(c.key) == KEY_LEVEL(KEY_ACTIVE);
+            if (KEY_LEVEL(c.key) == KEY_LEVEL(KEY_PENDING) && c.key < best.key) {
                 struct choice second = best;
                 best = c;
                 c = second;
             }
-            if (c.key == UINT32_MAX)
-                continue;
-            c.key |= active ? KEY_ACTIVE : KEY_PENDING;
-            nr = choose(list, nr, gic.nr_lrs, c);
+            if (c.key != UINT32_MAX)
+                nr = choose(list, nr, gic.nr_lrs, c);
         }
     }
-    if (best.key != UINT32_MAX)
-        nr = choose(list, nr, gic.nr_lrs, best);
+    left->can_preempt = best.key != UINT32_MAX;
+    if (left->can_preempt)
+        nr = choose(list, nr, gic.nr_lrs,
+                    (struct choice){ .key = best.key & ~KEY_PENDING, .intid = best.intid });
     for (uint32_t i = 0; i < nr; i++)
         kept_active += KEY_LEVEL(list[i].key) == KEY_LEVEL(KEY_ACTIVE);
     left->active = nr_active - kept_active;
-    left->pending = nr_pending - (nr - kept_active);
+    left->pending = total - nr - left->active;
     return nr;
 }
 
@@ -405,6 +423,20 @@ static void set_maintenance(struct vgic_vcpu *vg, uint32_t bits)
     gic.driver->set_maintenance(bits);
 }
 
+/* What tells us when there is room for, or need of, what was left out. */
+static uint32_t needed_maintenance(const struct left_out *left, uint32_t vmcr)
+{
+    uint32_t bits = left->active != 0 ? GIC_MAINT_EOI_COUNT : 0;
+
+    if (left->pending == 0)
+        return bits;
+    /* Only while one is there: else it would come without end. */
+    if (left->can_preempt)
+        bits |= GIC_MAINT_NONE_PENDING;
+    bits |= (vmcr & VMCR_ENG0) ? GIC_MAINT_GROUP0_OFF : GIC_MAINT_GROUP0_ON;
+    return bits | ((vmcr & VMCR_ENG1) ? GIC_MAINT_GROUP1_OFF : GIC_MAINT_GROUP1_ON);
+}
+
 static void rebuild(struct vcpu *v, uint64_t banks)
 {
     struct vgic_vcpu *vg = &v->arch.vgic;
@@ -416,12 +448,13 @@ static void rebuild(struct vcpu *v, uint64_t banks)
     fold_all(v, &banks);
     end_deferred(v);
     banks |= vg->waiting;
-    uint32_t nr = choose_all(v, banks & ALL_BANKS, list, &left);
+    uint32_t vmcr = gic.driver->read_vmcr();
+    uint32_t nr = choose_all(v, banks & ALL_BANKS, vmcr, list, &left);
+    /* None pending is to mean: none that is better than what is left out. */
     for (uint32_t i = 0; i < nr; i++)
-        place(v, list[i].intid, i);
+        place(v, list[i].intid, i, left.pending == 0);
     vg->waiting = left.pending + left.active != 0 ? (uint32_t)banks : 0;
-    set_maintenance(vg, (left.pending != 0 ? GIC_MAINT_NONE_PENDING : 0) |
-                            (left.active != 0 ? GIC_MAINT_EOI_COUNT : 0));
+    set_maintenance(vg, needed_maintenance(&left, vmcr));
 }
 
 /* --- locks --- */
@@ -671,7 +704,7 @@ bool vgic_has_interrupt(struct vcpu *v)
             return true;
     }
     /* A glance without locks: who pends something after it kicks this vCPU. */
-    for (; banks != 0 && bit_lowest(banks) < g->nr_banks; banks &= banks - 1) {
+    for (; banks != 0; banks &= banks - 1) {
         uint32_t n = bit_lowest(banks);
         const struct vgic_bank *b = vgic_bank(g, v, n);
         for (uint32_t bits = deliverable(g, b) & ~(b->active | b->in_lr); bits != 0;

@@ -83,7 +83,7 @@ static void set_enabled(struct vcpu *v, struct vcpu *t, uint32_t n, uint32_t val
         b->enabled |= value;
         if (n != 0)
             physical_enable(g, b, value);
-        vgic_offer(g, t, n, value & ~b->in_lr);
+        vgic_offer(g, t, n, value);
     }
     spin_unlock(vgic_bank_lock(g, t, n));
 }
@@ -311,7 +311,8 @@ void vgic_write_ctlr(struct vcpu *v, uint32_t enables)
         return;
     /* Each looks at all it has: what may be shown has changed. */
     domain_for_each_vcpu (g->domain, t, i) {
-        __atomic_fetch_or(&t->arch.vgic.todo, MASK(31, 0) | VGIC_RESYNC, __ATOMIC_RELEASE);
+        __atomic_fetch_or(&t->arch.vgic.todo, (BIT(g->nr_banks) - 1) | VGIC_RESYNC,
+                          __ATOMIC_RELEASE);
         vcpu_kick(t);
     }
 }

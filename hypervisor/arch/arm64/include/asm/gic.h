@@ -31,6 +31,10 @@ struct vcpu;
 /* When the virtual CPU interface asks for a maintenance interrupt, besides GIC_LR_EOI. */
 #define GIC_MAINT_NONE_PENDING 1u /* no list register is pending */
 #define GIC_MAINT_EOI_COUNT    2u /* an end matched no list register; v3: ICC_DIR_EL1 traps too */
+#define GIC_MAINT_GROUP0_ON    4u /* the guest has group 0 on in its CPU interface; and so on */
+#define GIC_MAINT_GROUP0_OFF   8u
+#define GIC_MAINT_GROUP1_ON    16u
+#define GIC_MAINT_GROUP1_OFF   32u
 
 struct gic_driver {
     const char *name;
@@ -102,6 +106,9 @@ int gicv3_init(void);
 /* Waits until the register at `p` has no bit of `mask`; false, with a line, when that takes too
  * long. */
 bool gic_wait(const volatile uint8_t *p, uint32_t mask, const char *what);
+
+/* GIC_MAINT_* as bits of GICH_HCR and ICH_HCR_EL2. */
+uint64_t gic_maintenance_bits(uint32_t bits);
 
 /* What both versions' distributors have in common: all lines off, not active, of one priority and
  * group 1. */

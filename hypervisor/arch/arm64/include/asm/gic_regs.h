@@ -15,11 +15,12 @@
 #define GIC_INTID         0x3ffu
 
 /* Distributor */
-#define GICD_CTLR    0x0000u
-#define GICD_TYPER   0x0004u
-#define GICD_IIDR    0x0008u
-#define GICD_IGROUPR 0x0080u /* from here to ICACTIVER: 0x80 bytes each, a bit for each interrupt \
-                              */
+#define GICD_CTLR  0x0000u
+#define GICD_TYPER 0x0004u
+#define GICD_IIDR  0x0008u
+#define GICD_IGROUPR                                                             \
+    0x0080u /* from here to ICACTIVER: 0x80 bytes each, a bit for each interrupt \
+             */
 #define GICD_ISENABLER  0x0100u
 #define GICD_ICENABLER  0x0180u
 #define GICD_ISPENDR    0x0200u
@@ -106,6 +107,10 @@
 #define GICH_HCR_UIE      BIT(1)
 #define GICH_HCR_LRENPIE  BIT(2)
 #define GICH_HCR_NPIE     BIT(3)
+#define GICH_HCR_GRP0EIE  BIT(4)
+#define GICH_HCR_GRP0DIE  BIT(5)
+#define GICH_HCR_GRP1EIE  BIT(6)
+#define GICH_HCR_GRP1DIE  BIT(7)
 #define GICH_HCR_EOICOUNT MASK(31, 27)
 #define ICH_HCR_TDIR      BIT(14) /* v3 */
 
