@@ -29,8 +29,8 @@ struct options {
 
 extern struct options options;
 
-/* Parses `line`; may be called once, before memory is managed. Never fails: what is wrong is kept for the report. */
-void cmdline_parse(const char *line);
+/* Parses `text`; may be called once, before memory is managed. Never fails: what is wrong is kept for the report. */
+void cmdline_parse(const char *text);
 
 /* Logs each option that was unknown or malformed, quoted, with what was expected; and the line itself. */
 void cmdline_report(void);
