@@ -102,7 +102,8 @@ int timer_queue_init(struct pcpu *p)
         .lock = SPINLOCK_INIT(LOCK_TIMER),
         .programmed_ns = TIMER_NEVER,
     };
-    return queue_grow(&p->timers, max(read_once(nr_timers), 1u));
+    /* And for those that are made before it is among pcpus[]: its own. */
+    return queue_grow(&p->timers, read_once(nr_timers) + MIN_CAPACITY);
 }
 
 int timer_init(struct timer *t, void (*fn)(void *), void *arg)
