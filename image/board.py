@@ -12,6 +12,7 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import media
 from tree import Tree, cells64
 
 TOP = Path(__file__).resolve().parent.parent
@@ -40,10 +41,13 @@ class Board:
 
 BOARDS = {
     "virt": Board("virt,virtualization=on", 0x4A000000, "console=ttyAMA0 earlycon=pl011,0x9000000"),
-    "zcu102": Board("xlnx-zcu102,virtualization=on", 0x0A000000, "console=ttyPS0 earlycon",
+    "zcu102": Board("xlnx-zcu102,virtualization=on", 0x0A000000, "console=ttyAMA0 earlycon",
                     dtb="xilinx/zynqmp-zcu102-rev1.0.dtb", memory=2048, cpus=4,
                     extra=("-audio", "none")),
-    "raspi4b": Board("raspi4b", 0x0A000000, "console=ttyAMA0 earlycon",
+    # QEMU has nothing at the addresses of these two devices: their drivers get an abort, bare as well.
+    "raspi4b": Board("raspi4b", 0x0A000000,
+                     "console=ttyAMA0 earlycon initcall_blacklist=brcmstb_l2_driver_init,brcmstb_i2c_driver_init "
+                     "clk_ignore_unused",
                      dtb="broadcom/bcm2711-rpi-4-b.dtb", stdout="serial0:115200n8", memory=2048, cpus=4),
 }
 
@@ -96,6 +100,7 @@ class Machine:
     bootargs: str = None       # the hypervisor's command line; None: the usual one
     dom0_memory: int = 512     # MiB
     bios: Path = None          # start this firmware instead of the hypervisor
+    boot: str = "kernel"       # by QEMU itself, or through firmware from a disk: see media.py
     edit: object = None        # called with the finished Tree: the place for tests to spoil it
     counted: bool = False      # time is the count of instructions: the same in each run, to the digit
     qemu: list = field(default_factory=list)       # more arguments for QEMU
@@ -119,8 +124,11 @@ class Machine:
             arguments += ["-cpu", self.cpu]
             if self.counted:
                 arguments[1] += ",dtb-randomness=off"
-        if self.bios:
-            arguments += ["-bios", str(self.bios)]
+        bios = self.bios or media.BIOS.get(self.boot)
+        if bios:
+            arguments += ["-bios", str(bios)]
+        if bios == media.EDK2:  # with ACPI it has no device tree to pass on
+            arguments[1] += ",acpi=off"
         arguments += board.extra
         return arguments + ["-display", "none", "-nodefaults", "-no-reboot", "-monitor", "none"]
 
@@ -138,6 +146,19 @@ class Machine:
                            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=60)
             return Tree(file.read_bytes())
 
+    def options(self):
+        """The hypervisor's command line."""
+        if self.bootargs is not None:
+            return self.bootargs
+        return "console=dtuart dom0_mem=%dM" % self.dom0_memory
+
+    def domain_bootargs(self, domain):
+        """The command line of a domain's kernel."""
+        if domain.bootargs is not None:
+            return domain.bootargs
+        console = BOARDS[self.board].console if domain.hardware else DOMU_CONSOLE
+        return "%s rdinit=/init name=%s" % (console, domain.name)
+
     def compose(self):
         """The finished device tree's bytes, and where QEMU loads which file: [(address, path)]."""
         loads = []
@@ -145,14 +166,18 @@ class Machine:
             return self.dtb, loads
         tree = self.base_tree()
         board = BOARDS[self.board]
-        options = self.bootargs
-        if options is None:
-            options = "console=dtuart dom0_mem=%dM" % self.dom0_memory
         tree.put("/chosen", "#address-cells", 2)
         tree.put("/chosen", "#size-cells", 2)
-        tree.put("/chosen", "xen,xen-bootargs", options)
+        if self.boot == "edk2-cfg":
+            tree.put("/chosen", "xen,uefi-cfg-load", True)
+        else:
+            tree.put("/chosen", "xen,xen-bootargs", self.options())
         if board.stdout:
             tree.put("/chosen", "stdout-path", board.stdout)
+        # A new node goes before its siblings, and domains are numbered in the order of the tree.
+        for domain in reversed(self.domains):
+            if not domain.hardware:
+                tree.node("/chosen/" + domain.name)
         address = board.modules
         for domain in self.domains:
             address = self.add_domain(tree, domain, address, loads)
@@ -163,13 +188,10 @@ class Machine:
     def add_domain(self, tree, domain, address, loads):
         """Describes one domain; returns the first free address behind its modules."""
         top = "/chosen"
-        bootargs = domain.bootargs
-        if bootargs is None:
-            console = BOARDS[self.board].console if domain.hardware else DOMU_CONSOLE
-            bootargs = "%s rdinit=/init name=%s" % (console, domain.name)
-        if domain.hardware:
-            tree.put(top, "xen,dom0-bootargs", bootargs)
-        else:
+        elsewhere = domain.hardware and self.boot == "edk2-cfg"  # in the configuration file
+        if domain.hardware and not elsewhere:
+            tree.put(top, "xen,dom0-bootargs", self.domain_bootargs(domain))
+        elif not domain.hardware:
             top = "/chosen/" + domain.name
             tree.put(top, "compatible", "xen,domain")
             tree.put(top, "#address-cells", 2)
@@ -184,13 +206,18 @@ class Machine:
             if path is None:
                 continue
             path = Path(path)
+            loads.append((address, path))
+            if elsewhere:
+                continue
             node = "%s/module@%x" % (top, address)
             size = path.stat().st_size
             tree.put(node, "compatible", ["multiboot," + kind, "multiboot,module"])
-            tree.put(node, "reg", cells64(address, size))
+            if self.boot in ("kernel", "booti"):
+                tree.put(node, "reg", cells64(address, size))
+            else:
+                tree.put(node, "xen,uefi-binary", path.name)
             if kind == "kernel" and not domain.hardware:
-                tree.put(node, "bootargs", bootargs)
-            loads.append((address, path))
+                tree.put(node, "bootargs", self.domain_bootargs(domain))
             address = (address + size + 2 * MIB - 1) // (2 * MIB) * (2 * MIB)
         return address
 
@@ -199,11 +226,17 @@ class Machine:
         blob, loads = self.compose()
         file = Path(folder) / "machine.dtb"
         file.write_bytes(blob)
-        arguments = self.hardware_arguments() + ["-dtb", str(file)]
-        if not self.bios:
-            arguments += ["-kernel", str(self.hypervisor)]
-        for address, path in loads:
-            arguments += ["-device", "loader,file=%s,addr=%#x,force-raw=on" % (path, address)]
+        arguments = self.hardware_arguments()
+        if self.boot == "kernel":
+            arguments += ["-dtb", str(file)]
+            if not self.bios:
+                arguments += ["-kernel", str(self.hypervisor)]
+            for address, path in loads:
+                arguments += ["-device", "loader,file=%s,addr=%#x,force-raw=on" % (path, address)]
+        else:
+            if self.boot == "edk2":
+                arguments += ["-dtb", str(file)]
+            arguments += media.disk(self, blob, loads, folder)
         if self.counted:
             arguments += ["-icount", "shift=0,sleep=off", "-rtc", "base=2026-01-01,clock=vm", "-seed", "1"]
         return arguments + self.qemu
