@@ -98,7 +98,7 @@ static bool get(const struct tree *t, uint32_t level, const char *name, struct p
         if (token == PROP && is_text(t, t->strings + word(t, at + 8), name)) {
             p->at = at + 12;
             p->len = word(t, at + 4);
-            return true;
+            return p->len <= t->bytes;
         }
     }
     return false;
