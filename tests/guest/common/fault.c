@@ -5,9 +5,13 @@
 
 #define RET            0xd65f03c0u
 #define SPSR_EL1H_DAIF UINT64_C(0x3c5)
+#define ESR_WNR        (UINT64_C(1) << 6)
+#define MOST_REFUSED   100u
 
 void (*volatile irq_hook)(struct frame *f);
 volatile uint64_t last_far, last_elr;
+
+static unsigned int refused;
 
 void exception(struct frame *f, unsigned int kind);
 
@@ -26,6 +30,16 @@ void exception(struct frame *f, unsigned int kind)
         f->x[19] = type == 0 ? f->esr : PROBE_SERROR;
         f->elr = (uint64_t)probe_resume;
         f->spsr = SPSR_EL1H_DAIF;
+        return;
+    }
+    if (type == 0 && ESR_EC(f->esr) == EC_DABT && f->far < GIB && refused < MOST_REFUSED) {
+        /* A register that the hypervisor does not have: a failure, read as 0, and on. */
+        uint32_t insn = *(const uint32_t *)f->elr;
+        refused++;
+        check(false, "access to 0x%lx at 0x%lx is refused", f->far, f->elr - machine.image.base);
+        if ((insn & 31) < 31 && !(f->esr & ESR_WNR))
+            f->x[insn & 31] = 0;
+        f->elr += 4;
         return;
     }
     put("exception kind %u on cpu %u: esr 0x%lx elr 0x%lx far 0x%lx spsr 0x%lx x30 0x%lx\n", kind,

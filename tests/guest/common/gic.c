@@ -16,6 +16,7 @@
 #define GICD_ITARGETSR  0x800
 #define GICD_ICFGR      0xc00
 #define GICD_SGIR       0xf00
+#define GICD_CPENDSGIR  0xf10
 #define GICD_IROUTER    0x6000
 #define GICD_CTLR_V3    0x12u /* EnableGrp1A (Non-secure view) or EnableGrp1 (DS = 1), ARE_NS */
 #define GICR_TYPER      0x0008
@@ -286,6 +287,8 @@ void gic_init_cpu(void)
         sysreg_write(ICC_IGRPEN1_EL1, 1);
     } else {
         write32(machine.gicr.base + GICC_BPR, 0);
+        for (unsigned int i = 0; i < 16; i += 4)
+            write32(machine.gicd.base + GICD_CPENDSGIR + i, ~0u);
     }
     gic_split(false);
 }
