@@ -15,7 +15,6 @@
 #include <hospes/log.h>
 #include <lib/bits.h>
 #include <lib/format.h>
-#include <libfdt.h>
 #include <string.h>
 
 #define CAP_CONTROL  1u
@@ -44,7 +43,7 @@ static void say(struct reader *r, enum log_level level, const char *property, co
 {
     char text[80];
     int len;
-    const void *value = fdt_getprop(r->w->fdt, r->w->node, property, &len);
+    const void *value = dt_property(r->w->fdt, r->w->node, property, &len);
 
     if (value && len > 0)
         log_line(level, "%s: %s = %s: %s", r->c->node, property,
@@ -227,22 +226,16 @@ static const struct {
     { "xen,sci_type", read_unsupported },
 };
 
-static void read_property(struct reader *r, int offset)
+static void read_property(struct reader *r, const struct dt_property *p)
 {
-    const char *name;
-    int len;
-    const void *value = fdt_getprop_by_offset(r->w->fdt, offset, &name, &len);
-
-    if (!value)
-        return;
     for (size_t i = 0; i < sizeof(properties) / sizeof(properties[0]); i++) {
-        if (strcmp(name, properties[i].name) == 0) {
+        if (strcmp(p->name, properties[i].name) == 0) {
             if (properties[i].read)
-                properties[i].read(r, name, value, len);
+                properties[i].read(r, p->name, p->value, p->len);
             return;
         }
     }
-    say(r, LOG_WARN, name, "unknown property, ignored");
+    say(r, LOG_WARN, p->name, "unknown property, ignored");
 }
 
 /* --- what takes more than one property -------------------------------------------------------------- */
@@ -409,12 +402,13 @@ static void read_domain(struct dt_walk *w, struct domain_configs *out, uint16_t 
     struct domain_config *c = begin(out, w);
     struct reader r = { .w = w, .c = c };
     const char *bootargs = NULL;
-    int offset;
+    struct dt_property p;
 
     if (!c)
         return;
-    fdt_for_each_property_offset(offset, w->fdt, w->node)
-        read_property(&r, offset);
+    for (bool more = dt_property_first(w->fdt, w->node, &p); more;
+         more = dt_property_next(w->fdt, &p))
+        read_property(&r, &p);
     if (!r.has_memory)
         reject(&r, "memory", "is missing (KiB)");
     if (!r.has_cpus)
@@ -430,7 +424,7 @@ static void read_domain(struct dt_walk *w, struct domain_configs *out, uint16_t 
     c->direct_map |= c->hardware;
     c->passthrough |= c->dtb.node[0] != '\0';
     c->id = c->hardware ? 0 : (*next_id)++;
-    format(c->name, sizeof(c->name), "%s", fdt_get_name(w->fdt, w->node, NULL));
+    format(c->name, sizeof(c->name), "%s", dt_name(w->fdt, w->node));
     finish(out, !r.bad && rc == 0);
     if (c->hardware && !r.bad && rc == 0)
         hardware_first(out);
@@ -470,7 +464,7 @@ void domain_config_parse(const void *fdt, uint32_t cpus, struct domain_configs *
     uint16_t next_id = 1;
 
     out->nr = out->rejected = 0;
-    if (dt_walk_to(&chosen, fdt, fdt_path_offset(fdt, "/chosen")))
+    if (dt_walk_to(&chosen, fdt, dt_find(fdt, "/chosen")))
         return;
     read_dom0(&chosen, cpus, out);
     w = chosen;
@@ -490,7 +484,7 @@ static bool kernel_has_bootargs(const struct dt_walk *chosen)
         enum module_kind kind = module_kind(&w);
         bool kernel = kind == MODULE_KERNEL || (kind == MODULE_PLAIN && first_plain);
         first_plain &= kind != MODULE_PLAIN;
-        if (kernel && fdt_getprop(w.fdt, w.node, "bootargs", NULL))
+        if (kernel && dt_property(w.fdt, w.node, "bootargs", NULL))
             return true;
     }
     return false;
@@ -499,10 +493,10 @@ static bool kernel_has_bootargs(const struct dt_walk *chosen)
 const char *domain_config_hypervisor_cmdline(const void *fdt)
 {
     struct dt_walk chosen;
-    if (dt_walk_to(&chosen, fdt, fdt_path_offset(fdt, "/chosen")))
+    if (dt_walk_to(&chosen, fdt, dt_find(fdt, "/chosen")))
         return "";
     const char *s = dt_string(fdt, chosen.node, "xen,xen-bootargs");
-    if (!s && (fdt_getprop(fdt, chosen.node, "xen,dom0-bootargs", NULL) ||
+    if (!s && (dt_property(fdt, chosen.node, "xen,dom0-bootargs", NULL) ||
                kernel_has_bootargs(&chosen)))
         s = dt_string(fdt, chosen.node, "bootargs");
     return s ? s : "";

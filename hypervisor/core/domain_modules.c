@@ -10,7 +10,6 @@
 #include <hospes/log.h>
 #include <lib/bits.h>
 #include <lib/format.h>
-#include <libfdt.h>
 #include <string.h>
 
 static const struct {
@@ -26,11 +25,11 @@ static const struct {
 enum module_kind module_kind(const struct dt_walk *w)
 {
     int len;
-    const char *compatible = fdt_getprop(w->fdt, w->node, "compatible", &len);
+    const char *compatible = dt_property(w->fdt, w->node, "compatible", &len);
     if (!compatible)
         return MODULE_NONE;
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-        if (fdt_stringlist_contains(compatible, len, kinds[i].compatible))
+        if (dt_list_has(compatible, len, kinds[i].compatible))
             return kinds[i].kind;
     }
     return MODULE_NONE;
@@ -41,7 +40,7 @@ static int complain(const struct dt_walk *w, const struct boot_module *m, bool q
 {
     char text[96];
     int len;
-    const void *value = fdt_getprop(w->fdt, w->node, property, &len);
+    const void *value = dt_property(w->fdt, w->node, property, &len);
 
     if (quiet)
         return -EINVAL;
@@ -58,7 +57,7 @@ int module_read(struct dt_walk *w, struct boot_module *m, bool quiet)
 
     dt_walk_path(w, m->node, sizeof(m->node));
     int rc = dt_walk_pair(w, "reg", 0, &start, &bytes);
-    if (rc == -ENOENT && fdt_getprop(w->fdt, w->node, "xen,uefi-binary", NULL))
+    if (rc == -ENOENT && dt_property(w->fdt, w->node, "xen,uefi-binary", NULL))
         return complain(w, m, quiet, "xen,uefi-binary", "the file was not loaded");
     if (rc == -ENOENT)
         return complain(w, m, quiet, "reg", "is missing");
@@ -141,7 +140,7 @@ void domain_config_modules(const void *fdt, void (*fn)(const struct boot_module 
     struct dt_walk chosen, w;
     struct boot_module m;
 
-    if (dt_walk_to(&chosen, fdt, fdt_path_offset(fdt, "/chosen")))
+    if (dt_walk_to(&chosen, fdt, dt_find(fdt, "/chosen")))
         return;
     w = chosen;
     while (dt_walk_next(&w) && w.depth > chosen.depth) {

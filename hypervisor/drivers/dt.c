@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Reading device trees: checks, numbers, and addresses as the machine has them (Devicetree Specification 0.4,
- * chapters 2.2, 2.3 and 5). Interrupts are in dt_irq.c.
- *
- * libfdt checks every offset that it is given. What it does not do cheaply is looking upwards; struct dt_walk
- * keeps the nodes above at hand.
+ * chapters 2.2 and 2.3). The structure is in dt_flat.c, interrupts are in dt_irq.c.
  */
-#include <hospes/compiler.h>
 #include <hospes/dt.h>
 #include <hospes/errno.h>
 #include <lib/bits.h>
@@ -22,6 +18,9 @@ int dt_check(const void *fdt, uint64_t bytes)
         return -EINVAL;
     if (fdt_totalsize(fdt) > bytes || fdt_totalsize(fdt) > INT32_MAX)
         return -EINVAL;
+    /* From version 16 on property values are at multiples of 4, which dt_flat.c relies on. */
+    if (fdt_version(fdt) < 16)
+        return -EINVAL;
     return fdt_check_full(fdt, (size_t)bytes) ? -EINVAL : 0;
 }
 
@@ -34,19 +33,14 @@ bool dt_enabled(const void *fdt, int node)
 {
     const char *status = dt_string(fdt, node, "status");
     if (!status)
-        return !fdt_getprop(fdt, node, "status", NULL);
+        return !dt_property(fdt, node, "status", NULL);
     return strcmp(status, "okay") == 0 || strcmp(status, "ok") == 0;
-}
-
-bool dt_is_compatible(const void *fdt, int node, const char *compatible)
-{
-    return fdt_node_check_compatible(fdt, node, compatible) == 0;
 }
 
 int dt_number(const void *fdt, int node, const char *property, uint64_t *value)
 {
     int len;
-    const void *p = fdt_getprop(fdt, node, property, &len);
+    const void *p = dt_property(fdt, node, property, &len);
     if (!p)
         return -ENOENT;
     if (len != 4 && len != 8)
@@ -58,33 +52,10 @@ int dt_number(const void *fdt, int node, const char *property, uint64_t *value)
 const char *dt_string(const void *fdt, int node, const char *property)
 {
     int len;
-    const char *s = fdt_getprop(fdt, node, property, &len);
+    const char *s = dt_property(fdt, node, property, &len);
     if (!s || len <= 0 || strnlen(s, (size_t)len) != (size_t)len - 1)
         return NULL;
     return s;
-}
-
-/*
- * The last phandles found: a node's number in the upper half, its phandle in the lower. An entry is believed only
- * after a look at that node, so that it may be stale, or of another tree.
- */
-static uint64_t phandles_seen[8];
-
-int dt_node_by_phandle(const void *fdt, uint32_t phandle)
-{
-    uint64_t *seen = &phandles_seen[phandle % array_size(phandles_seen)];
-    uint64_t entry = read_once(*seen);
-    int node = (int)(entry >> 32);
-
-    if (phandle == 0)
-        return -ENOENT;
-    if ((uint32_t)entry == phandle && fdt_get_phandle(fdt, node) == phandle)
-        return node;
-    node = fdt_node_offset_by_phandle(fdt, phandle);
-    if (node < 0)
-        return -ENOENT;
-    write_once(*seen, (uint64_t)(uint32_t)node << 32 | phandle);
-    return node;
 }
 
 /* --- walks ----------------------------------------------------------------------------------------- */
@@ -105,7 +76,7 @@ static bool walk_on(struct dt_walk *w, uint32_t deepest)
 {
     int depth = (int)w->depth;
     do {
-        w->node = fdt_next_node(w->fdt, w->node, &depth);
+        w->node = dt_next_node(w->fdt, w->node, &depth);
         if (w->node < 0 || depth <= 0) {
             w->node = -1;
             return false;
@@ -146,7 +117,7 @@ static uint32_t cells_property(struct dt_walk *w, uint32_t depth, uint8_t *cache
             value = cache[d];
             break;
         }
-        const void *p = fdt_getprop(w->fdt, w->path[d], name, &len);
+        const void *p = dt_property(w->fdt, w->path[d], name, &len);
         if (p && len == 4) {
             value = min(load_be32(p), (uint32_t)DT_CELLS_UNKNOWN - 1);
             break;
@@ -175,7 +146,7 @@ uint32_t dt_walk_size_cells(struct dt_walk *w, uint32_t depth)
 static int translate_once(struct dt_walk *w, uint32_t depth, uint64_t *addr, uint64_t bytes)
 {
     int len;
-    const uint8_t *p = fdt_getprop(w->fdt, w->path[depth], "ranges", &len);
+    const uint8_t *p = dt_property(w->fdt, w->path[depth], "ranges", &len);
     if (!p)
         return -EINVAL;
     if (len == 0)
@@ -212,7 +183,7 @@ int dt_walk_pair(struct dt_walk *w, const char *property, uint32_t index, uint64
                  uint64_t *second)
 {
     int len;
-    const uint8_t *p = fdt_getprop(w->fdt, w->node, property, &len);
+    const uint8_t *p = dt_property(w->fdt, w->node, property, &len);
     if (!p)
         return -ENOENT;
     if (w->depth == 0)
@@ -264,13 +235,10 @@ const char *dt_walk_path(const struct dt_walk *w, char *buf, uint32_t bytes)
     if (w->depth == 0 && bytes > 1)
         buf[at++] = '/';
     for (uint32_t d = 1; d <= w->depth; d++) {
-        int len;
-        const char *name = fdt_get_name(w->fdt, w->path[d], &len);
-        if (!name)
-            break;
+        const char *name = dt_name(w->fdt, w->path[d]);
         if (at + 1 < bytes)
             buf[at++] = '/';
-        uint32_t room = bytes - 1 - at, n = min((uint32_t)len, room);
+        uint32_t room = bytes - 1 - at, n = (uint32_t)min(strlen(name), (size_t)room);
         memcpy(buf + at, name, n);
         at += n;
     }

@@ -6,7 +6,6 @@
 #include <hospes/dt.h>
 #include <hospes/errno.h>
 #include <lib/bits.h>
-#include <libfdt.h>
 
 #define MAX_NEXUS 8 /* interrupt controllers between a device and the GIC: a loop otherwise */
 #define MAX_CELLS 8 /* of a specifier, and of a unit address before it */
@@ -27,10 +26,10 @@ static const char *const gic_compatible[] = {
 static bool is_gic(const void *fdt, int node)
 {
     int len;
-    const char *compatible = fdt_getprop(fdt, node, "compatible", &len);
+    const char *compatible = dt_property(fdt, node, "compatible", &len);
 
     for (size_t i = 0; compatible && i < sizeof(gic_compatible) / sizeof(gic_compatible[0]); i++) {
-        if (fdt_stringlist_contains(compatible, len, gic_compatible[i]))
+        if (dt_list_has(compatible, len, gic_compatible[i]))
             return true;
     }
     return false;
@@ -65,7 +64,7 @@ static int find_controller(struct dt_walk *w, uint32_t phandle, struct dt_contro
     c->node = dt_node_by_phandle(w->fdt, phandle);
     if (c->node < 0 || count_cells(w->fdt, c->node, "#interrupt-cells", 0, &c->cells))
         return -EINVAL;
-    c->kind = fdt_getprop(w->fdt, c->node, "interrupt-map", NULL) ? CONTROLLER_NEXUS
+    c->kind = dt_property(w->fdt, c->node, "interrupt-map", NULL) ? CONTROLLER_NEXUS
               : is_gic(w->fdt, c->node)                           ? CONTROLLER_GIC
                                                                   : CONTROLLER_OTHER;
     w->controller = *c;
@@ -93,7 +92,7 @@ static uint32_t interrupt_parent(struct dt_walk *w, uint32_t depth)
 static int from_interrupts(struct dt_walk *w, uint32_t index, struct specifier *s)
 {
     int len;
-    const uint8_t *p = fdt_getprop(w->fdt, w->node, "interrupts", &len);
+    const uint8_t *p = dt_property(w->fdt, w->node, "interrupts", &len);
 
     if (!p)
         return -ENOENT;
@@ -137,7 +136,7 @@ static int from_extended(struct dt_walk *w, const uint8_t *p, uint32_t len, uint
 static void load_unit(struct dt_walk *w, struct specifier *s)
 {
     int len;
-    const uint8_t *p = fdt_getprop(w->fdt, w->node, "reg", &len);
+    const uint8_t *p = dt_property(w->fdt, w->node, "reg", &len);
     s->nr_unit = p ? min((uint32_t)len / 4, (uint32_t)MAX_CELLS) : 0;
     if (p)
         load_cells(s->unit, p, s->nr_unit);
@@ -194,8 +193,8 @@ static int through_map(struct dt_walk *w, struct specifier *s)
 {
     int len, mask_len, nexus = s->at.node;
     uint32_t nr_unit;
-    const uint8_t *p = fdt_getprop(w->fdt, nexus, "interrupt-map", &len);
-    const uint8_t *mask = fdt_getprop(w->fdt, nexus, "interrupt-map-mask", &mask_len);
+    const uint8_t *p = dt_property(w->fdt, nexus, "interrupt-map", &len);
+    const uint8_t *mask = dt_property(w->fdt, nexus, "interrupt-map-mask", &mask_len);
 
     if (!p || count_cells(w->fdt, nexus, "#address-cells", 0, &nr_unit))
         return -EINVAL;
@@ -246,7 +245,7 @@ int dt_walk_irq(struct dt_walk *w, uint32_t index, struct dt_irq *irq)
 {
     struct specifier s;
     int len;
-    const uint8_t *extended = fdt_getprop(w->fdt, w->node, "interrupts-extended", &len);
+    const uint8_t *extended = dt_property(w->fdt, w->node, "interrupts-extended", &len);
     int rc = extended ? from_extended(w, extended, (uint32_t)len, index, &s)
                       : from_interrupts(w, index, &s);
     if (rc)
@@ -262,7 +261,7 @@ int dt_walk_map_irq(struct dt_walk *w, uint32_t index, struct dt_irq *irq)
     uint32_t nr_unit, nr_cells;
     struct specifier s;
     struct map_entry e;
-    const uint8_t *p = fdt_getprop(w->fdt, w->node, "interrupt-map", &len);
+    const uint8_t *p = dt_property(w->fdt, w->node, "interrupt-map", &len);
 
     if (!p)
         return -ENOENT;

@@ -6,7 +6,6 @@
 #include <hospes/console.h>
 #include <hospes/dt.h>
 #include <hospes/errno.h>
-#include <libfdt.h>
 #include <string.h>
 
 static const struct uart_driver *driver_of(const void *fdt, int node)
@@ -24,7 +23,8 @@ static const struct uart_driver *driver_of(const void *fdt, int node)
 static int node_by_name(const void *fdt, const char *name)
 {
     const char *colon = strchr(name, ':');
-    return fdt_path_offset_namelen(fdt, name, colon ? (int)(colon - name) : (int)strlen(name));
+    size_t len = colon ? (size_t)(colon - name) : strlen(name);
+    return *name == '/' ? dt_find_part(fdt, name, len) : dt_find_alias(fdt, name, len);
 }
 
 static uint32_t number_or(const void *fdt, int node, const char *property, uint32_t otherwise)
@@ -69,7 +69,7 @@ static bool take_named(const void *fdt, const char *name, struct uart *u, int *n
 int dt_find_uart(const void *fdt, const char *override, struct uart *u, int *node)
 {
     struct dt_walk w;
-    int chosen = fdt_path_offset(fdt, "/chosen");
+    int chosen = dt_find(fdt, "/chosen");
 
     if (take_named(fdt, override, u, node))
         return 0;

@@ -187,7 +187,7 @@ static int build_passthrough(struct domain *d, const struct domain_config *c)
 int arch_domain_build_devices(struct domain *d, const struct domain_config *c)
 {
     struct domain_places p;
-    int rc = view_host();
+    int rc = c->direct_map || c->passthrough ? view_host() : 0;
 
     if (rc)
         return rc;

@@ -7,7 +7,6 @@
 
 #include <hospes/errno.h>
 #include <lib/bits.h>
-#include <libfdt.h>
 #include <string.h>
 
 #define MAX_ENTRIES 1024u /* of one property: a malformed tree ends too */
@@ -89,7 +88,7 @@ static bool is_pci(const struct dt_walk *w)
 static int give_windows(struct host_view *v, struct dt_walk *w, const struct host_devices *fns)
 {
     int len;
-    const uint8_t *p = fdt_getprop(w->fdt, w->node, "ranges", &len);
+    const uint8_t *p = dt_property(w->fdt, w->node, "ranges", &len);
     uint32_t parent = dt_walk_address_cells(w, w->depth - 1), size = dt_walk_size_cells(w, w->depth);
 
     if (!p || dt_walk_address_cells(w, w->depth) != PCI_CELLS || parent < 1 || parent > 2 ||
@@ -121,7 +120,7 @@ static int give_interrupts(struct dt_walk *w, const struct host_devices *fns)
         if (rc)
             return rc;
     }
-    if (!fdt_getprop(w->fdt, w->node, "interrupt-map", NULL))
+    if (!dt_property(w->fdt, w->node, "interrupt-map", NULL))
         return 0;
     for (uint32_t i = 0; i < MAX_ENTRIES; i++) {
         int rc = dt_walk_map_irq(w, i, &irq);

@@ -6,7 +6,6 @@
 #include "domain_tree.h"
 
 #include <lib/bits.h>
-#include <libfdt.h>
 #include <string.h>
 
 #define LEVEL_HIGH 4u
@@ -24,9 +23,6 @@ static const char *const gic_dropped[] = {
 static const char *const timer_dropped[] = {
     "interrupts", "interrupts-extended", "interrupt-names", "arm,cpu-registers-not-fw-configured",
 };
-
-/* What describes registers and line of the UART, when an SBSA UART is put in its place. */
-static const char *const uart_kept[] = { "phandle", "linux,phandle", "u-boot,dm-pre-reloc" };
 
 static bool is_one_of(const char *name, const char *const *list, size_t count)
 {
@@ -67,17 +63,14 @@ static bool is_clash(const struct host_view *v, int node)
 static void copy_properties(const struct host_view *v, const struct dt_walk *from, struct dt_writer *w)
 {
     bool off = is_clash(v, from->node);
-    int offset;
+    struct dt_property p;
 
-    fdt_for_each_property_offset(offset, from->fdt, from->node)
-    {
-        const char *name;
-        int len;
-        const void *value = fdt_getprop_by_offset(from->fdt, offset, &name, &len);
-        if (!value || IS_ONE_OF(name, dropped) || is_gic_msi(v, name, value, len) ||
-            (off && strcmp(name, "status") == 0))
+    for (bool more = dt_property_first(from->fdt, from->node, &p); more;
+         more = dt_property_next(from->fdt, &p)) {
+        if (IS_ONE_OF(p.name, dropped) || is_gic_msi(v, p.name, p.value, p.len) ||
+            (off && strcmp(p.name, "status") == 0))
             continue;
-        dt_write_bytes(w, name, value, (uint32_t)len);
+        dt_write_bytes(w, p.name, p.value, (uint32_t)p.len);
     }
     if (off)
         dt_write_string(w, "status", "disabled");
@@ -86,15 +79,12 @@ static void copy_properties(const struct host_view *v, const struct dt_walk *fro
 static void copy_but(const struct dt_walk *from, struct dt_writer *w, const char *const *list,
                      size_t count)
 {
-    int offset;
+    struct dt_property p;
 
-    fdt_for_each_property_offset(offset, from->fdt, from->node)
-    {
-        const char *name;
-        int len;
-        const void *value = fdt_getprop_by_offset(from->fdt, offset, &name, &len);
-        if (value && !is_one_of(name, list, count))
-            dt_write_bytes(w, name, value, (uint32_t)len);
+    for (bool more = dt_property_first(from->fdt, from->node, &p); more;
+         more = dt_property_next(from->fdt, &p)) {
+        if (!is_one_of(p.name, list, count))
+            dt_write_bytes(w, p.name, p.value, (uint32_t)p.len);
     }
 }
 
@@ -105,7 +95,7 @@ static void copy_but(const struct dt_walk *from, struct dt_writer *w, const char
 static void write_gic(const struct host_view *v, struct dt_walk *from, struct dt_writer *w)
 {
     int len;
-    const uint8_t *reg = fdt_getprop(from->fdt, from->node, "reg", &len);
+    const uint8_t *reg = dt_property(from->fdt, from->node, "reg", &len);
     uint32_t entry = 4 * (dt_walk_address_cells(from, from->depth - 1) +
                           dt_walk_size_cells(from, from->depth - 1));
 
@@ -150,7 +140,6 @@ static void write_uart(const struct host_view *v, struct dt_walk *from, struct d
     uint32_t interrupts[5] = { v->gic_phandle, 0, v->uart_virq - 32, LEVEL_HIGH, 0 };
     uint64_t addr, bytes;
     uint8_t reg[16], *p;
-    int offset;
 
     if (v->uart_is_pl011) {
         copy_properties(v, from, w);
@@ -158,17 +147,11 @@ static void write_uart(const struct host_view *v, struct dt_walk *from, struct d
     }
     if (dt_walk_pair(from, "reg", 0, &addr, &bytes))
         return;
-    fdt_for_each_property_offset(offset, from->fdt, from->node)
-    {
-        const char *name;
-        int len;
-        const void *value = fdt_getprop_by_offset(from->fdt, offset, &name, &len);
-        if (value && IS_ONE_OF(name, uart_kept))
-            dt_write_bytes(w, name, value, (uint32_t)len);
-    }
     p = dt_store_cells(reg, addr - (v->uart_addr & FRAME_MASK), address_cells);
     p = dt_store_cells(p, FRAME_SIZE, size_cells);
     dt_write_string(w, "compatible", "arm,sbsa-uart");
+    if (dt_phandle(from->fdt, from->node))
+        dt_write_u32(w, "phandle", dt_phandle(from->fdt, from->node));
     dt_write_bytes(w, "reg", reg, (uint32_t)(p - reg));
     dt_write_cells(w, "interrupts-extended", interrupts, 1 + gic_specifier_cells(v));
     dt_write_u32(w, "current-speed", 115200);
@@ -178,8 +161,8 @@ static void write_uart(const struct host_view *v, struct dt_walk *from, struct d
 static void write_chosen(const struct host_tree *t, struct dt_writer *w)
 {
     const void *fdt = t->v->fdt;
-    int chosen = fdt_path_offset(fdt, "/chosen"), len;
-    const void *seed = fdt_getprop(fdt, chosen, "rng-seed", &len);
+    int chosen = dt_find(fdt, "/chosen"), len;
+    const void *seed = dt_property(fdt, chosen, "rng-seed", &len);
     char path[128];
 
     tree_write_chosen(w, t->c->bootargs, t->l);
@@ -198,7 +181,7 @@ static bool write_node(const struct host_view *v, struct dt_walk *from, struct d
     *leaf = false;
     if (node == HOST_NODE_HIDDEN || node == HOST_NODE_MEMORY || node == HOST_NODE_CHOSEN)
         return false;
-    dt_write_node(w, fdt_get_name(from->fdt, from->node, NULL));
+    dt_write_node(w, dt_name(from->fdt, from->node));
     *leaf = true;
     switch (node) {
     case HOST_NODE_GIC:

@@ -8,7 +8,6 @@
 #include <hospes/errno.h>
 #include <hospes/log.h>
 #include <lib/bits.h>
-#include <libfdt.h>
 #include <string.h>
 
 /* Top-level nodes by name; the unit address does not count. */
@@ -44,10 +43,10 @@ static const struct {
     { "arm,mmu-500", HOST_NODE_HIDDEN },
 };
 
-static bool is_top_level(const char *name, int len, const char *word)
+static bool is_top_level(const char *name, const char *word)
 {
     size_t n = strlen(word);
-    return (size_t)len >= n && memcmp(name, word, n) == 0 && (name[n] == '\0' || name[n] == '@');
+    return strncmp(name, word, n) == 0 && (name[n] == '\0' || name[n] == '@');
 }
 
 /* Performance counters of a core, which belong to whoever runs on it. */
@@ -61,12 +60,12 @@ static bool is_core_pmu(const char *compatible, int len)
 static enum host_node node_by_compatible(const void *fdt, int node)
 {
     int len;
-    const char *compatible = fdt_getprop(fdt, node, "compatible", &len);
+    const char *compatible = dt_property(fdt, node, "compatible", &len);
 
     if (!compatible || len <= 0 || !memchr(compatible, ',', (size_t)len))
         return HOST_NODE_DEVICE;
     for (size_t i = 0; i < sizeof(by_compatible) / sizeof(by_compatible[0]); i++) {
-        if (fdt_stringlist_contains(compatible, len, by_compatible[i].compatible))
+        if (dt_list_has(compatible, len, by_compatible[i].compatible))
             return by_compatible[i].node;
     }
     return is_core_pmu(compatible, len) ? HOST_NODE_HIDDEN : HOST_NODE_DEVICE;
@@ -79,15 +78,14 @@ enum host_node host_view_node(const struct host_view *v, const struct dt_walk *w
     if (w->node == v->uart)
         return HOST_NODE_UART;
     if (w->depth == 1) {
-        int len;
-        const char *name = fdt_get_name(w->fdt, w->node, &len);
-        for (size_t i = 0; name && i < sizeof(top_level) / sizeof(top_level[0]); i++) {
-            if (is_top_level(name, len, top_level[i].name))
+        const char *name = dt_name(w->fdt, w->node);
+        for (size_t i = 0; i < sizeof(top_level) / sizeof(top_level[0]); i++) {
+            if (is_top_level(name, top_level[i].name))
                 return top_level[i].node;
         }
     }
     enum host_node node = node_by_compatible(w->fdt, w->node);
-    if (node == HOST_NODE_DEVICE && fdt_getprop(w->fdt, w->node, "xen,passthrough", NULL))
+    if (node == HOST_NODE_DEVICE && dt_property(w->fdt, w->node, "xen,passthrough", NULL))
         return HOST_NODE_HIDDEN;
     return node;
 }
@@ -95,12 +93,12 @@ enum host_node host_view_node(const struct host_view *v, const struct dt_walk *w
 const char *host_cpu_compatible(const void *fdt)
 {
     struct dt_walk w;
-    int cpus = fdt_path_offset(fdt, "/cpus");
+    int cpus = dt_find(fdt, "/cpus");
 
     if (dt_walk_to(&w, fdt, cpus) == 0) {
         while (dt_walk_next(&w) && w.depth > 1) {
             int len;
-            const char *s = fdt_getprop(fdt, w.node, "compatible", &len);
+            const char *s = dt_property(fdt, w.node, "compatible", &len);
             const char *type = dt_string(fdt, w.node, "device_type");
             if (w.depth == 2 && type && strcmp(type, "cpu") == 0 && s && len > 0 &&
                 memchr(s, '\0', (size_t)len))
@@ -169,7 +167,7 @@ int host_view_init(struct host_view *v, const void *fdt, int gic, int uart, uint
     if (dt_walk_to(&w, fdt, gic))
         return -ENODEV;
     v->gic_version = dt_is_compatible(fdt, gic, "arm,gic-v3") ? 3 : 2;
-    v->gic_phandle = fdt_get_phandle(fdt, gic);
+    v->gic_phandle = dt_phandle(fdt, gic);
     v->gic_end = dt_walk_skip(&w) ? w.node : INT32_MAX;
     if (uart >= 0) {
         if (dt_reg(fdt, uart, 0, &v->uart_addr, &bytes))

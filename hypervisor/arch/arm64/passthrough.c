@@ -15,7 +15,6 @@
 #include <hospes/log.h>
 #include <hospes/map.h>
 #include <lib/bits.h>
-#include <libfdt.h>
 #include <string.h>
 
 #define PARTIAL_MAX MIB(1)
@@ -59,7 +58,7 @@ static int refuse(const struct taker *t, const struct dt_walk *w, const char *pr
 {
     char path[DOMAIN_CONFIG_PATH], text[96];
     int len;
-    const void *value = fdt_getprop(w->fdt, w->node, property, &len);
+    const void *value = dt_property(w->fdt, w->node, property, &len);
 
     log_err("%s: %s: %s%s%s: %s", t->c->dtb.node, dt_walk_path(w, path, sizeof(path)), property,
             value ? " = " : "", value ? dt_value(value, len, text, sizeof(text)) : "", why);
@@ -70,7 +69,7 @@ static int refuse(const struct taker *t, const struct dt_walk *w, const char *pr
 static int take_registers(const struct taker *t, struct dt_walk *w)
 {
     int len;
-    const uint8_t *p = fdt_getprop(w->fdt, w->node, "xen,reg", &len);
+    const uint8_t *p = dt_property(w->fdt, w->node, "xen,reg", &len);
     uint32_t a = dt_walk_address_cells(w, w->depth - 1), s = dt_walk_size_cells(w, w->depth - 1);
     uint32_t entry = 4 * (2 * a + s);
 
@@ -107,13 +106,13 @@ static int take_interrupts(const struct taker *t, struct dt_walk *w)
     struct dt_walk host;
     struct dt_irq irq;
 
-    if (!fdt_getprop(w->fdt, w->node, "xen,path", NULL))
+    if (!dt_property(w->fdt, w->node, "xen,path", NULL))
         return 0;
-    if (!path || dt_walk_to(&host, host_fdt, fdt_path_offset(host_fdt, path)))
+    if (!path || dt_walk_to(&host, host_fdt, dt_find(host_fdt, path)))
         return refuse(t, w, "xen,path", "the host has no such node");
-    if (!fdt_getprop(host_fdt, host.node, "xen,passthrough", NULL) && dt_enabled(host_fdt, host.node))
+    if (!dt_property(host_fdt, host.node, "xen,passthrough", NULL) && dt_enabled(host_fdt, host.node))
         return refuse(t, w, "xen,path", "the host's node is not marked xen,passthrough");
-    if (!fdt_getprop(w->fdt, w->node, "xen,force-assign-without-iommu", NULL))
+    if (!dt_property(w->fdt, w->node, "xen,force-assign-without-iommu", NULL))
         return refuse(t, w, "xen,path",
                       "without IOMMU it must say xen,force-assign-without-iommu");
     for (uint32_t i = 0; dt_walk_irq(&host, i, &irq) == 0; i++) {
@@ -129,7 +128,7 @@ int passthrough_devices(struct domain *d, const struct domain_config *c, const v
     struct taker t = { .d = d, .c = c, .kept = kept };
     struct dt_walk top, w;
 
-    if (dt_walk_to(&top, partial, fdt_path_offset(partial, "/passthrough"))) {
+    if (dt_walk_to(&top, partial, dt_find(partial, "/passthrough"))) {
         log_err("%s: the device tree has no node /passthrough", c->dtb.node);
         return -EINVAL;
     }
@@ -148,8 +147,8 @@ int passthrough_devices(struct domain *d, const struct domain_config *c, const v
 
 uint32_t passthrough_gic_phandle(const void *partial)
 {
-    int gic = fdt_path_offset(partial, "/gic");
-    uint32_t phandle = gic < 0 ? 0 : fdt_get_phandle(partial, gic);
+    int gic = dt_find(partial, "/gic");
+    uint32_t phandle = gic < 0 ? 0 : dt_phandle(partial, gic);
 
     return phandle ? phandle : GUEST_GIC_PHANDLE;
 }
@@ -165,16 +164,13 @@ static bool is_own(const char *name)
 
 static void copy_node(struct dt_writer *w, const struct dt_walk *from)
 {
-    int offset;
+    struct dt_property p;
 
-    dt_write_node(w, fdt_get_name(from->fdt, from->node, NULL));
-    fdt_for_each_property_offset(offset, from->fdt, from->node)
-    {
-        const char *name;
-        int len;
-        const void *value = fdt_getprop_by_offset(from->fdt, offset, &name, &len);
-        if (value && !is_own(name))
-            dt_write_bytes(w, name, value, (uint32_t)len);
+    dt_write_node(w, dt_name(from->fdt, from->node));
+    for (bool more = dt_property_first(from->fdt, from->node, &p); more;
+         more = dt_property_next(from->fdt, &p)) {
+        if (!is_own(p.name))
+            dt_write_bytes(w, p.name, p.value, (uint32_t)p.len);
     }
 }
 
@@ -183,7 +179,7 @@ static void copy_tree(struct dt_writer *w, const void *partial, const char *path
     struct dt_walk top, from;
     uint32_t open;
 
-    if (dt_walk_to(&top, partial, fdt_path_offset(partial, path)))
+    if (dt_walk_to(&top, partial, dt_find(partial, path)))
         return;
     from = top;
     copy_node(w, &from);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reading a flattened device tree (Devicetree Specification 0.4), on top of libfdt.
+ * Reading a flattened device tree (Devicetree Specification 0.4).
  *
- * `fdt` is a blob of which dt_check() said yes; `node` is libfdt's offset. Whatever a malformed tree holds,
- * these return an error and never read outside the blob.
+ * `fdt` is a blob of which dt_check() said yes: what is read after that relies on it. A `node` is its offset in the
+ * structure block, as libfdt has it, gained from these functions and good until the tree is changed; where one may be negative
+ * (an error of a function before) that is said. Whatever a tree holds, these return an error and never read outside
+ * the blob.
  */
 #ifndef HOSPES_DT_H
 #define HOSPES_DT_H
@@ -17,6 +19,52 @@ extern const void *host_fdt;
 
 /* 0, or -EINVAL: not a tree, or its parts do not lie within its size (which must be <= `bytes`). */
 int dt_check(const void *fdt, uint64_t bytes);
+
+/* --- structure ------------------------------------------------------------------------------------- */
+
+/*
+ * The next node in the tree's order, *depth counting along; the first (the root) for a negative one. Negative at the
+ * end. A walk (below) is often handier.
+ */
+int dt_next_node(const void *fdt, int node, int *depth);
+
+/* Its name with unit address. */
+const char *dt_name(const void *fdt, int node);
+
+/* A property's value and, if `len` is not NULL, length. NULL if there is none, or node is negative. */
+const void *dt_property(const void *fdt, int node, const char *name, int *len);
+
+/* Properties one by one: false when there is none, or no more. `node` may be negative. */
+struct dt_property {
+    const char *name;
+    const void *value; /* aligned to 4 */
+    int len;
+    const uint32_t *at;
+};
+bool dt_property_first(const void *fdt, int node, struct dt_property *p);
+bool dt_property_next(const void *fdt, struct dt_property *p);
+
+/* The child whose name, perhaps without its unit address, is the `len` characters at `name`. -ENOENT. */
+int dt_child(const void *fdt, int parent, const char *name, size_t len);
+
+/* The node of an absolute path; of its first `len` characters. -ENOENT. */
+int dt_find(const void *fdt, const char *path);
+int dt_find_part(const void *fdt, const char *path, size_t len);
+
+/* The node that the alias of `len` characters stands for. -ENOENT, -EINVAL. */
+int dt_find_alias(const void *fdt, const char *name, size_t len);
+
+/* The first node behind `after` (negative: from the root) that is compatible. -ENOENT. */
+int dt_find_compatible(const void *fdt, int after, const char *compatible);
+
+/* Its phandle, 0 if it has none; and the node that has it, -ENOENT. */
+uint32_t dt_phandle(const void *fdt, int node);
+int dt_node_by_phandle(const void *fdt, uint32_t phandle);
+
+/* True if a list of strings, such as compatible's value, has `text`. */
+bool dt_list_has(const char *list, int len, const char *text);
+
+/* --- values ---------------------------------------------------------------------------------------- */
 
 /* True if `node` exists for use: its status is absent, "okay" or "ok". */
 bool dt_enabled(const void *fdt, int node);
@@ -66,12 +114,11 @@ const char *dt_path(const void *fdt, int node, char *buf, uint32_t bytes);
  */
 const char *dt_value(const void *value, int len, char *buf, uint32_t bytes);
 
-/* The node with this phandle. -ENOENT. Remembers the last ones found, since libfdt looks at every node. */
-int dt_node_by_phandle(const void *fdt, uint32_t phandle);
+/* --- walks ----------------------------------------------------------------------------------------- */
 
 /*
- * A way through the tree in its own order. It knows the nodes above, which libfdt would have to look for from
- * the beginning each time: whoever reads many nodes goes by this and uses the dt_walk_*() forms.
+ * A way through the tree in its own order. It knows the nodes above, which otherwise have to be looked for from
+ * the beginning: whoever reads many nodes goes by this and uses the dt_walk_*() forms.
  */
 #define DT_MAX_DEPTH 16 /* nodes below are not seen */
 
