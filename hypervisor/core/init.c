@@ -137,6 +137,7 @@ void init(void)
     if (irq_init())
         panic("no memory for the interrupts");
     console_init();
+    debug_keys_init();
     arch_start_pcpus(options.maxcpus);
     work_init();
     report_machine();

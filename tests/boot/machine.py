@@ -112,6 +112,12 @@ class Machine:
         self.focused = self.names.get(target, "hypervisor")
         return self.focused
 
+    def expect_focus(self, name):
+        """Waits until the keyboard goes to another domain by itself, as it does when the focused one ends."""
+        target = {domain: name for name, domain in self.names.items()}[name]
+        self.expect(r"Serial input to %s " % target)
+        self.focused = name
+
     def focus(self, name):
         """Gives the keyboard to a domain or to "hypervisor"."""
         for _ in range(len(self.names) + 2):

@@ -33,9 +33,22 @@ def test_domu_off(boot):
     machine.expect_all("dom0: Linux", "domU1: Linux")
     machine.shell("domU1")
     machine.send("poweroff\r")
-    machine.expect("reboot: Power down")
+    machine.expect_focus("dom0")
     machine.shell("dom0")
     assert machine.run("sleep 1; hostname") == (0, "dom0\n")
+
+
+def test_domu_reset(boot):
+    """Else a guest that reboots is gone for good, or comes back with the keyboard elsewhere."""
+    machine = boot()
+    machine.expect_all("dom0: Linux", "domU1: Linux")
+    machine.shell("domU1")
+    machine.send("reboot\r")
+    machine.expect_focus("dom0")
+    machine.expect_focus("domU1")
+    machine.expect("domU1: Linux")
+    machine.shell("domU1")
+    assert machine.run("hostname") == (0, "domU1\n")
 
 
 def test_dom0_off(boot):
