@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the parts of the console share: console.c (lines and focus) is above console_tx.c (transmit
- * ring) and console_budget.c (who may write), beside console_input.c (keys).
+ * What the parts of the console share. From above to below: console_input.c (keys); console.c
+ * (focus); console_queue.c (domains' output), console_budget.c (how much of it); console_wire.c
+ * (lines); console_tx.c (transmit ring). console_ring.c (log ring) stands aside.
  */
 #ifndef CORE_CONSOLE_INTERNAL_H
 #define CORE_CONSOLE_INTERNAL_H
@@ -27,6 +28,11 @@ void console_focus_next(void);
  */
 bool console_focus_receive(uint8_t byte);
 
+/* Sets the timer for one period from now, unless it is set. No lock beyond LOCK_VUART held. */
+void console_timer_arm(void);
+
+/* --- console_queue.c --- */
+
 /* Writes lines that are ready, calls room() where it is owed. True while someone still waits. No
  * lock held. */
 bool console_serve(void);
@@ -34,8 +40,30 @@ bool console_serve(void);
 /* The same if a line is ready or there is word of dropped bytes. Cheap if not. No lock held. */
 void console_serve_ready(void);
 
-/* Sets the timer for one period from now, unless it is set. No lock beyond LOCK_VUART held. */
-void console_timer_arm(void);
+/* Under console_lock: writes all that `c` has, out of turn; its unfinished line too. */
+void console_queue_flush(struct console_domain *c);
+
+/* Under console_lock: `c` has got the focus: writes all that it has as it stands. */
+void console_queue_show(struct console_domain *c);
+
+/* --- console_wire.c: under console_lock --- */
+
+#define CONSOLE_PREFIX "(hospes) "
+
+/* A whole line, or nothing when there is no space. */
+void console_wire_line(const char *prefix, const char *text, uint32_t n);
+
+/* Bytes of the domain in focus, at most to the end of a line; or nothing. */
+void console_wire_raw(const char *text, uint32_t n);
+
+/* True while the domain in focus is writing a line: it has begun it a short time ago. */
+bool console_wire_held(void);
+
+/* Says what was dropped, if there is anything to say and space to say it. */
+void console_wire_dropped(void);
+
+/* True if there is. At any time. */
+bool console_wire_has_dropped(void);
 
 /* --- console_budget.c: all under console_lock --- */
 

@@ -24,6 +24,8 @@ struct uart;
 
 /* Characters of a domain's line; longer ones are cut into several. */
 #define CONSOLE_LINE_MAX 256u
+/* Bytes of a domain that wait for their turn, and the line that it is writing. */
+#define CONSOLE_QUEUE_BYTES 2048u
 
 /*
  * A driver of a physical UART. `probe`d from the device tree; one is bound. Functions are called
@@ -87,15 +89,17 @@ struct console_domain {
 
     /* console.c's, under LOCK_CONSOLE: */
     struct console_domain *next; /* in the list of all, by domid */
-    char line[CONSOLE_LINE_MAX]; /* not in the transmit ring yet: its line, or in focus raw bytes */
-    uint32_t line_len;
-    uint32_t calls; /* of receive() or room() that run now */
-    int32_t tokens; /* bytes it may still write; below 0: it owes for prefixes */
-    uint8_t escape; /* enum escape_state: how far into a terminal's escape sequence it is */
-    bool ready;     /* `line` may go out, and waits for its turn */
-    bool hungry;    /* waits for tokens */
-    bool starved;   /* room() is owed */
-    bool cut;       /* its line was longer than `line`, the first part is out */
+    uint32_t queued;             /* bytes in `queue` */
+    uint32_t lines;              /* '\n' in it; while it has the focus they are not counted */
+    uint32_t column;             /* characters behind the last one */
+    uint32_t calls;              /* of receive() or room() that run now */
+    int32_t tokens;              /* bytes it may still write; below 0: it owes for prefixes */
+    uint8_t escape;              /* enum escape_state: how far into an escape sequence it is */
+    bool ready;                  /* has something to write, and waits for its turn */
+    bool hungry;                 /* waits for tokens */
+    bool starved;                /* room() is owed */
+    bool cut;                    /* its last line was longer than a line may be */
+    char queue[CONSOLE_QUEUE_BYTES];
 };
 
 /* Joins and leaves. Removal writes out an unfinished line, and waits for receive() and room() to
