@@ -21,6 +21,7 @@
 #define IMAGE_SIZE         16
 #define IMAGE_MAGIC_OFFSET 56
 #define IMAGE_HEADER_BYTES 64
+#define SIGNATURE_MAX      MIB(1)
 #define OLD_TEXT_OFFSET    0x80000u /* before Linux 3.17 the header did not tell */
 
 #define PE_OFFSET         0x3c
@@ -141,6 +142,9 @@ static int probe_linux(const struct head *h, struct kernel_image *k)
     k->kind = KERNEL_LINUX;
     if (needs > k->file_bytes)
         return cut_short(h->m, k->file_bytes, needs);
+    /* What gzip's last word says is no length if that is not its last. A signature may follow an Image. */
+    if (k->gzip && size && k->file_bytes > size + SIGNATURE_MAX)
+        return wrong(h->m, "is damaged or cut short: its last word is not its length");
     if (size == 0)
         text_offset = OLD_TEXT_OFFSET;
     if (size > KERNEL_MAX || text_offset > KERNEL_MAX)
