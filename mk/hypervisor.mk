@@ -18,6 +18,12 @@ HV_FLAGS = $(FREESTANDING) $(HV_INCLUDES) -isystem $(XINCLUDE) $(XDEFINES) -fpie
     -fno-asynchronous-unwind-tables -DHOSPES_DEBUG=$(if $(filter-out 0,$(DEBUG)),1,0)
 HV_CFLAGS = $(HV_FLAGS) -include mk/hidden.h $(WARNINGS) -fstack-protector-strong -ffunction-sections -fdata-sections
 
+# What guests wait for is compiled for speed, all else for size: the image has to stay small.
+HV_FAST := $(addprefix hypervisor/core/,vcpu.c mmio.c sched.c sched_fair.c sched_null.c timer.c irq.c pcpu.c \
+    p2m.c pgtable.c frame.c frame_free.c) $(addprefix hypervisor/lib/,tree.c bitmap.c deepmap.c) \
+    $(addprefix hypervisor/arch/arm64/,exit.c abort.c psci.c sysreg.c context.c clock.c stage2.c stage2_format.c \
+    vpl011.c vtimer.c mm.c) $(wildcard hypervisor/arch/arm64/vgic*.c hypervisor/arch/arm64/gic*.c)
+
 HV_LDFLAGS := -pie --no-dynamic-linker -z text -z max-page-size=4096 -z norelro -z noexecstack \
     --build-id=none --gc-sections --orphan-handling=error --fatal-warnings
 HV_LIBS := $(BUILD)/debian/$(ARCH)-dev/lib/libfdt.a $(BUILD)/debian/$(ARCH)-dev/lib/libz.a
@@ -40,7 +46,7 @@ $(OUT)/hospes.lds: $(HV_LDS) $(MK) mk/hypervisor.mk $(HV_NEEDS)
 $(OUT)/obj/%.c.o: %.c $(MK) mk/hypervisor.mk $(HV_NEEDS)
 	@mkdir -p $(@D)
 	@echo '  CC      $<'
-	$(Q)$(XCC) $(HV_CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(XCC) $(HV_CFLAGS) $(if $(filter $(HV_FAST),$<),-O2,-Os) -MMD -MP -c -o $@ $<
 
 $(OUT)/obj/%.S.o: %.S $(MK) mk/hypervisor.mk $(HV_NEEDS)
 	@mkdir -p $(@D)
