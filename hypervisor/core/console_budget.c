@@ -4,8 +4,9 @@
  * rate.
  *
  * While nobody is hungry, a domain without tokens takes a portion from the stock. Who finds it
- * empty is hungry, and from then on what comes in is shared out equally among the hungry at each
- * tick of the console's timer; so nobody waits longer for being quieter than others.
+ * empty is hungry, and from then on what comes in is shared out equally at each tick of the
+ * console's timer: among the hungry, and those that have used up some of a portion. So nobody waits
+ * for being quieter than others, and who writes less than a portion in a tick does not notice them.
  */
 #include "console_internal.h"
 #include <hospes/timer.h>
@@ -54,15 +55,19 @@ bool budget_ask(struct console_domain *c)
 
 void budget_share(void)
 {
+    int32_t eaters = 0;
+
     if (hungry == 0)
         return;
     fill();
-    int32_t share = stock / hungry;
+    for (struct console_domain *c = console_domains; c; c = c->next)
+        eaters += c->hungry || c->tokens < PORTION;
+    int32_t share = stock / eaters;
     for (struct console_domain *c = console_domains; c; c = c->next) {
-        if (!c->hungry)
-            continue;
-        stock -= share;
-        c->tokens += share;
+        int32_t wanted = c->hungry ? share : max(PORTION - c->tokens, 0);
+        wanted = min(wanted, share);
+        stock -= wanted;
+        c->tokens += wanted;
         if (c->tokens > 0)
             budget_leave(c);
     }

@@ -11,13 +11,17 @@
 /* Most that a line's frame takes: the end of the line before, a prefix, its own end, word of what
  * was dropped. */
 #define FRAME_CHARS 96u
-/* How long others wait for the domain in focus to finish its line. */
-#define HOLD_NS 20000000u
+/* How long others wait for the domain in focus to finish its line, and how long they need not wait
+ * again if it has not. */
+#define HOLD_NS  50000000u
+#define PAUSE_NS 250000000u
 
 /* Under console_lock: */
 static uint64_t dropped;      /* bytes of which the user was not told yet */
 static char last[2] = "\r\n"; /* the last two characters sent */
-static uint64_t begun_ns;     /* when the domain in focus began its line, if last[1] is in one */
+static uint64_t begun_ns;     /* when the domain in focus began the line that it is in */
+static uint64_t pause_ns;     /* until when it is not waited for */
+static bool hold;             /* it is */
 
 static void put(const char *text, uint32_t n)
 {
@@ -74,14 +78,22 @@ void console_wire_raw(const char *text, uint32_t n)
         write_once(dropped, dropped + n);
         return;
     }
-    if (last[1] == '\n')
+    if (last[1] == '\n') {
         begun_ns = clock_ns();
+        hold = begun_ns >= pause_ns;
+    }
     put(text, n);
 }
 
 bool console_wire_held(void)
 {
-    return last[1] != '\n' && clock_ns() - begun_ns < HOLD_NS;
+    if (last[1] == '\n' || !hold)
+        return false;
+    uint64_t now = clock_ns();
+    hold = now - begun_ns < HOLD_NS;
+    if (!hold)
+        pause_ns = now + PAUSE_NS;
+    return hold;
 }
 
 bool console_wire_has_dropped(void)
