@@ -193,7 +193,7 @@ static void check_trees(const void *fdt)
         check(host_devices_each(&view, &fns) == 0);
         if (host_tree_write(&host, out, sizeof(out), &n) == 0)
             check(dt_check(out, n) == 0);
-        (void)passthrough_devices(&d, &config, fdt, &view.kept);
+        (void)passthrough_devices(&d, &config, fdt, &view.own);
     }
     if (guest_tree_write(&guest, out, sizeof(out), &n) == 0)
         check(dt_check(out, n) == 0);

@@ -179,7 +179,7 @@ static int build_passthrough(struct domain *d, const struct domain_config *c)
     int rc = passthrough_open(c, &partial);
 
     if (!rc && partial)
-        rc = passthrough_devices(d, c, partial, &host_view.kept);
+        rc = passthrough_devices(d, c, partial, &host_view.own);
     heap_free(partial);
     return rc;
 }

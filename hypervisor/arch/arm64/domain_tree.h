@@ -49,7 +49,8 @@ void tree_write_chosen(struct dt_writer *w, const char *bootargs, const struct d
 
 enum host_node {
     HOST_NODE_DEVICE,   /* goes to the hardware domain */
-    HOST_NODE_HIDDEN,   /* Hospes keeps it, or another domain gets it; with all below */
+    HOST_NODE_HIDDEN,   /* Hospes keeps it, with all below */
+    HOST_NODE_PASSED,   /* it is for another domain, with all below */
     HOST_NODE_MEMORY,
     HOST_NODE_GIC,
     HOST_NODE_TIMER,
@@ -70,7 +71,8 @@ struct host_view {
     bool uart_is_pl011;
     uint64_t uart_addr;      /* its first register */
     uint32_t uart_virq;
-    struct boot_ranges kept; /* registers that Hospes keeps, whole pages */
+    /* Whole pages of registers that Hospes keeps; and those, with what other domains may get. */
+    struct boot_ranges own, kept;
     /* Nodes that share a page with what Hospes keeps: they are switched off in the derived tree. */
     int clash[HOST_VIEW_CLASHES];
     uint32_t nr_clashes;

@@ -179,7 +179,8 @@ static bool write_node(const struct host_view *v, struct dt_walk *from, struct d
     enum host_node node = host_view_node(v, from);
 
     *leaf = false;
-    if (node == HOST_NODE_HIDDEN || node == HOST_NODE_MEMORY || node == HOST_NODE_CHOSEN)
+    if (node == HOST_NODE_HIDDEN || node == HOST_NODE_PASSED || node == HOST_NODE_MEMORY ||
+        node == HOST_NODE_CHOSEN)
         return false;
     dt_write_node(w, dt_name(from->fdt, from->node));
     *leaf = true;
@@ -199,6 +200,7 @@ static bool write_node(const struct host_view *v, struct dt_walk *from, struct d
     case HOST_NODE_CHOSEN:
     case HOST_NODE_MEMORY:
     case HOST_NODE_HIDDEN:
+    case HOST_NODE_PASSED:
         copy_properties(v, from, w);
         *leaf = false;
         break;

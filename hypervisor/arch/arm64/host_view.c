@@ -86,7 +86,7 @@ enum host_node host_view_node(const struct host_view *v, const struct dt_walk *w
     }
     enum host_node node = node_by_compatible(w->fdt, w->node);
     if (node == HOST_NODE_DEVICE && dt_property(w->fdt, w->node, "xen,passthrough", NULL))
-        return HOST_NODE_HIDDEN;
+        return HOST_NODE_PASSED;
     return node;
 }
 
@@ -110,29 +110,30 @@ const char *host_cpu_compatible(const void *fdt)
 
 /* --- what Hospes keeps ------------------------------------------------------------------------------- */
 
-static void keep(struct host_view *v, uint64_t start, uint64_t bytes, const char *what)
-{
-    uint64_t from = align_down(start, FRAME_SIZE), to = align_up(start + bytes, FRAME_SIZE);
-
-    if (bytes && to > from && boot_range_add(&v->kept, from, to, what))
-        log_err("%s: too many devices to keep from the hardware domain", what);
-}
-
-static void keep_registers(struct host_view *v, struct dt_walk *w, const char *what)
+static void keep(struct host_view *v, struct dt_walk *w, enum host_node why)
 {
     uint64_t start, bytes;
+    int rc = 0;
 
-    for (uint32_t i = 0; dt_walk_reg(w, i, &start, &bytes) == 0; i++)
-        keep(v, start, bytes, what);
+    for (uint32_t i = 0; dt_walk_reg(w, i, &start, &bytes) == 0; i++) {
+        uint64_t from = align_down(start, FRAME_SIZE), to = align_up(start + bytes, FRAME_SIZE);
+        if (!bytes || to <= from)
+            continue;
+        if (why != HOST_NODE_PASSED)
+            rc |= boot_range_add(&v->own, from, to, "Hospes");
+        rc |= boot_range_add(&v->kept, from, to, "not the hardware domain's");
+    }
+    if (rc)
+        log_err("too many devices to keep from the hardware domain");
 }
 
-/* The registers of a hidden node, those below it included. *w ends on the last node below. */
-static void keep_subtree(struct host_view *v, const struct dt_walk *from, const char *what)
+/* The registers of a node and of all below it. */
+static void keep_subtree(struct host_view *v, const struct dt_walk *from, enum host_node why)
 {
     struct dt_walk w = *from;
 
     do
-        keep_registers(v, &w, what);
+        keep(v, &w, why);
     while (dt_walk_next(&w) && w.depth > from->depth);
 }
 
@@ -145,11 +146,9 @@ static void find_kept(struct host_view *v)
     for (more = dt_walk_next(&w); more;) {
         enum host_node node = host_view_node(v, &w);
         if (node == HOST_NODE_UART)
-            keep_registers(v, &w, "UART");
-        else if (node == HOST_NODE_GIC)
-            keep_subtree(v, &w, "interrupt controller");
-        else if (node == HOST_NODE_HIDDEN)
-            keep_subtree(v, &w, "hidden device");
+            keep(v, &w, node);
+        else if (node == HOST_NODE_GIC || node == HOST_NODE_HIDDEN || node == HOST_NODE_PASSED)
+            keep_subtree(v, &w, node);
         more = node == HOST_NODE_DEVICE ? dt_walk_next(&w) : dt_walk_skip(&w);
     }
 }
