@@ -34,8 +34,9 @@ FDT_ADDR = 0x44000000
 BOOTEFI = """\
 kernel_addr=%#x
 fdt_addr=%#x
-load virtio 0:1 ${fdt_addr} xen.dtb
-load virtio 0:1 ${kernel_addr} xen.efi; bootefi ${kernel_addr} ${fdt_addr}
+setenv loaddtb "load virtio 0:1 ${fdt_addr} xen.dtb"
+setenv bootxen "run loaddtb; load virtio 0:1 ${kernel_addr} xen.efi; bootefi ${kernel_addr} ${fdt_addr}"
+run bootxen
 """
 
 BOOTI = """\
