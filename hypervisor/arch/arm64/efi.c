@@ -21,7 +21,7 @@
 #define TREE_ROOM \
     KIB(64) /* for what is added to the tree, the texts of a configuration file aside */
 #define CONFIG_MAX KIB(64)
-#define LINE_MAX   256
+#define LINE_MAX   384
 
 extern const char _image_start[], _image_end[];
 
@@ -41,22 +41,26 @@ struct boot {
 
 void efi_print(const char *fmt, ...)
 {
-    CHAR16 wide[LINE_MAX];
-    char text[LINE_MAX / 2];
+    char text[LINE_MAX];
+    CHAR16 wide[64];
     size_t at = 0;
     va_list args;
 
     va_start(args, fmt);
-    format_v(text, sizeof(text), fmt, args);
+    if (format_v(text, sizeof(text), fmt, args) >= sizeof(text))
+        text[sizeof(text) - 2] = '\n';
     va_end(args);
     for (const char *c = text; *c; c++) {
         if (*c == '\n')
             wide[at++] = '\r';
         wide[at++] = (CHAR16)((*c >= ' ' && *c <= '~') || *c == '\n' ? *c : '?');
+        if (at + 2 < array_size(wide) && c[1])
+            continue;
+        wide[at] = 0;
+        at = 0;
+        if (efi_table->ConOut)
+            efi_table->ConOut->OutputString(efi_table->ConOut, wide);
     }
-    wide[at] = 0;
-    if (efi_table->ConOut)
-        efi_table->ConOut->OutputString(efi_table->ConOut, wide);
 }
 
 void *efi_protocol(EFI_HANDLE handle, EFI_GUID *guid)
@@ -172,11 +176,13 @@ static bool take_config(struct boot *b, const char *name, bool must)
 {
     const char *why = efi_file_load(name, UINT64_MAX, &b->config);
 
-    if (!why && b->config.bytes > CONFIG_MAX)
-        why = "larger than 64 KiB";
+    if (!why && b->config.bytes > CONFIG_MAX) {
+        why = "larger than 64 KiB, ignored";
+        must = true;
+    }
     if (!why)
         return true;
-    b->config.addr = 0;
+    b->config = (struct efi_file){ 0 };
     if (must)
         efi_print("%s: %s\n", name, why);
     return false;

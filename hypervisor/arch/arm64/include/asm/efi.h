@@ -24,7 +24,7 @@ extern EFI_SYSTEM_TABLE *efi_table;
 
 EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *table);
 
-/* A line on firmware's console: at most 255 characters, '\n' ends it. */
+/* A line on firmware's console, cut to fit: '\n' ends it. */
 void efi_print(const char *fmt, ...) __printf(1, 2);
 
 /* The protocol that `handle` has, or, when handle is NULL, that anyone has. NULL if none. */
