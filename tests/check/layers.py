@@ -29,7 +29,7 @@ RULES = [
     (r"hypervisor/include/hospes/", {"lib", "hospes", "xen", "asm", "libfdt.h", "zlib.h"}),
     (r"hypervisor/(core|drivers)/", {"lib", "hospes", "xen", "libfdt.h", "zlib.h"}),
     (r"hypervisor/arch/host/", None),
-    (r"hypervisor/arch/", {"lib", "hospes", "xen", "asm", "efi", "libfdt.h", "zlib.h"}),
+    (r"hypervisor/arch/", {"lib", "hospes", "xen", "asm", "efi.h", "libfdt.h", "zlib.h"}),
     (r"hypervisor/", set()),
     (r"toolstack/", "all but the hypervisor"),
 ]
