@@ -27,11 +27,15 @@
 
 struct domain_configs domain_configs;
 
+/* In boot_reserved, for places of xen,static-mem. */
+static const char static_memory[] = "static memory";
+
 /* A domain's node while it is read. */
 struct reader {
     struct dt_walk *w;
     struct domain_config *c;
     bool bad;             /* something was wrong, and told */
+    bool quiet;           /* another reading tells */
     bool has_memory, has_cpus;
     const uint8_t *static_mem;
     int static_mem_len;
@@ -45,6 +49,8 @@ static void say(struct reader *r, enum log_level level, const char *property, co
     int len;
     const void *value = dt_property(r->w->fdt, r->w->node, property, &len);
 
+    if (r->quiet)
+        return;
     if (value && len > 0)
         log_line(level, "%s: %s = %s: %s", r->c->node, property,
                  dt_value(value, len, text, sizeof(text)), why);
@@ -240,13 +246,49 @@ static void read_property(struct reader *r, const struct dt_property *p)
 
 /* --- what takes more than one property -------------------------------------------------------------- */
 
-static void check_static_mem(struct reader *r)
+/* Reads the banks into c->static_mem. False: they do not fit their cells, or are too many. */
+static bool read_banks(struct reader *r)
 {
-    const char *name = "xen,static-mem";
     uint32_t above = r->w->depth - 1;
     uint32_t a = r->static_address_cells ? r->static_address_cells
                                          : dt_walk_address_cells(r->w, above);
     uint32_t s = r->static_size_cells ? r->static_size_cells : dt_walk_size_cells(r->w, above);
+
+    if (a < 1 || a > 2 || s < 1 || s > 2 || r->static_mem_len <= 0 ||
+        (uint32_t)r->static_mem_len % (4 * (a + s)))
+        return false;
+    uint32_t nr = (uint32_t)r->static_mem_len / (4 * (a + s));
+    if (nr > DOMAIN_CONFIG_BANKS)
+        return false;
+    for (uint32_t i = 0; i < nr; i++) {
+        const uint8_t *p = r->static_mem + (size_t)i * 4 * (a + s);
+        r->c->static_mem[i].maddr = dt_cells(p, a);
+        r->c->static_mem[i].bytes = dt_cells(p + 4 * a, s);
+    }
+    r->c->nr_static_mem = nr;
+    return true;
+}
+
+/* What is wrong with a bank, or NULL. */
+static const char *bank_fault(const struct domain_bank *b)
+{
+    uint64_t end = b->maddr + b->bytes;
+    const struct boot_range *hit;
+
+    if (b->bytes == 0 || ((b->maddr | b->bytes) & FRAME_MASK) || end < b->maddr)
+        return "banks must be whole pages";
+    if (!boot_range_contains(&boot_ram, b->maddr, end))
+        return "is not in RAM";
+    /* domain_config_reserve() noted it, unless something else was there already. */
+    if (boot_range_overlaps(&boot_reserved, b->maddr, end, &hit) && hit->start <= b->maddr &&
+        hit->end >= end && strcmp(hit->what, static_memory) == 0)
+        return NULL;
+    return "overlaps a module, firmware's memory or Hospes";
+}
+
+static void check_static_mem(struct reader *r)
+{
+    const char *name = "xen,static-mem";
     uint64_t total = 0;
 
     if (!r->static_mem) {
@@ -254,28 +296,16 @@ static void check_static_mem(struct reader *r)
             reject(r, "direct-map", "needs xen,static-mem");
         return;
     }
-    if (a < 1 || a > 2 || s < 1 || s > 2 || r->static_mem_len == 0 ||
-        (uint32_t)r->static_mem_len % (4 * (a + s))) {
-        reject(r, name, "does not fit its #xen,static-mem-address-cells and -size-cells");
+    if (!read_banks(r)) {
+        reject(r, name, "does not fit its #xen,static-mem-address-cells and -size-cells, or has over 8 banks");
         return;
     }
-    uint32_t nr = (uint32_t)r->static_mem_len / (4 * (a + s));
-    if (nr > DOMAIN_CONFIG_BANKS) {
-        reject(r, name, "at most 8 banks");
-        return;
+    for (uint32_t i = 0; i < r->c->nr_static_mem; i++) {
+        const char *fault = bank_fault(&r->c->static_mem[i]);
+        if (fault)
+            reject(r, name, fault);
+        total += r->c->static_mem[i].bytes;
     }
-    for (uint32_t i = 0; i < nr; i++) {
-        const uint8_t *p = r->static_mem + (size_t)i * 4 * (a + s);
-        struct domain_bank *b = &r->c->static_mem[i];
-        b->maddr = dt_cells(p, a);
-        b->bytes = dt_cells(p + 4 * a, s);
-        if (b->bytes == 0 || ((b->maddr | b->bytes) & FRAME_MASK) || b->maddr + b->bytes < b->maddr)
-            reject(r, name, "banks must be whole pages");
-        else if (boot_ram.nr && !boot_range_contains(&boot_ram, b->maddr, b->maddr + b->bytes))
-            reject(r, name, "is not in RAM");
-        total += b->bytes;
-    }
-    r->c->nr_static_mem = nr;
     if (!r->bad && total != r->c->memory_bytes)
         reject(r, "memory", "is not the sum of xen,static-mem");
 }
@@ -474,6 +504,59 @@ void domain_config_parse(const void *fdt, uint32_t cpus, struct domain_configs *
     }
     drop_clashing(out);
 }
+
+/* --- before memory is handed out -------------------------------------------------------------------- */
+
+static void reserve(uint64_t start, uint64_t end, const char *what)
+{
+    if (boot_range_add(&boot_reserved, align_down(start, FRAME_SIZE), align_up(end, FRAME_SIZE), what))
+        log_err("0x%lx: no room to note this %s: it may be overwritten", (unsigned long)start, what);
+}
+
+static void reserve_module(const struct boot_module *m, void *unused)
+{
+    (void)unused;
+    reserve(m->start.v, m->start.v + m->bytes, "boot module");
+}
+
+static void reserve_static_mem(struct dt_walk *w)
+{
+    static struct domain_config c; /* too large for a stack */
+    struct reader r = { .w = w, .c = &c, .quiet = true };
+    struct dt_property p;
+
+    for (bool more = dt_property_first(w->fdt, w->node, &p); more;
+         more = dt_property_next(w->fdt, &p)) {
+        if (strstr(p.name, "xen,static-mem"))
+            read_property(&r, &p);
+    }
+    c.nr_static_mem = 0;
+    if (!r.static_mem || !read_banks(&r))
+        return;
+    for (uint32_t i = 0; i < c.nr_static_mem; i++) {
+        const struct domain_bank *b = &c.static_mem[i];
+        uint64_t end = b->maddr + b->bytes;
+        if (b->bytes && end > b->maddr && ((b->maddr | end) & FRAME_MASK) == 0 &&
+            !boot_range_overlaps(&boot_reserved, b->maddr, end, NULL))
+            reserve(b->maddr, end, static_memory);
+    }
+}
+
+void domain_config_reserve(const void *fdt)
+{
+    struct dt_walk chosen, w;
+
+    domain_config_modules(fdt, reserve_module, NULL);
+    if (dt_walk_to(&chosen, fdt, dt_find(fdt, "/chosen")))
+        return;
+    w = chosen;
+    for (bool more = dt_walk_next(&w); more && w.depth > chosen.depth; more = dt_walk_skip(&w)) {
+        if (dt_is_compatible(fdt, w.node, "xen,domain") && dt_enabled(fdt, w.node))
+            reserve_static_mem(&w);
+    }
+}
+
+/* --- the hypervisor's own --------------------------------------------------------------------------- */
 
 /* True if the classic dom0's kernel module has a command line of its own. */
 static bool kernel_has_bootargs(const struct dt_walk *chosen)

@@ -32,14 +32,6 @@ static void init_uart(void)
         console_bind(&uart);
 }
 
-static void reserve_module(const struct boot_module *m, void *unused)
-{
-    (void)unused;
-    if (m->bytes && boot_range_add(&boot_reserved, align_down(m->start.v, FRAME_SIZE),
-                                   align_up(m->start.v + m->bytes, FRAME_SIZE), "boot module"))
-        log_err("%s: no room to note its place: it may be overwritten", m->node);
-}
-
 /* What lies in boot_ram and not in boot_reserved, bank by bank, goes to the frame allocator. */
 static void release_bank(const struct boot_range *bank)
 {
@@ -123,7 +115,7 @@ void init(void)
     cmdline_report();
 
     arch_init_memory_map();
-    domain_config_modules(host_fdt, reserve_module, NULL);
+    domain_config_reserve(host_fdt);
     arch_init_page_tables();
     init_frames();
     heap_init();

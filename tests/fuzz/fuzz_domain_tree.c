@@ -131,6 +131,9 @@ static void check_domains(const void *fdt)
 
     check(domain_config_hypervisor_cmdline(fdt) != NULL);
     domain_config_modules(fdt, check_module, NULL);
+    memset(&boot_reserved, 0, sizeof(boot_reserved));
+    boot_range_add(&boot_reserved, 0x40200000, 0x40400000, "Hospes");
+    domain_config_reserve(fdt);
     domain_config_parse(fdt, 4, &configs);
     check(configs.nr <= DOMAIN_CONFIG_MAX);
     for (uint32_t i = 0; i < configs.nr; i++) {

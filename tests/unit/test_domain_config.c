@@ -42,6 +42,9 @@ static int teardown(void **state)
 static void parse(void)
 {
     host_log_clear();
+    memset(&boot_reserved, 0, sizeof(boot_reserved));
+    boot_range_add(&boot_reserved, 0x48000000, 0x48100000, "Hospes");
+    domain_config_reserve(fdt);
     domain_config_parse(fdt, 4, &out);
 }
 
@@ -216,6 +219,15 @@ static void static_memory(void **state)
     tree_cells(fdt, "/chosen/a", "xen,static-mem", 4, 0, 0x60000100, 0, 0x4000000);
     parse();
     expect_line("banks must be whole pages");
+    /* Not the hypervisor's own memory, nor a module's, its own kernel included. */
+    tree_cells(fdt, "/chosen/a", "xen,static-mem", 4, 0, 0x46000000, 0, 0x4000000);
+    parse();
+    expect_line("xen,static-mem = <0 0x46000000 0 0x4000000>: overlaps a module, firmware's memory or");
+    assert_false(boot_range_overlaps(&boot_reserved, 0x46000000, 0x48000000, NULL));
+    tree_cells(fdt, "/chosen/a", "xen,static-mem", 4, 0, 0x4e000000, 0, 0x4000000);
+    parse();
+    expect_line("overlaps a module");
+    assert_int_equal(out.nr, 0);
     tree_cells(fdt, "/chosen/a", "xen,static-mem", 3, 0, 0x60000000, 0);
     parse();
     expect_line("does not fit its #xen,static-mem-address-cells");
@@ -231,7 +243,15 @@ static void static_memory(void **state)
     parse();
     assert_int_equal(out.nr, 1);
     assert_string_equal(out.d[0].name, "b"); /* first in the tree */
+    expect_line("/chosen/a: xen,static-mem = <0 0x60000000 0 0x4000000>: overlaps");
+    tree_cells(fdt, "/chosen/b", "xen,static-mem", 4, 0, 0x60000000, 0, 0x4000000);
+    parse();
+    assert_int_equal(out.nr, 1);
     expect_line("/chosen/a: xen,static-mem: 0x60000000, 0x4000000 bytes: overlaps that of /chosen/b");
+    const struct boot_range *hit;
+    assert_true(boot_range_overlaps(&boot_reserved, 0x60000000, 0x60001000, &hit));
+    assert_string_equal(hit->what, "static memory");
+    assert_int_equal(hit->end, 0x64000000);
 }
 
 /* Each mistake costs the domain that has it, and is told in a line. A good domain stands beside it. */

@@ -122,6 +122,26 @@ static int guest_block(struct domain *d, const struct domain_config *c, struct d
 
 /* --- xen,static-mem ----------------------------------------------------------------------------------- */
 
+/*
+ * These frames were never the allocator's: domain_config_reserve() kept them back. The domain owns them while it is there; a
+ * second reference, which nobody ever drops, keeps them from becoming free when it ends, for it may start again.
+ */
+static int claim_static(mfn_t m, uint64_t frames, uint16_t id)
+{
+    for (uint64_t i = 0; i < frames; i++) {
+        const struct frame *f = frame_of(mfn_add(m, i));
+        if (frame_owner(f) != OWNER_NONE || read_once(f->count) > 1)
+            return -EBUSY;
+    }
+    frame_bank_claim(m, mfn_add(m, frames), id);
+    for (uint64_t i = 0; i < frames; i++) {
+        int rc = frame_get(mfn_add(m, i), id);
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
 static int static_block(struct domain *d, const struct domain_config *c, struct domain_layout *l,
                         uint64_t *frames)
 {
@@ -132,12 +152,10 @@ static int static_block(struct domain *d, const struct domain_config *c, struct 
         at -= b->bytes;
     uint64_t guest = c->direct_map ? b->maddr + at : guest_address(l->memory_bytes, &room);
     mfn_t m = maddr_to_mfn(MADDR(b->maddr + at));
-    *frames = min(b->bytes - at, room) >> FRAME_SHIFT;
-    if (c->passthrough)
-        *frames = min(*frames, (uint64_t)STEP_FRAMES);
-    int rc = frame_alloc_at(m, *frames, d->id);
+    *frames = min(min(b->bytes - at, room) >> FRAME_SHIFT, (uint64_t)STEP_FRAMES);
+    int rc = claim_static(m, *frames, d->id);
     if (rc) {
-        log_err("%s: xen,static-mem: 0x%lx, 0x%lx bytes: in use already", c->node,
+        log_err("%s: xen,static-mem: 0x%lx, 0x%lx bytes: others still use it", c->node,
                 (unsigned long)mfn_to_maddr(m).v, (unsigned long)(*frames << FRAME_SHIFT));
         return rc;
     }

@@ -56,8 +56,7 @@ extern struct domain_configs domain_configs; /* constant after boot */
 
 /*
  * Reads /chosen of `fdt`. Never fails as a whole. The classic dom0 (kernel module directly under /chosen) takes
- * dom0_mem and dom0_max_vcpus from `options`, and `cpus` where that says so. Modules are also to be reserved
- * in boot_reserved by the caller, before memory is handed out (domain_config_modules()).
+ * dom0_mem and dom0_max_vcpus from `options`, and `cpus` where that says so. domain_config_reserve() came before.
  */
 void domain_config_parse(const void *fdt, uint32_t cpus, struct domain_configs *out);
 
@@ -66,6 +65,12 @@ void domain_config_parse(const void *fdt, uint32_t cpus, struct domain_configs *
  * into `fdt`.
  */
 const char *domain_config_hypervisor_cmdline(const void *fdt);
+
+/*
+ * Notes in boot_reserved what is not to be handed out: modules, and the places of xen,static-mem. Boot only, when
+ * boot_ram and what else is reserved is known.
+ */
+void domain_config_reserve(const void *fdt);
 
 /* Calls fn for each module's place, those of rejected domains and unknown modules included. */
 void domain_config_modules(const void *fdt,
