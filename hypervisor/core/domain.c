@@ -2,19 +2,20 @@
 /*
  * Domains: their list, their start, their end; <hospes/domain.h> has the states.
  *
- * An end has two parts. domain_stop() may be called from a guest's own exit: it only marks the domain and pauses its
- * vCPUs. The rest, which takes long, is deferred work: wait until no vCPU runs, take interrupts back, free memory
- * piece by piece, free the structure; and for a domain from the device tree that asked for a reset, build it again.
+ * An end has two parts. domain_stop() may be called from a guest's own exit: it only marks the
+ * domain and pauses its vCPUs. The rest, which takes long, is deferred work: wait until no vCPU
+ * runs, take interrupts back, free memory piece by piece, free the structure; and for a domain from
+ * the device tree that asked for a reset, build it again.
  */
 #include <hospes/cmdline.h>
 #include <hospes/cpu.h>
 #include <hospes/domain.h>
 #include <hospes/domain_build.h>
 #include <hospes/errno.h>
-#include <lib/format.h>
 #include <hospes/heap.h>
 #include <hospes/irq.h>
 #include <hospes/log.h>
+#include <lib/format.h>
 
 static struct spinlock list_lock = SPINLOCK_INIT(LOCK_DOMAIN_LIST);
 static struct list domains = LIST_INIT(domains);
@@ -318,8 +319,8 @@ static void dump_one(struct domain *d, void *unused)
              states[d->state], (unsigned long long)d->tot_pages * 4,
              (unsigned long long)d->p2m.nr_tables * 4);
     domain_for_each_vcpu (d, v, i)
-        log_info("  vCPU %u: %s%s, on CPU %u, ran %llu ms", i,
-                 v->online ? "on" : "off", v->blocked ? ", waiting" : "", v->sched.pcpu->id,
+        log_info("  vCPU %u: %s%s, on CPU %u, ran %llu ms", i, v->online ? "on" : "off",
+                 v->blocked ? ", waiting" : "", v->sched.pcpu->id,
                  (unsigned long long)(sched_runtime_ns(&v->sched) / 1000000));
 }
 

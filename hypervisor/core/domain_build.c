@@ -8,10 +8,12 @@
 #include <lib/bits.h>
 #include <lib/format.h>
 
-/* Xen's toolstack puts tables and ramdisk this far from the start of memory, out of the way of kernels that grow. */
+/* Xen's toolstack puts tables and ramdisk this far from the start of memory, out of the way of
+ * kernels that grow. */
 #define MODULES_OFFSET MIB(128)
 
-/* --- stages: 0: done, go to the next; 1: call again; -errno: told --------------------------------------- */
+/* --- stages: 0: done, go to the next; 1: call again; -errno: told
+ * --------------------------------------- */
 
 static int stage_create(struct domain_builder *b)
 {
@@ -51,7 +53,8 @@ static int stage_devices(struct domain_builder *b)
     return rc;
 }
 
-/* Tables (aligned to their size, which keeps them in one 2 MiB block) and ramdisk behind the kernel in one bank. */
+/* Tables (aligned to their size, which keeps them in one 2 MiB block) and ramdisk behind the kernel
+ * in one bank. */
 static bool place_in_bank(struct domain_layout *l, uint64_t start, uint64_t end, uint64_t free)
 {
     uint64_t ramdisk = align_up(l->ramdisk_bytes, FRAME_SIZE);
@@ -90,7 +93,8 @@ static int place_all(struct domain_builder *b)
                 return 0;
         }
     }
-    log_err("%s: memory = %lu KiB: too small, or at the wrong place, for its kernel and ramdisk (%lu KiB)",
+    log_err("%s: memory = %lu KiB: too small, or at the wrong place, for its kernel and ramdisk "
+            "(%lu KiB)",
             c->node, (unsigned long)(l->memory_bytes >> 10),
             (unsigned long)((c->ramdisk.bytes + b->kernel.segment[0].bytes) >> 10));
     return -ENOSPC;
@@ -124,12 +128,12 @@ static int stage_tables(struct domain_builder *b)
 }
 
 static int (*const stages[BUILD_DONE])(struct domain_builder *b) = {
-    [BUILD_CREATE] = stage_create,   [BUILD_MEMORY] = stage_memory,
-    [BUILD_DEVICES] = stage_devices, [BUILD_KERNEL] = stage_kernel,
-    [BUILD_RAMDISK] = stage_ramdisk, [BUILD_TABLES] = stage_tables,
+    [BUILD_CREATE] = stage_create, [BUILD_MEMORY] = stage_memory,   [BUILD_DEVICES] = stage_devices,
+    [BUILD_KERNEL] = stage_kernel, [BUILD_RAMDISK] = stage_ramdisk, [BUILD_TABLES] = stage_tables,
 };
 
-/* --- the whole -------------------------------------------------------------------------------------- */
+/* --- the whole
+ * -------------------------------------------------------------------------------------- */
 
 void domain_build_begin(struct domain_builder *b, const struct domain_config *config)
 {

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Domains from the device tree: /chosen and the xen,domain nodes in it, by Xen's bindings
- * (docs/misc/arm/device-tree/booting.txt). doc/domains-from-device-tree.md lists what is understood.
+ * (docs/misc/arm/device-tree/booting.txt). doc/domains-from-device-tree.md lists what is
+ * understood.
  *
- * A domain's node is read property by property through one table; what needs more than one property is checked
- * when all are read. Every mistake is told, then the domain is left out.
+ * A domain's node is read property by property through one table; what needs more than one property
+ * is checked when all are read. Every mistake is told, then the domain is left out.
  */
 #include <hospes/domain_modules.h>
 
@@ -34,8 +35,8 @@ static const char static_memory[] = "static memory";
 struct reader {
     struct dt_walk *w;
     struct domain_config *c;
-    bool bad;             /* something was wrong, and told */
-    bool quiet;           /* another reading tells */
+    bool bad;   /* something was wrong, and told */
+    bool quiet; /* another reading tells */
     bool has_memory, has_cpus;
     const uint8_t *static_mem;
     int static_mem_len;
@@ -199,7 +200,8 @@ static void read_unsupported(struct reader *r, const char *name, const void *val
 
 static const struct {
     const char *name;
-    void (*read)(struct reader *r, const char *name, const void *value, int len); /* NULL: fine as it is */
+    void (*read)(struct reader *r, const char *name, const void *value,
+                 int len); /* NULL: fine as it is */
 } properties[] = {
     { "compatible", NULL },
     { "memory", read_memory },
@@ -244,14 +246,15 @@ static void read_property(struct reader *r, const struct dt_property *p)
     say(r, LOG_WARN, p->name, "unknown property, ignored");
 }
 
-/* --- what takes more than one property -------------------------------------------------------------- */
+/* --- what takes more than one property
+ * -------------------------------------------------------------- */
 
 /* Reads the banks into c->static_mem. False: they do not fit their cells, or are too many. */
 static bool read_banks(struct reader *r)
 {
     uint32_t above = r->w->depth - 1;
-    uint32_t a = r->static_address_cells ? r->static_address_cells
-                                         : dt_walk_address_cells(r->w, above);
+    uint32_t a =
+        r->static_address_cells ? r->static_address_cells : dt_walk_address_cells(r->w, above);
     uint32_t s = r->static_size_cells ? r->static_size_cells : dt_walk_size_cells(r->w, above);
 
     if (a < 1 || a > 2 || s < 1 || s > 2 || r->static_mem_len <= 0 ||
@@ -297,7 +300,9 @@ static void check_static_mem(struct reader *r)
         return;
     }
     if (!read_banks(r)) {
-        reject(r, name, "does not fit its #xen,static-mem-address-cells and -size-cells, or has over 8 banks");
+        reject(
+            r, name,
+            "does not fit its #xen,static-mem-address-cells and -size-cells, or has over 8 banks");
         return;
     }
     for (uint32_t i = 0; i < r->c->nr_static_mem; i++) {
@@ -316,10 +321,11 @@ static bool overlap(uint64_t a, uint64_t a_bytes, uint64_t b, uint64_t b_bytes)
 }
 
 /*
- * Modules that overlap: the file loaded first was written over, and nobody knows which that was. One file for several
- * domains is fine; within a domain nothing can be two things.
+ * Modules that overlap: the file loaded first was written over, and nobody knows which that was.
+ * One file for several domains is fine; within a domain nothing can be two things.
  */
-static bool modules_clash(const struct boot_module *a, const struct boot_module *b, bool same_domain)
+static bool modules_clash(const struct boot_module *a, const struct boot_module *b,
+                          bool same_domain)
 {
     if (!a->bytes || !b->bytes || !overlap(a->start.v, a->bytes, b->start.v, b->bytes))
         return false;
@@ -359,7 +365,8 @@ static bool static_mem_clashes(const struct domain_config *x, const struct domai
     return false;
 }
 
-/* Drops the domains that get in another's way: both where modules clash, the later one for the rest. */
+/* Drops the domains that get in another's way: both where modules clash, the later one for the
+ * rest. */
 static void drop_clashing(struct domain_configs *out)
 {
     DECLARE_BITMAP(drop, DOMAIN_CONFIG_MAX) = { 0 };
@@ -386,7 +393,8 @@ static void drop_clashing(struct domain_configs *out)
     out->nr = kept;
 }
 
-/* --- the nodes -------------------------------------------------------------------------------------- */
+/* --- the nodes
+ * -------------------------------------------------------------------------------------- */
 
 static struct domain_config *begin(struct domain_configs *out, const struct dt_walk *w)
 {
@@ -418,7 +426,8 @@ static bool has_hardware_domain(const struct domain_configs *out)
     return out->nr && out->d[0].hardware;
 }
 
-/* The hardware domain stands first, whatever its place in the tree: its memory is the hardest to find. */
+/* The hardware domain stands first, whatever its place in the tree: its memory is the hardest to
+ * find. */
 static void hardware_first(struct domain_configs *out)
 {
     static struct domain_config c; /* too large for a stack */
@@ -460,7 +469,8 @@ static void read_domain(struct dt_walk *w, struct domain_configs *out, uint16_t 
         hardware_first(out);
 }
 
-/* Whose /chosen/bootargs is, by the rules that Xen documents: `own` is set if the kernel module has its own line. */
+/* Whose /chosen/bootargs is, by the rules that Xen documents: `own` is set if the kernel module has
+ * its own line. */
 static const char *dom0_cmdline(const void *fdt, int chosen, const char *own)
 {
     const char *s = own;
@@ -505,12 +515,15 @@ void domain_config_parse(const void *fdt, uint32_t cpus, struct domain_configs *
     drop_clashing(out);
 }
 
-/* --- before memory is handed out -------------------------------------------------------------------- */
+/* --- before memory is handed out
+ * -------------------------------------------------------------------- */
 
 static void reserve(uint64_t start, uint64_t end, const char *what)
 {
-    if (boot_range_add(&boot_reserved, align_down(start, FRAME_SIZE), align_up(end, FRAME_SIZE), what))
-        log_err("0x%lx: no room to note this %s: it may be overwritten", (unsigned long)start, what);
+    if (boot_range_add(&boot_reserved, align_down(start, FRAME_SIZE), align_up(end, FRAME_SIZE),
+                       what))
+        log_err("0x%lx: no room to note this %s: it may be overwritten", (unsigned long)start,
+                what);
 }
 
 static void reserve_module(const struct boot_module *m, void *unused)
@@ -556,7 +569,8 @@ void domain_config_reserve(const void *fdt)
     }
 }
 
-/* --- the hypervisor's own --------------------------------------------------------------------------- */
+/* --- the hypervisor's own
+ * --------------------------------------------------------------------------- */
 
 /* True if the classic dom0's kernel module has a command line of its own. */
 static bool kernel_has_bootargs(const struct dt_walk *chosen)
@@ -579,8 +593,8 @@ const char *domain_config_hypervisor_cmdline(const void *fdt)
     if (dt_walk_to(&chosen, fdt, dt_find(fdt, "/chosen")))
         return "";
     const char *s = dt_string(fdt, chosen.node, "xen,xen-bootargs");
-    if (!s && (dt_property(fdt, chosen.node, "xen,dom0-bootargs", NULL) ||
-               kernel_has_bootargs(&chosen)))
+    if (!s &&
+        (dt_property(fdt, chosen.node, "xen,dom0-bootargs", NULL) || kernel_has_bootargs(&chosen)))
         s = dt_string(fdt, chosen.node, "bootargs");
     return s ? s : "";
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Boot modules: kernels, ramdisks and device trees that the boot loader left in memory, as nodes under /chosen or a
- * domain's node tell. Xen's bindings (docs/misc/arm/device-tree/booting.txt), old names included.
+ * Boot modules: kernels, ramdisks and device trees that the boot loader left in memory, as nodes
+ * under /chosen or a domain's node tell. Xen's bindings (docs/misc/arm/device-tree/booting.txt),
+ * old names included.
  */
 #include <hospes/domain_modules.h>
 
@@ -16,10 +17,10 @@ static const struct {
     const char *compatible;
     enum module_kind kind;
 } kinds[] = {
-    { "multiboot,kernel", MODULE_KERNEL },    { "xen,linux-zimage", MODULE_KERNEL },
-    { "multiboot,ramdisk", MODULE_RAMDISK },  { "xen,linux-initrd", MODULE_RAMDISK },
-    { "multiboot,device-tree", MODULE_DTB },  { "xen,xsm-policy", MODULE_OTHER },
-    { "multiboot,module", MODULE_PLAIN },     { "xen,multiboot-module", MODULE_PLAIN },
+    { "multiboot,kernel", MODULE_KERNEL },   { "xen,linux-zimage", MODULE_KERNEL },
+    { "multiboot,ramdisk", MODULE_RAMDISK }, { "xen,linux-initrd", MODULE_RAMDISK },
+    { "multiboot,device-tree", MODULE_DTB }, { "xen,xsm-policy", MODULE_OTHER },
+    { "multiboot,module", MODULE_PLAIN },    { "xen,multiboot-module", MODULE_PLAIN },
 };
 
 enum module_kind module_kind(const struct dt_walk *w)
@@ -45,7 +46,8 @@ static int complain(const struct dt_walk *w, const struct boot_module *m, bool q
     if (quiet)
         return -EINVAL;
     if (value)
-        log_err("%s: %s = %s: %s", m->node, property, dt_value(value, len, text, sizeof(text)), why);
+        log_err("%s: %s = %s: %s", m->node, property, dt_value(value, len, text, sizeof(text)),
+                why);
     else
         log_err("%s: %s: %s", m->node, property, why);
     return -EINVAL;
@@ -93,7 +95,9 @@ static int take(struct dt_walk *w, enum module_kind kind, struct domain_config *
         return 0;
     }
     if (m->node[0]) {
-        twice(w, kind == MODULE_KERNEL ? "kernel" : kind == MODULE_RAMDISK ? "ramdisk" : "device tree");
+        twice(w, kind == MODULE_KERNEL    ? "kernel"
+                 : kind == MODULE_RAMDISK ? "ramdisk"
+                                          : "device tree");
         return 0;
     }
     if (kind == MODULE_KERNEL)

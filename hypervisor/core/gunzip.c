@@ -12,7 +12,7 @@
 
 #define INPUT_BYTES 8192u
 
-#define GZIP_ONLY   (16 + MAX_WBITS) /* inflateInit2(): a gzip header, the largest window */
+#define GZIP_ONLY (16 + MAX_WBITS) /* inflateInit2(): a gzip header, the largest window */
 
 struct gunzip {
     z_stream z;
@@ -23,7 +23,8 @@ struct gunzip {
 };
 
 /*
- * What zlib takes when it is given no allocator. It always is given one: these keep the linker from bringing in malloc().
+ * What zlib takes when it is given no allocator. It always is given one: these keep the linker from
+ * bringing in malloc().
  */
 voidpf zcalloc(voidpf opaque, unsigned items, unsigned size);
 void zcfree(voidpf opaque, voidpf p);

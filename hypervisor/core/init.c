@@ -19,7 +19,8 @@
 #include <lib/bits.h>
 #include <string.h>
 
-/* The console's UART, as the device tree or the command line names it. Without one the log is kept in memory only. */
+/* The console's UART, as the device tree or the command line names it. Without one the log is kept
+ * in memory only. */
 static void init_uart(void)
 {
     static struct uart uart;
@@ -50,7 +51,8 @@ static void release_bank(const struct boot_range *bank)
         frame_bank_release(maddr_to_mfn(MADDR(from)), maddr_to_mfn(MADDR(bank->end)));
 }
 
-/* A bank's table is mapped in pages that hold the entries of 2 MiB: banks are rounded to that, and merged. */
+/* A bank's table is mapped in pages that hold the entries of 2 MiB: banks are rounded to that, and
+ * merged. */
 static void init_frames(void)
 {
     static void *meta[FRAME_MAX_BANKS];
@@ -68,7 +70,8 @@ static void init_frames(void)
     }
     for (uint32_t i = 0; i < nr; i++) {
         uint64_t bytes = frame_bank_meta_size((banks[i].end - banks[i].start) >> FRAME_SHIFT);
-        maddr_t where = boot_alloc(align_up(bytes, FRAME_SIZE), FRAME_SIZE, UINT64_MAX, "frame table");
+        maddr_t where =
+            boot_alloc(align_up(bytes, FRAME_SIZE), FRAME_SIZE, UINT64_MAX, "frame table");
 
         meta[i] = where.v ? arch_init_map(where, align_up(bytes, FRAME_SIZE)) : NULL;
         if (!meta[i])

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a kernel module is and where it wants to be. Formats: Linux Documentation/arch/arm64/booting.rst (Image),
- * Linux drivers/firmware/efi/libstub/zboot-header.S (zboot), Microsoft's PE/COFF (how long an Image with EFI stub must be),
- * the System V gABI (ELF64).
+ * What a kernel module is and where it wants to be. Formats: Linux
+ * Documentation/arch/arm64/booting.rst (Image), Linux drivers/firmware/efi/libstub/zboot-header.S
+ * (zboot), Microsoft's PE/COFF (how long an Image with EFI stub must be), the System V gABI
+ * (ELF64).
  */
 #include <hospes/errno.h>
 #include <hospes/gunzip.h>
@@ -14,7 +15,8 @@
 #include <string.h>
 
 #define HEAD_BYTES 4096u
-#define KERNEL_MAX BIT(40) /* no number in a header is believed beyond it, so that sums do not overflow */
+#define KERNEL_MAX \
+    BIT(40) /* no number in a header is believed beyond it, so that sums do not overflow */
 
 #define IMAGE_MAGIC        0x644d5241u /* "ARM\x64" */
 #define IMAGE_TEXT_OFFSET  8
@@ -24,11 +26,11 @@
 #define SIGNATURE_MAX      MIB(1)
 #define OLD_TEXT_OFFSET    0x80000u /* before Linux 3.17 the header did not tell */
 
-#define PE_OFFSET         0x3c
-#define PE_MAGIC          0x4550u /* "PE\0\0" */
-#define PE_MACHINE_ARM64  0xaa64u
-#define PE_HEADER_BYTES   24u
-#define PE_SECTION_BYTES  40u
+#define PE_OFFSET        0x3c
+#define PE_MAGIC         0x4550u /* "PE\0\0" */
+#define PE_MACHINE_ARM64 0xaa64u
+#define PE_HEADER_BYTES  24u
+#define PE_SECTION_BYTES 40u
 
 #define ELF_MACHINE_ARM64 183
 #define ELF_PHDR_BYTES    56u
@@ -72,8 +74,8 @@ static int wrong(const struct boot_module *m, const char *why)
 
 static int cut_short(const struct boot_module *m, uint64_t has, uint64_t needs)
 {
-    log_err("%s: reg = 0x%lx, 0x%lx bytes: the kernel is cut short: it has %lu of %lu bytes", m->node,
-            (unsigned long)m->start.v, (unsigned long)m->bytes, (unsigned long)has,
+    log_err("%s: reg = 0x%lx, 0x%lx bytes: the kernel is cut short: it has %lu of %lu bytes",
+            m->node, (unsigned long)m->start.v, (unsigned long)m->bytes, (unsigned long)has,
             (unsigned long)needs);
     return -EINVAL;
 }
@@ -89,8 +91,9 @@ static const struct {
     { 0, 4, "\x27\x05\x19\x56", "is wrapped for U-Boot (uImage): give the Image itself" },
     { 0, 4, "\xd0\x0d\xfe\xed", "is a device tree" },
     { 0, 6, "070701", "is a cpio archive" },
-    { 0, 6, "\xfd"
-            "7zXZ",
+    { 0, 6,
+      "\xfd"
+      "7zXZ",
       "is compressed by xz: only gzip is understood" },
     { 0, 4, "\x28\xb5\x2f\xfd", "is compressed by zstd: only gzip is understood" },
     { 0, 3, "BZh", "is compressed by bzip2: only gzip is understood" },
@@ -100,7 +103,8 @@ static const struct {
     { 0, 8, "\0\0\0\0\0\0\0\0", "is not there: its memory begins with zeros" },
 };
 
-/* --- Linux ------------------------------------------------------------------------------------------ */
+/* --- Linux
+ * ------------------------------------------------------------------------------------------ */
 
 /* Bytes that a file with a PE header has at least: its sections. 0: no PE header in sight. */
 static uint64_t pe_bytes(const struct head *h, uint16_t *machine)
@@ -123,9 +127,9 @@ static uint64_t pe_bytes(const struct head *h, uint16_t *machine)
 static void one_segment(struct kernel_image *k, uint64_t place, uint64_t bytes)
 {
     k->nr_segments = 1;
-    k->segment[0] = (struct kernel_segment){
-        .file_bytes = k->file_bytes, .bytes = max(bytes, k->file_bytes), .place = place
-    };
+    k->segment[0] = (struct kernel_segment){ .file_bytes = k->file_bytes,
+                                             .bytes = max(bytes, k->file_bytes),
+                                             .place = place };
 }
 
 static bool is_linux(const struct head *h)
@@ -142,7 +146,8 @@ static int probe_linux(const struct head *h, struct kernel_image *k)
     k->kind = KERNEL_LINUX;
     if (needs > k->file_bytes)
         return cut_short(h->m, k->file_bytes, needs);
-    /* What gzip's last word says is no length if that is not its last. A signature may follow an Image. */
+    /* What gzip's last word says is no length if that is not its last. A signature may follow an
+     * Image. */
     if (k->gzip && size && k->file_bytes > size + SIGNATURE_MAX)
         return wrong(h->m, "is damaged or cut short: its last word is not its length");
     if (size == 0)
@@ -153,7 +158,8 @@ static int probe_linux(const struct head *h, struct kernel_image *k)
     return 0;
 }
 
-/* --- ELF -------------------------------------------------------------------------------------------- */
+/* --- ELF
+ * -------------------------------------------------------------------------------------------- */
 
 static int read_phdr(const struct head *h, struct kernel_image *k, const uint8_t *p)
 {
@@ -204,7 +210,8 @@ static int probe_elf(const struct head *h, struct kernel_image *k)
     return wrong(h->m, "is an ELF file whose entry is in none of its segments");
 }
 
-/* --- wrappers --------------------------------------------------------------------------------------- */
+/* --- wrappers
+ * --------------------------------------------------------------------------------------- */
 
 static int read_plain(struct head *h, const struct kernel_image *k)
 {
@@ -217,7 +224,8 @@ static int read_plain(struct head *h, const struct kernel_image *k)
 /* EFI zboot: an EFI program that holds the kernel compressed. */
 static int unwrap_zboot(struct head *h, struct kernel_image *k)
 {
-    if (h->bytes < IMAGE_HEADER_BYTES || !starts_with(h, 0, "MZ", 2) || !starts_with(h, 4, "zimg", 4))
+    if (h->bytes < IMAGE_HEADER_BYTES || !starts_with(h, 0, "MZ", 2) ||
+        !starts_with(h, 4, "zimg", 4))
         return 0;
     uint64_t offset = le32(h->b + 8), bytes = le32(h->b + 12);
     if (!starts_with(h, 24, "gzip", 5))
@@ -271,7 +279,10 @@ static int identify(struct head *h, struct kernel_image *k)
         if (starts_with(h, strangers[i].at, strangers[i].magic, strangers[i].bytes))
             return wrong(h->m, strangers[i].why);
     }
-    if (starts_with(h, 0, "\x7f" "ELF", 4))
+    if (starts_with(h, 0,
+                    "\x7f"
+                    "ELF",
+                    4))
         return probe_elf(h, k);
     (void)pe_bytes(h, &machine);
     if (machine != PE_MACHINE_ARM64)
@@ -297,7 +308,8 @@ int kernel_probe(const struct boot_module *m, struct kernel_image *k)
     return rc;
 }
 
-/* --- its place -------------------------------------------------------------------------------------- */
+/* --- its place
+ * -------------------------------------------------------------------------------------- */
 
 static void extent(const struct kernel_image *k, uint64_t *low, uint64_t *high)
 {

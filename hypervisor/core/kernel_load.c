@@ -15,8 +15,8 @@
 #define UNPACK_PIECE KIB(16) /* the buffer in between */
 
 /*
- * Makes reserved memory that will be overwritten as a whole RAM as it is. Clearing it first would cost as much as the
- * copy.
+ * Makes reserved memory that will be overwritten as a whole RAM as it is. Clearing it first would
+ * cost as much as the copy.
  */
 static void claim(struct domain *d, gaddr_t start, uint64_t bytes)
 {
@@ -28,7 +28,8 @@ static void claim(struct domain *d, gaddr_t start, uint64_t bytes)
         gfn_t gfn = gaddr_to_gfn(GADDR(at));
         mfn_t m = p2m_lookup(d, gfn, &type, &order);
         if (type == P2M_RESERVED && order >= FRAME_ORDER_2M)
-            (void)p2m_map(d, gfn, m, frames, P2M_RAM); /* -ENOMEM: left reserved, cleared when touched */
+            (void)p2m_map(d, gfn, m, frames,
+                          P2M_RAM); /* -ENOMEM: left reserved, cleared when touched */
     }
 }
 
@@ -92,7 +93,8 @@ static int unpack_step(struct kernel_load *l)
     for (uint64_t end = l->done + UNPACK_STEP; !rc && l->done < end;) {
         uint32_t got;
         rc = gunzip_read(l->gunzip, l->buffer, UNPACK_PIECE, &got);
-        /* The length was taken from the file's end, and memory found for it: more than that is a lie. */
+        /* The length was taken from the file's end, and memory found for it: more than that is a
+         * lie. */
         if (rc || l->done + got > l->k->file_bytes)
             return damaged(l);
         if (got == 0)
@@ -103,7 +105,8 @@ static int unpack_step(struct kernel_load *l)
     return rc ? rc : 1;
 }
 
-/* Clears [at, end) where it is not going to be found clear anyway. At most one step's worth; returns how far it came. */
+/* Clears [at, end) where it is not going to be found clear anyway. At most one step's worth;
+ * returns how far it came. */
 static int clear_step(struct kernel_load *l, gaddr_t at, uint64_t bytes, uint64_t *cleared)
 {
     if (!l->buffer)

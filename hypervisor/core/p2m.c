@@ -12,7 +12,8 @@
 
 #define MAX_VMIDS 256 /* what every CPU has; 0 is nobody's */
 
-/* Leaves looked at in one step of teardown: with 2 MiB blocks, that many references dropped takes well under 1 ms. */
+/* Leaves looked at in one step of teardown: with 2 MiB blocks, that many references dropped takes
+ * well under 1 ms. */
 #define TEARDOWN_FRAMES 4096
 
 static DECLARE_BITMAP(vmids, MAX_VMIDS);
@@ -134,7 +135,8 @@ mfn_t p2m_lookup(struct domain *d, gfn_t gfn, enum p2m_type *type, unsigned int 
     return m;
 }
 
-/* Clears and maps the reserved block of at most 2 MiB around `gfn`, found at `m`. Under the lock. */
+/* Clears and maps the reserved block of at most 2 MiB around `gfn`, found at `m`. Under the lock.
+ */
 static bool populate(struct domain *d, gfn_t gfn, mfn_t m, unsigned int order)
 {
     uint64_t frames = (uint64_t)1 << min(order, (unsigned int)FRAME_ORDER_2M);
@@ -168,8 +170,8 @@ bool p2m_handle_fault(struct domain *d, gfn_t gfn)
 enum copy_direction { COPY_TO, COPY_FROM, COPY_MODULE };
 
 /*
- * Copies frame by frame, or by blocks where they are mapped as such. A reserved block is cleared first, as the guest
- * would find it.
+ * Copies frame by frame, or by blocks where they are mapped as such. A reserved block is cleared
+ * first, as the guest would find it.
  */
 static int copy(struct domain *d, gaddr_t ga, void *to, const void *from, maddr_t module,
                 uint64_t bytes, enum copy_direction direction)

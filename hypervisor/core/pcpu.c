@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* pCPUs: what each has to do, and calls from one to the others; <hospes/pcpu.h> has the contract. */
+/* pCPUs: what each has to do, and calls from one to the others; <hospes/pcpu.h> has the contract.
+ */
 #include <hospes/cpu.h>
 #include <hospes/heap.h>
 #include <hospes/log.h>
 #include <hospes/pcpu.h>
 #include <hospes/spinlock.h>
 
-/* The one that boots exists before there is a heap: TPIDR_EL2 points to it from the first instruction in C. */
+/* The one that boots exists before there is a heap: TPIDR_EL2 points to it from the first
+ * instruction in C. */
 struct pcpu boot_pcpu;
 
 struct pcpu *pcpus[MAX_PCPUS] = { &boot_pcpu };

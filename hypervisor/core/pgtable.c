@@ -2,8 +2,9 @@
 /*
  * The walker of all page tables; <hospes/pgtable.h> has the contract and the picture.
  *
- * Recursion is as deep as the tree has levels. Tables that a change makes superfluous are unlinked first and
- * freed only after the flush that ends the change: until then a pCPU may still be walking them.
+ * Recursion is as deep as the tree has levels. Tables that a change makes superfluous are unlinked
+ * first and freed only after the flush that ends the change: until then a pCPU may still be walking
+ * them.
  */
 #include <hospes/compiler.h>
 #include <hospes/errno.h>
@@ -15,7 +16,8 @@
 #define ENTRIES    512u
 #define LEAF_LEVEL (PGTABLE_LEVELS - 1)
 
-/* Tables unlinked by the change under way, chained through their first entry (aligned, so never valid). */
+/* Tables unlinked by the change under way, chained through their first entry (aligned, so never
+ * valid). */
 struct doomed {
     uint64_t *first;
 };
@@ -144,8 +146,8 @@ static int map_level(struct pgtable *pt, uint64_t *table, unsigned int level, ui
         uint64_t *slot = &table[slot_of(pt, addr, level)];
         uint64_t next = min(align_down(addr, size) + size, end);
 
-        if (level == LEAF_LEVEL || (level >= f->largest_block && next - addr == size &&
-                                    is_aligned(leaf->maddr.v, size))) {
+        if (level == LEAF_LEVEL ||
+            (level >= f->largest_block && next - addr == size && is_aligned(leaf->maddr.v, size))) {
             replace_entry(pt, slot, f->encode_leaf(leaf, level), addr, level);
             leaf->maddr = maddr_add(leaf->maddr, size);
         } else {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the compiler's stack protector needs: the guard that functions put below their return address, and who is called
- * when it was overwritten. The architecture sets the guard to something unpredictable before anything returns.
+ * What the compiler's stack protector needs: the guard that functions put below their return
+ * address, and who is called when it was overwritten. The architecture sets the guard to something
+ * unpredictable before anything returns.
  */
 #include <hospes/compiler.h>
 #include <hospes/log.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reading device trees: checks, numbers, and addresses as the machine has them (Devicetree Specification 0.4,
- * chapters 2.2 and 2.3). The structure is in dt_flat.c, interrupts are in dt_irq.c.
+ * Reading device trees: checks, numbers, and addresses as the machine has them (Devicetree
+ * Specification 0.4, chapters 2.2 and 2.3). The structure is in dt_flat.c, interrupts are in
+ * dt_irq.c.
  */
 #include <hospes/dt.h>
 #include <hospes/errno.h>
@@ -58,7 +59,8 @@ const char *dt_string(const void *fdt, int node, const char *property)
     return s;
 }
 
-/* --- walks ----------------------------------------------------------------------------------------- */
+/* --- walks
+ * ----------------------------------------------------------------------------------------- */
 
 void dt_walk_start(struct dt_walk *w, const void *fdt)
 {
@@ -140,7 +142,8 @@ uint32_t dt_walk_size_cells(struct dt_walk *w, uint32_t depth)
     return cells_property(w, depth, w->size_cells, "#size-cells", 1);
 }
 
-/* --- addresses ------------------------------------------------------------------------------------- */
+/* --- addresses
+ * ------------------------------------------------------------------------------------- */
 
 /* One step up: from addresses of the bus path[depth] to those of the bus above. */
 static int translate_once(struct dt_walk *w, uint32_t depth, uint64_t *addr, uint64_t bytes)
@@ -224,7 +227,8 @@ int dt_reg(const void *fdt, int node, uint32_t index, uint64_t *addr, uint64_t *
     return rc ? rc : dt_walk_reg(&w, index, addr, bytes);
 }
 
-/* --- for messages ---------------------------------------------------------------------------------- */
+/* --- for messages
+ * ---------------------------------------------------------------------------------- */
 
 const char *dt_walk_path(const struct dt_walk *w, char *buf, uint32_t bytes)
 {
@@ -280,7 +284,8 @@ const char *dt_value(const void *value, int len, char *buf, uint32_t bytes)
         at = format(buf, bytes, "<");
         for (uint32_t i = 0; i < (uint32_t)len / 4 && at < bytes; i++) {
             uint32_t cell = load_be32(p + 4 * i);
-            at += format(buf + at, bytes - at, cell < 65536 ? "%s%u" : "%s0x%x", i ? " " : "", cell);
+            at +=
+                format(buf + at, bytes - at, cell < 65536 ? "%s%u" : "%s0x%x", i ? " " : "", cell);
         }
         if (at < bytes)
             format(buf + at, bytes - at, ">");

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Interrupts in device trees (Devicetree Specification 0.4, chapter 2.4): from a node's specifier, through
- * interrupt-map of the nexus nodes in between, to the GIC's three cells (Linux binding arm,gic*.yaml).
+ * Interrupts in device trees (Devicetree Specification 0.4, chapter 2.4): from a node's specifier,
+ * through interrupt-map of the nexus nodes in between, to the GIC's three cells (Linux binding
+ * arm,gic*.yaml).
  */
 #include <hospes/dt.h>
 #include <hospes/errno.h>
@@ -12,7 +13,8 @@
 
 enum controller_kind { CONTROLLER_OTHER, CONTROLLER_GIC, CONTROLLER_NEXUS };
 
-/* A specifier on its way up: `cells` as `at` reads them, `unit` the address that interrupt-maps match. */
+/* A specifier on its way up: `cells` as `at` reads them, `unit` the address that interrupt-maps
+ * match. */
 struct specifier {
     struct dt_controller at;
     uint32_t nr_unit;
@@ -145,7 +147,7 @@ static void load_unit(struct dt_walk *w, struct specifier *s)
 struct map_entry {
     const uint8_t *child; /* unit address and specifier, as the map has them */
     struct dt_controller parent;
-    uint32_t nr_unit;     /* of the parent */
+    uint32_t nr_unit; /* of the parent */
     const uint8_t *unit, *cells;
 };
 

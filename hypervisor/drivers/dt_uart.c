@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which UART is the console, by the device tree: /chosen's stdout-path (Devicetree Specification 0.4, 3.6), and
- * what the serial bindings say of its registers.
+ * Which UART is the console, by the device tree: /chosen's stdout-path (Devicetree Specification
+ * 0.4, 3.6), and what the serial bindings say of its registers.
  */
 #include <hospes/console.h>
 #include <hospes/dt.h>
@@ -30,7 +30,8 @@ static int node_by_name(const void *fdt, const char *name)
 static uint32_t number_or(const void *fdt, int node, const char *property, uint32_t otherwise)
 {
     uint64_t value;
-    return dt_number(fdt, node, property, &value) || value > UINT32_MAX ? otherwise : (uint32_t)value;
+    return dt_number(fdt, node, property, &value) || value > UINT32_MAX ? otherwise
+                                                                        : (uint32_t)value;
 }
 
 /* Fills in *u if a driver knows the node and its registers can be found. */

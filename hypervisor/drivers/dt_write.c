@@ -51,7 +51,8 @@ void dt_write_end(struct dt_writer *w)
 void dt_write_bytes(struct dt_writer *w, const char *name, const void *value, uint32_t bytes)
 {
     if (!w->err)
-        note(w, bytes > INT32_MAX ? -FDT_ERR_NOSPACE : fdt_property(w->fdt, name, value, (int)bytes));
+        note(w,
+             bytes > INT32_MAX ? -FDT_ERR_NOSPACE : fdt_property(w->fdt, name, value, (int)bytes));
 }
 
 void dt_write_string(struct dt_writer *w, const char *name, const char *text)

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Fuzzes everything that reads a device tree from a boot loader: the check, domains and modules, addresses and interrupts of
- * all nodes, what the hardware domain gets and its derived tree, a guest's tree with the input as partial tree.
+ * Fuzzes everything that reads a device tree from a boot loader: the check, domains and modules,
+ * addresses and interrupts of all nodes, what the hardware domain gets and its derived tree, a
+ * guest's tree with the input as partial tree.
  *
- * An input is a device tree. `make fuzz` makes a corpus of real trees, cut and with bits flipped (tests/fuzz/corpus).
+ * An input is a device tree. `make fuzz` makes a corpus of real trees, cut and with bits flipped
+ * (tests/fuzz/corpus).
  */
 #include "../../hypervisor/arch/arm64/domain_tree.h"
 
@@ -24,7 +26,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 
-/* --- what the sources under test ask of others --------------------------------------------------------- */
+/* --- what the sources under test ask of others
+ * --------------------------------------------------------- */
 
 struct options options = { .dom0_mem = MIB(512) };
 
@@ -87,7 +90,8 @@ void heap_free(void *p)
     free(p);
 }
 
-/* --- checks -------------------------------------------------------------------------------------------- */
+/* --- checks
+ * -------------------------------------------------------------------------------------------- */
 
 static void check(bool good)
 {
@@ -121,7 +125,8 @@ static void read_node(struct dt_walk *w)
 static void check_module(const struct boot_module *m, void *arg)
 {
     (void)arg;
-    check(m->bytes && m->start.v + m->bytes > m->start.v && strnlen(m->node, sizeof(m->node)) < sizeof(m->node));
+    check(m->bytes && m->start.v + m->bytes > m->start.v &&
+          strnlen(m->node, sizeof(m->node)) < sizeof(m->node));
 }
 
 static void check_domains(const void *fdt)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Domains from the device tree. If these fail a user's configuration that works with Xen does not here, or a mistake in it
- * takes other domains along, or goes unsaid.
+ * Domains from the device tree. If these fail a user's configuration that works with Xen does not
+ * here, or a mistake in it takes other domains along, or goes unsaid.
  */
-// sources: drivers/dt.c drivers/dt_flat.c drivers/dt_irq.c core/domain_config.c core/domain_modules.c core/boot.c
+// sources: drivers/dt.c drivers/dt_flat.c drivers/dt_irq.c core/domain_config.c
+// core/domain_modules.c core/boot.c
 #include "trees.h"
 #include "unit.h"
 
@@ -102,7 +103,8 @@ static void example(void **state)
     assert_string_equal(domain_config_hypervisor_cmdline(fdt), "dom0_mem=1G");
 }
 
-/* Names and forms of Xen 4.4, which boot scripts still write; modules without kind, by their order. */
+/* Names and forms of Xen 4.4, which boot scripts still write; modules without kind, by their order.
+ */
 static void old_names(void **state)
 {
     static const char zimage[] = "xen,linux-zimage\0xen,multiboot-module";
@@ -222,7 +224,8 @@ static void static_memory(void **state)
     /* Not the hypervisor's own memory, nor a module's, its own kernel included. */
     tree_cells(fdt, "/chosen/a", "xen,static-mem", 4, 0, 0x46000000, 0, 0x4000000);
     parse();
-    expect_line("xen,static-mem = <0 0x46000000 0 0x4000000>: overlaps a module, firmware's memory or");
+    expect_line(
+        "xen,static-mem = <0 0x46000000 0 0x4000000>: overlaps a module, firmware's memory or");
     assert_false(boot_range_overlaps(&boot_reserved, 0x46000000, 0x48000000, NULL));
     tree_cells(fdt, "/chosen/a", "xen,static-mem", 4, 0, 0x4e000000, 0, 0x4000000);
     parse();
@@ -247,14 +250,16 @@ static void static_memory(void **state)
     tree_cells(fdt, "/chosen/b", "xen,static-mem", 4, 0, 0x60000000, 0, 0x4000000);
     parse();
     assert_int_equal(out.nr, 1);
-    expect_line("/chosen/a: xen,static-mem: 0x60000000, 0x4000000 bytes: overlaps that of /chosen/b");
+    expect_line(
+        "/chosen/a: xen,static-mem: 0x60000000, 0x4000000 bytes: overlaps that of /chosen/b");
     const struct boot_range *hit;
     assert_true(boot_range_overlaps(&boot_reserved, 0x60000000, 0x60001000, &hit));
     assert_string_equal(hit->what, "static memory");
     assert_int_equal(hit->end, 0x64000000);
 }
 
-/* Each mistake costs the domain that has it, and is told in a line. A good domain stands beside it. */
+/* Each mistake costs the domain that has it, and is told in a line. A good domain stands beside it.
+ */
 static void mistakes(void **state)
 {
     static const struct {
@@ -302,14 +307,14 @@ static void mistakes(void **state)
 static void wrong_modules(void **state)
 {
     good_domain("good", KERNEL);
-#define MODULE(start, bytes, line)                                             \
-    do {                                                                       \
-        tree_domain(fdt, "bad", 65536, 1);                                     \
-        tree_module(fdt, "/chosen/bad", "k", "kernel", (start), (bytes));      \
-        parse();                                                               \
-        expect_line(line);                                                     \
-        assert_int_equal(out.nr, 1);                                           \
-        fdt_del_node(fdt, fdt_path_offset(fdt, "/chosen/bad"));                \
+#define MODULE(start, bytes, line)                                        \
+    do {                                                                  \
+        tree_domain(fdt, "bad", 65536, 1);                                \
+        tree_module(fdt, "/chosen/bad", "k", "kernel", (start), (bytes)); \
+        parse();                                                          \
+        expect_line(line);                                                \
+        assert_int_equal(out.nr, 1);                                      \
+        fdt_del_node(fdt, fdt_path_offset(fdt, "/chosen/bad"));           \
     } while (0)
     MODULE(0, 0, "/chosen/bad/k: reg: is missing");
     MODULE(0x1000, 0x1000, "/chosen/bad/k: reg = <0 4096 0 4096>: is not in RAM");
@@ -345,7 +350,8 @@ static void overlaps(void **state)
     assert_int_equal(out.nr, 1);
     assert_int_equal(out.rejected, 2);
     assert_string_equal(out.d[0].name, "c");
-    expect_line("/chosen/b/kernel: reg = 0x50000000, 0x1000000 bytes: overlaps /chosen/b/r at 0x50800000");
+    expect_line(
+        "/chosen/b/kernel: reg = 0x50000000, 0x1000000 bytes: overlaps /chosen/b/r at 0x50800000");
 }
 
 /* The hardware domain by capability: first, number 0, and the only one. */
@@ -420,9 +426,9 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(example),    TEST(old_names),     TEST(command_lines), TEST(all_properties),
-        TEST(static_memory), TEST(mistakes),   TEST(wrong_modules), TEST(overlaps),
-        TEST(hardware),   TEST(too_many),      TEST(nothing),       TEST(reserved),
+        TEST(example),       TEST(old_names), TEST(command_lines), TEST(all_properties),
+        TEST(static_memory), TEST(mistakes),  TEST(wrong_modules), TEST(overlaps),
+        TEST(hardware),      TEST(too_many),  TEST(nothing),       TEST(reserved),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reading device trees. If these fail Hospes finds no UART, GIC or memory on some machine, or reads outside a
- * damaged tree that a boot loader passed.
+ * Reading device trees. If these fail Hospes finds no UART, GIC or memory on some machine, or reads
+ * outside a damaged tree that a boot loader passed.
  */
 // sources: drivers/dt.c drivers/dt_flat.c drivers/dt_irq.c drivers/dt_uart.c drivers/dt_write.c
 #include "trees.h"
@@ -26,7 +26,8 @@ static int node_at(const void *fdt, const char *path)
     return node;
 }
 
-static void expect_reg(const void *fdt, const char *path, uint32_t index, uint64_t addr, uint64_t bytes)
+static void expect_reg(const void *fdt, const char *path, uint32_t index, uint64_t addr,
+                       uint64_t bytes)
 {
     uint64_t a, b;
     assert_int_equal(dt_reg(fdt, node_at(fdt, path), index, &a, &b), 0);
@@ -320,7 +321,8 @@ static void deep_tree(void **state)
     free(fdt);
 }
 
-/* A walk visits each node once, with the right nodes above it; skipping leaves out what is below. */
+/* A walk visits each node once, with the right nodes above it; skipping leaves out what is below.
+ */
 static void walk(void **state)
 {
     void *fdt;
@@ -428,14 +430,22 @@ static void writing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reg_of_virt),    cmocka_unit_test(reg_through_ranges),
-        cmocka_unit_test(irq_of_virt),    cmocka_unit_test(irq_of_boards),
-        cmocka_unit_test(irq_through_nexus), cmocka_unit_test(irq_extended),
-        cmocka_unit_test(uart_choice),    cmocka_unit_test(status),
-        cmocka_unit_test(numbers),        cmocka_unit_test(ranges_that_wrap),
-        cmocka_unit_test(paths),          cmocka_unit_test(deep_tree),
-        cmocka_unit_test(walk),           cmocka_unit_test(phandles),
-        cmocka_unit_test(damaged),        cmocka_unit_test(writing),
+        cmocka_unit_test(reg_of_virt),
+        cmocka_unit_test(reg_through_ranges),
+        cmocka_unit_test(irq_of_virt),
+        cmocka_unit_test(irq_of_boards),
+        cmocka_unit_test(irq_through_nexus),
+        cmocka_unit_test(irq_extended),
+        cmocka_unit_test(uart_choice),
+        cmocka_unit_test(status),
+        cmocka_unit_test(numbers),
+        cmocka_unit_test(ranges_that_wrap),
+        cmocka_unit_test(paths),
+        cmocka_unit_test(deep_tree),
+        cmocka_unit_test(walk),
+        cmocka_unit_test(phandles),
+        cmocka_unit_test(damaged),
+        cmocka_unit_test(writing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

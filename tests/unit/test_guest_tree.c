@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The device tree that guests are given. If these fail guests find no console, timer or memory, or not where guests of Xen
- * know them.
+ * The device tree that guests are given. If these fail guests find no console, timer or memory, or
+ * not where guests of Xen know them.
  */
-// sources: drivers/dt.c drivers/dt_flat.c drivers/dt_irq.c drivers/dt_write.c arch/arm64/guest_tree.c arch/arm64/passthrough.c
+// sources: drivers/dt.c drivers/dt_flat.c drivers/dt_irq.c drivers/dt_write.c
+// arch/arm64/guest_tree.c arch/arm64/passthrough.c
 #include "../../hypervisor/arch/arm64/domain_tree.h"
 #include "trees.h"
 #include "unit.h"
@@ -21,7 +22,8 @@ static struct domain_places places;
 static uint8_t fdt[65536];
 static uint32_t bytes;
 
-/* --- what passthrough.c asks of others ----------------------------------------------------------------- */
+/* --- what passthrough.c asks of others
+ * ----------------------------------------------------------------- */
 
 static struct {
     uint64_t guest, machine, frames;
@@ -70,7 +72,8 @@ bool boot_range_overlaps(const struct boot_ranges *list, uint64_t start, uint64_
     return false;
 }
 
-/* --- helpers ------------------------------------------------------------------------------------------- */
+/* --- helpers
+ * ------------------------------------------------------------------------------------------- */
 
 static int setup(void **state)
 {
@@ -129,7 +132,8 @@ static void expect_text(const char *path, const char *property, const char *valu
     assert_string_equal(s, value);
 }
 
-/* --- tests --------------------------------------------------------------------------------------------- */
+/* --- tests
+ * --------------------------------------------------------------------------------------------- */
 
 /* Node by node and number by number what Xen 4.20 gave such a guest. */
 static void as_xen(void **state)
@@ -148,8 +152,8 @@ static void as_xen(void **state)
     expect_text("/memory@40000000", "device_type", "memory");
     expect_cells("/memory@40000000", "reg", 4, 0, 0x40000000, 0, 0x20000000);
     expect_text("/interrupt-controller@3001000", "compatible", "arm,gic-v3");
-    expect_cells("/interrupt-controller@3001000", "reg", 8, 0, 0x3001000, 0, 0x10000, 0, 0x3020000, 0,
-                 0x1000000);
+    expect_cells("/interrupt-controller@3001000", "reg", 8, 0, 0x3001000, 0, 0x10000, 0, 0x3020000,
+                 0, 0x1000000);
     expect_cells("/interrupt-controller@3001000", "phandle", 1, 0xfde8);
     expect_cells("/interrupt-controller@3001000", "#address-cells", 1, 0);
     expect_cells("/timer", "interrupts", 9, 1, 13, 0xf08, 1, 14, 0xf08, 1, 11, 0xf08);
@@ -180,8 +184,8 @@ static void others(void **state)
     config.bootargs = "";
     assert_int_equal(write_tree(NULL), 0);
     expect_text("/interrupt-controller@3001000", "compatible", "arm,gic-400");
-    expect_cells("/interrupt-controller@3001000", "reg", 8, 0, 0x3001000, 0, 0x1000, 0, 0x3002000, 0,
-                 0x2000);
+    expect_cells("/interrupt-controller@3001000", "reg", 8, 0, 0x3001000, 0, 0x1000, 0, 0x3002000,
+                 0, 0x2000);
     expect_cells("/memory@200000000", "reg", 4, 2, 0, 1, 0x40000000);
     assert_true(fdt_path_offset(fdt, "/sbsa-uart@22000000") < 0);
     int chosen = fdt_path_offset(fdt, "/chosen");
@@ -191,7 +195,8 @@ static void others(void **state)
     assert_null(fdt_getprop(fdt, chosen, "stdout-path", NULL));
 }
 
-/* vCPUs are numbered as VMPIDR_EL2 numbers them: 16 to a cluster, so that all can be sent an SGI. */
+/* vCPUs are numbered as VMPIDR_EL2 numbers them: 16 to a cluster, so that all can be sent an SGI.
+ */
 static void many_vcpus(void **state)
 {
     config.vcpus = 128;
@@ -201,7 +206,7 @@ static void many_vcpus(void **state)
     expect_cells("/cpus/cpu@70f", "reg", 1, 0x70f);
     uint32_t n = 0;
     int node;
-    fdt_for_each_subnode(node, fdt, fdt_path_offset(fdt, "/cpus"))
+    fdt_for_each_subnode (node, fdt, fdt_path_offset(fdt, "/cpus"))
         n++;
     assert_int_equal(n, 128);
     /* Too little room is an error, found at the end. */
@@ -210,7 +215,8 @@ static void many_vcpus(void **state)
     assert_int_equal(guest_tree_write(&t, fdt, 4096, &size), -ENOSPC);
 }
 
-/* --- passthrough --------------------------------------------------------------------------------------- */
+/* --- passthrough
+ * --------------------------------------------------------------------------------------- */
 
 static void *host, *partial;
 
@@ -263,7 +269,8 @@ static int take(void)
     return passthrough_devices(&d, &config, partial, &kept);
 }
 
-/* The device's registers and interrupts go to the guest, and its node, without what was for the hypervisor. */
+/* The device's registers and interrupts go to the guest, and its node, without what was for the
+ * hypervisor. */
 static void passthrough(void **state)
 {
     make_trees();
@@ -356,8 +363,12 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup(f, setup)
     const struct CMUnitTest tests[] = {
-        TEST(as_xen),      TEST(others),           TEST(many_vcpus),
-        TEST(passthrough), TEST(passthrough_wrong), TEST(passthrough_file),
+        TEST(as_xen),
+        TEST(others),
+        TEST(many_vcpus),
+        TEST(passthrough),
+        TEST(passthrough_wrong),
+        TEST(passthrough_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

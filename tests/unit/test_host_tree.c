@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the hardware domain gets of the machine: devices and a tree, on real trees. If these fail dom0 has no disk or network,
- * or gets what is the hypervisor's.
+ * What the hardware domain gets of the machine: devices and a tree, on real trees. If these fail
+ * dom0 has no disk or network, or gets what is the hypervisor's.
  */
-// sources: drivers/dt.c drivers/dt_flat.c drivers/dt_irq.c drivers/dt_write.c core/boot.c arch/arm64/guest_tree.c arch/arm64/passthrough.c arch/arm64/host_view.c arch/arm64/host_devices.c arch/arm64/host_tree.c
+// sources: drivers/dt.c drivers/dt_flat.c drivers/dt_irq.c drivers/dt_write.c core/boot.c
+// arch/arm64/guest_tree.c arch/arm64/passthrough.c arch/arm64/host_view.c arch/arm64/host_devices.c
+// arch/arm64/host_tree.c
 #include "../../hypervisor/arch/arm64/domain_tree.h"
 #include "trees.h"
 #include "unit.h"
@@ -99,8 +101,8 @@ static void view_of(const char *gic, const char *uart, uint32_t irq)
 
     nr_regions = nr_reserved = 0;
     memset(irqs, 0, sizeof(irqs));
-    assert_int_equal(host_view_init(&view, host, node_at(host, gic), uart ? node_at(host, uart) : -1, irq),
-                     0);
+    assert_int_equal(
+        host_view_init(&view, host, node_at(host, gic), uart ? node_at(host, uart) : -1, irq), 0);
     assert_int_equal(host_devices_each(&view, &fns), 0);
 }
 
@@ -180,7 +182,8 @@ static void tree_of_virt(void **state)
     assert_true(fdt_path_offset(fdt, "/memory@40000000") < 0);
     expect_cells("/cpus/cpu@1", "reg", 1, 1);
     assert_true(fdt_path_offset(fdt, "/cpus/cpu@2") < 0);
-    assert_string_equal(dt_string(fdt, node_at(fdt, "/cpus/cpu@0"), "compatible"), "arm,cortex-a57");
+    assert_string_equal(dt_string(fdt, node_at(fdt, "/cpus/cpu@0"), "compatible"),
+                        "arm,cortex-a57");
     assert_string_equal(dt_string(fdt, node_at(fdt, "/psci"), "method"), "hvc");
     expect_cells("/intc@8000000", "reg", 8, 0, 0x8000000, 0, 0x10000, 0, 0x80a0000, 0, 0xf60000);
     expect_cells("/intc@8000000", "#redistributor-regions", 1, 1);
@@ -208,7 +211,8 @@ static void virt_with_gicv2(void **state)
 {
     LOAD_OR_SKIP(host, "virt-v2");
     view_of("/intc@8000000", "/pl011@9000000", 33);
-    assert_false(has_any(0x8000000, 0x8050000)); /* distributor to virtual CPU interface, MSI frame */
+    assert_false(
+        has_any(0x8000000, 0x8050000)); /* distributor to virtual CPU interface, MSI frame */
     write_tree();
     expect_cells("/intc@8000000", "reg", 8, 0, 0x8000000, 0, 0x10000, 0, 0x8010000, 0, 0x10000);
     expect_no("/pcie@10000000", "msi-parent");
@@ -254,12 +258,13 @@ static void board_zcu102(void **state)
     expect_no("/axi/mmc@ff170000", "iommus");
     assert_true(fdt_path_offset(fdt, "/axi/iommu@fd800000") < 0);
     assert_true(fdt_path_offset(fdt, "/pmu") < 0);
-    expect_cells("/axi/interrupt-controller@f9010000", "reg", 8, 0, 0xf9010000, 0, 0x10000, 0, 0xf9020000, 0,
-                 0x20000);
+    expect_cells("/axi/interrupt-controller@f9010000", "reg", 8, 0, 0xf9010000, 0, 0x10000, 0,
+                 0xf9020000, 0, 0x20000);
     free(host);
 }
 
-/* A board whose UART shares its page with other devices, behind ranges, with addresses of two and sizes of one cell. */
+/* A board whose UART shares its page with other devices, behind ranges, with addresses of two and
+ * sizes of one cell. */
 static void board_raspi4(void **state)
 {
     LOAD_OR_SKIP(host, "raspi4");
@@ -290,7 +295,8 @@ static void board_raspi4(void **state)
     free(host);
 }
 
-/* Devices marked for other domains, and below disabled buses, are not dom0's; reserved memory that has a place is. */
+/* Devices marked for other domains, and below disabled buses, are not dom0's; reserved memory that
+ * has a place is. */
 static void marks(void **state)
 {
     host = tree_new();

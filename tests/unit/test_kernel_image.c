@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Kernels of all formats: what they are taken for, where they go, and that each byte arrives. If these fail guests do not
- * start, or a wrong or damaged file starts and crashes where nobody understands it.
+ * Kernels of all formats: what they are taken for, where they go, and that each byte arrives. If
+ * these fail guests do not start, or a wrong or damaged file starts and crashes where nobody
+ * understands it.
  */
 // sources: core/kernel_image.c core/kernel_load.c core/gunzip.c
 #include "unit.h"
@@ -17,14 +18,15 @@
 #define MODULE 0x100000ull   /* where files are in the simulated machine */
 #define GUEST  0x40000000ull /* the domain's RAM, in its addresses */
 #define ROOM   MIB(32)
-#define BEHIND MIB(512)      /* machine address of the domain's RAM */
+#define BEHIND MIB(512) /* machine address of the domain's RAM */
 
 static struct boot_module module;
 static struct kernel_image k;
 static enum p2m_type types[ROOM / MIB(2)]; /* of each 2 MiB */
-static uint32_t cleared;                    /* blocks that were cleared as the guest would cause it */
+static uint32_t cleared; /* blocks that were cleared as the guest would cause it */
 
-/* --- the domain's memory ---------------------------------------------------------------------------- */
+/* --- the domain's memory
+ * ---------------------------------------------------------------------------- */
 
 static bool inside(gaddr_t a, uint64_t bytes)
 {
@@ -73,7 +75,8 @@ int p2m_map(struct domain *d, gfn_t gfn, mfn_t mfn, uint64_t frames, enum p2m_ty
     return 0;
 }
 
-/* --- files ------------------------------------------------------------------------------------------- */
+/* --- files
+ * ------------------------------------------------------------------------------------------- */
 
 static uint8_t file[MIB(16)];
 static uint64_t file_bytes;
@@ -121,7 +124,9 @@ static void pe(uint64_t sections_end)
 static void gzip_file(void)
 {
     static uint8_t packed[sizeof(file)];
-    z_stream z = { .next_in = file, .avail_in = (uInt)file_bytes, .next_out = packed,
+    z_stream z = { .next_in = file,
+                   .avail_in = (uInt)file_bytes,
+                   .next_out = packed,
                    .avail_out = sizeof(packed) };
     assert_int_equal(deflateInit2(&z, 1, Z_DEFLATED, 31, 8, Z_DEFAULT_STRATEGY), Z_OK);
     assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
@@ -171,7 +176,8 @@ static int setup(void **state)
     return 0;
 }
 
-/* --- tests ------------------------------------------------------------------------------------------- */
+/* --- tests
+ * ------------------------------------------------------------------------------------------- */
 
 /* Linux's Image: at its offset from 2 MiB, with its bss within memory, whole. */
 static void linux_image(void **state)
@@ -251,14 +257,15 @@ static void zboot(void **state)
     put32(12, 900);
     memcpy(file + 24, "gzip\0", 5);
     assert_int_equal(probe(), -EINVAL);
-    expect_line("/chosen/d/k: reg = 0x100000, 0x2328 bytes: the kernel is cut short: it has 9000 of 9092");
+    expect_line(
+        "/chosen/d/k: reg = 0x100000, 0x2328 bytes: the kernel is cut short: it has 9000 of 9092");
     memcpy(file + 24, "zstd\0", 5);
     assert_int_equal(probe(), -EINVAL);
     expect_line("EFI zboot image, not packed by gzip");
 }
 
-static void phdr(int n, uint32_t type, uint64_t offset, uint64_t vaddr, uint64_t paddr, uint64_t bytes,
-                 uint64_t memory)
+static void phdr(int n, uint32_t type, uint64_t offset, uint64_t vaddr, uint64_t paddr,
+                 uint64_t bytes, uint64_t memory)
 {
     uint64_t at = 64 + 56 * (uint64_t)n;
     put32(at, type);
@@ -282,7 +289,8 @@ static void elf(uint16_t type, uint16_t machine, uint64_t entry, uint16_t phdrs)
     put16(56, phdrs);
 }
 
-/* ELF: segments at their physical addresses, bss cleared though memory was dirty, entry by virtual address. */
+/* ELF: segments at their physical addresses, bss cleared though memory was dirty, entry by virtual
+ * address. */
 static void elf_file(void **state)
 {
     elf(2, 183, 0xffff000000001010, 3);
@@ -387,7 +395,10 @@ static void strangers(void **state)
         { 0, 4, "\x27\x05\x19\x56", "wrapped for U-Boot" },
         { 0, 4, "\xd0\x0d\xfe\xed", "is a device tree" },
         { 0, 6, "070701", "is a cpio archive" },
-        { 0, 6, "\xfd" "7zXZ", "is compressed by xz" },
+        { 0, 6,
+          "\xfd"
+          "7zXZ",
+          "is compressed by xz" },
         { 0, 4, "\x28\xb5\x2f\xfd", "is compressed by zstd" },
         { 0, 8, "\0\0\0\0\0\0\0\0", "is not there: its memory begins with zeros" },
     };
@@ -434,7 +445,8 @@ static void truncated(void **state)
     }
 }
 
-/* Whatever is given as a kernel: it is refused or placed in the memory there is, and nothing is overrun. */
+/* Whatever is given as a kernel: it is refused or placed in the memory there is, and nothing is
+ * overrun. */
 static void random_files(void **state)
 {
     for (int i = 0; i < 3000; i++) {
@@ -468,8 +480,8 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup(f, setup)
     const struct CMUnitTest tests[] = {
-        TEST(linux_image), TEST(old_linux_image), TEST(gzip_image), TEST(zboot),
-        TEST(elf_file),    TEST(elf_relocatable), TEST(elf_wrong),  TEST(raw),
+        TEST(linux_image), TEST(old_linux_image), TEST(gzip_image),   TEST(zboot),
+        TEST(elf_file),    TEST(elf_relocatable), TEST(elf_wrong),    TEST(raw),
         TEST(strangers),   TEST(truncated),       TEST(random_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

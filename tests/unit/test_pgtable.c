@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 // sources: core/pgtable.c arch/arm64/stage2_format.c
 /*
- * The page-table walker with the format of arm64's stage 2, against a model that knows each page by itself. A mistake here
- * lets a guest see another's memory, or go on with rights that it has lost: the worst that a hypervisor can do.
+ * The page-table walker with the format of arm64's stage 2, against a model that knows each page by
+ * itself. A mistake here lets a guest see another's memory, or go on with rights that it has lost:
+ * the worst that a hypervisor can do.
  */
 #include "unit.h"
 
@@ -121,7 +122,8 @@ static void random_step(struct pgtable *pt)
     check_flushed(first, pages);
 }
 
-/* Any order of mapping, splitting, replacing and unmapping leaves each page as the last change made it. */
+/* Any order of mapping, splitting, replacing and unmapping leaves each page as the last change made
+ * it. */
 static void test_random(void **state)
 {
     struct pgtable pt;
@@ -191,7 +193,8 @@ static void test_next(void **state)
     pgtable_destroy(&pt);
 }
 
-/* What does not fit is refused, and running out of memory says so: neither may corrupt what is mapped. */
+/* What does not fit is refused, and running out of memory says so: neither may corrupt what is
+ * mapped. */
 static void test_errors(void **state)
 {
     struct pgtable pt;

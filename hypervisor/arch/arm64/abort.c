@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Stage 2 aborts: emulated devices, memory on first touch, and faults. Arm ARM D8.13, D24.2.40 (ISS of data and
- * instruction aborts), D24.2.62 (HPFAR_EL2).
+ * Stage 2 aborts: emulated devices, memory on first touch, and faults. Arm ARM D8.13, D24.2.40 (ISS
+ * of data and instruction aborts), D24.2.62 (HPFAR_EL2).
  */
 #include <asm/exit.h>
 #include <asm/sysreg.h>
@@ -16,7 +16,8 @@
 /* Fault status of an external abort on a stage 1 walk at some level. */
 #define FSC_EXTERNAL_WALK 0x14u
 
-/* The intermediate physical address that the access was for. False: it translates no more, try again. */
+/* The intermediate physical address that the access was for. False: it translates no more, try
+ * again. */
 static bool fault_address(uint64_t esr, uint64_t far, gaddr_t *ga)
 {
     uint64_t par, saved;

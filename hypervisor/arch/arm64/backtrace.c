@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where the hypervisor was when it panicked: return addresses along the chain of frame records (AAPCS64 6.4.6), as offsets
- * into the image, which `addr2line -e build/arm64/hospes.elf` turns into lines.
+ * Where the hypervisor was when it panicked: return addresses along the chain of frame records
+ * (AAPCS64 6.4.6), as offsets into the image, which `addr2line -e build/arm64/hospes.elf` turns
+ * into lines.
  */
 #include <asm/layout.h>
 #include <hospes/cpu.h>
@@ -31,7 +32,8 @@ void arch_dump_stack(void)
 
     panic_print("image at %#llx; called from (offsets into it):", (unsigned long long)base);
     for (unsigned int i = 0; i < DEPTH && is_aligned(address(f), 8); i++) {
-        /* Read only what is on this CPU's stack for sure, or on the stack of last resort below it in the chain. */
+        /* Read only what is on this CPU's stack for sure, or on the stack of last resort below it
+         * in the chain. */
         if (address(f) + sizeof(*f) > top || address(f) < top - STACK_SIZE)
             break;
         if (f->lr - base < (uint64_t)(_text_end - _image_start))

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A vCPU's life on arm64: its first state, and the switch of what stays in the hardware between its exits.
+ * A vCPU's life on arm64: its first state, and the switch of what stays in the hardware between its
+ * exits.
  *
- * Save and load run on the pCPU concerned, with no vCPU entered in between; the order within does not matter, since the
- * guest's translation is not in use at EL2.
+ * Save and load run on the pCPU concerned, with no vCPU entered in between; the order within does
+ * not matter, since the guest's translation is not in use at EL2.
  */
 #include <asm/context.h>
 #include <asm/cpu.h>
@@ -18,20 +19,25 @@
 #define SCTLR_EL1_RESET 0x30d00800ull /* RES1 bits; MMU and caches off */
 #define CPUS_PER_GROUP  16            /* of one SGI target list: affinity level 0 */
 
-#define EACH_SYSREG(DO)                                                                            \
-    DO(sp_el0) DO(sp_el1) DO(elr_el1) DO(spsr_el1) DO(sctlr_el1) DO(cpacr_el1) DO(tcr_el1)         \
-    DO(ttbr0_el1) DO(ttbr1_el1) DO(mair_el1) DO(amair_el1) DO(esr_el1) DO(far_el1) DO(afsr0_el1)   \
-    DO(afsr1_el1) DO(vbar_el1) DO(contextidr_el1) DO(par_el1) DO(tpidr_el0) DO(tpidr_el1)          \
-    DO(tpidrro_el0) DO(csselr_el1) DO(cntkctl_el1)
-#define EACH_PAUTH_KEY(DO)                                                                         \
-    DO(apia, APIAKEYLO_EL1, APIAKEYHI_EL1) DO(apib, APIBKEYLO_EL1, APIBKEYHI_EL1)                  \
-    DO(apda, APDAKEYLO_EL1, APDAKEYHI_EL1) DO(apdb, APDBKEYLO_EL1, APDBKEYHI_EL1)                  \
-    DO(apga, APGAKEYLO_EL1, APGAKEYHI_EL1)
+#define EACH_SYSREG(DO)                                                                           \
+    DO(sp_el0)                                                                                    \
+    DO(sp_el1) DO(elr_el1) DO(spsr_el1) DO(sctlr_el1) DO(cpacr_el1) DO(tcr_el1) DO(ttbr0_el1)     \
+        DO(ttbr1_el1) DO(mair_el1) DO(amair_el1) DO(esr_el1) DO(far_el1) DO(afsr0_el1)            \
+            DO(afsr1_el1) DO(vbar_el1) DO(contextidr_el1) DO(par_el1) DO(tpidr_el0) DO(tpidr_el1) \
+                DO(tpidrro_el0) DO(csselr_el1) DO(cntkctl_el1)
+#define EACH_PAUTH_KEY(DO)                                                        \
+    DO(apia, APIAKEYLO_EL1, APIAKEYHI_EL1)                                        \
+    DO(apib, APIBKEYLO_EL1, APIBKEYHI_EL1) DO(apda, APDAKEYLO_EL1, APDAKEYHI_EL1) \
+        DO(apdb, APDBKEYLO_EL1, APDBKEYHI_EL1) DO(apga, APGAKEYLO_EL1, APGAKEYHI_EL1)
 
-#define SAVE(reg)          s->reg = read_sysreg(reg);
-#define LOAD(reg)          write_sysreg(s->reg, reg);
-#define SAVE_KEY(k, lo, hi) s->k[0] = read_sysreg(lo); s->k[1] = read_sysreg(hi);
-#define LOAD_KEY(k, lo, hi) write_sysreg(s->k[0], lo); write_sysreg(s->k[1], hi);
+#define SAVE(reg) s->reg = read_sysreg(reg);
+#define LOAD(reg) write_sysreg(s->reg, reg);
+#define SAVE_KEY(k, lo, hi)    \
+    s->k[0] = read_sysreg(lo); \
+    s->k[1] = read_sysreg(hi);
+#define LOAD_KEY(k, lo, hi)    \
+    write_sysreg(s->k[0], lo); \
+    write_sysreg(s->k[1], hi);
 
 int arch_vcpu_init(struct vcpu *v)
 {
@@ -54,7 +60,8 @@ void arch_vcpu_reset(struct vcpu *v)
 {
     struct arch_vcpu *a = &v->arch;
 
-    v->regs = (struct cpu_regs){ .pstate = PSTATE_EL1H | PSTATE_D | PSTATE_A | PSTATE_I | PSTATE_F };
+    v->regs =
+        (struct cpu_regs){ .pstate = PSTATE_EL1H | PSTATE_D | PSTATE_A | PSTATE_I | PSTATE_F };
     a->sysregs = (struct vcpu_sysregs){ .sctlr_el1 = SCTLR_EL1_RESET };
     a->fp = (struct vcpu_fp){ 0 };
     a->mdscr = 0;

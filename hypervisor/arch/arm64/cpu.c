@@ -2,8 +2,9 @@
 /*
  * What guests are told of the CPUs, and the traps that make it so.
  *
- * A feature is shown only if every CPU has it and its state is switched between vCPUs. So each ID register is the
- * least of all CPUs', field by field, limited by a table here. Fields, four bits each: Arm ARM D24.2.
+ * A feature is shown only if every CPU has it and its state is switched between vCPUs. So each ID
+ * register is the least of all CPUs', field by field, limited by a table here. Fields, four bits
+ * each: Arm ARM D24.2.
  */
 #include <asm/cpu.h>
 #include <asm/gic.h>
@@ -54,34 +55,32 @@ static const struct id_limit id_limits[] = {
     { ISAR1, 0, 15 },  { ISAR1, 4, 15 },  { ISAR1, 8, 15 },  { ISAR1, 12, 15 }, { ISAR1, 16, 15 },
     { ISAR1, 20, 15 }, { ISAR1, 24, 15 }, { ISAR1, 28, 15 }, { ISAR1, 32, 15 }, { ISAR1, 36, 15 },
     { ISAR1, 40, 1 },  { ISAR1, 44, 15 }, { ISAR1, 48, 15 }, { ISAR1, 52, 15 }, /* no XS, LS64 */
-    { ISAR2, 0, 2 },   /* WFxT */
-    { ISAR2, 4, 1 },   /* RPRES */
+    { ISAR2, 0, 2 },                                                            /* WFxT */
+    { ISAR2, 4, 1 },                                                            /* RPRES */
     { ISAR2, 8, 15 },  { ISAR2, 12, 15 }, /* pointer authentication, QARMA3 */
-    { ISAR2, 20, 1 },  /* BC */
-    { ISAR2, 24, 1 },  /* PAC_frac */
-    { ISAR2, 28, 1 },  /* CLRBHB */
-    { MMFR0, 0, 2 },   /* 40 bits of physical address */
-    { MMFR0, 4, 2 },   { MMFR0, 8, 1 },   { MMFR0, 12, 1 },  { MMFR0, 16, 1 },
-    { MMFR0, 20, 15 }, { MMFR0, 24, 15 }, { MMFR0, 28, 15 }, /* granules; 15 is none */
-    { MMFR0, 44, 1 },  /* ExS */
-    { MMFR1, 0, 2 },   /* HAFDBS */
-    { MMFR1, 4, 2 },   /* VMIDBits: as the architecture has it */
-    { MMFR1, 12, 2 },  /* HPDS */
-    { MMFR1, 20, 3 },  /* PAN */
-    { MMFR1, 36, 2 },  /* ETS */
-    { MMFR1, 44, 1 },  /* AFP */
-    { MMFR2, 0, 1 },   { MMFR2, 4, 1 },   { MMFR2, 8, 1 },   { MMFR2, 12, 1 }, { MMFR2, 16, 1 },
-    { MMFR2, 20, 1 },  { MMFR2, 28, 1 },  { MMFR2, 32, 1 },  { MMFR2, 36, 1 }, { MMFR2, 48, 1 },
+    { ISAR2, 20, 1 },                     /* BC */
+    { ISAR2, 24, 1 },                     /* PAC_frac */
+    { ISAR2, 28, 1 },                     /* CLRBHB */
+    { MMFR0, 0, 2 },                      /* 40 bits of physical address */
+    { MMFR0, 4, 2 },   { MMFR0, 8, 1 },   { MMFR0, 12, 1 },  { MMFR0, 16, 1 },  { MMFR0, 20, 15 },
+    { MMFR0, 24, 15 }, { MMFR0, 28, 15 }, /* granules; 15 is none */
+    { MMFR0, 44, 1 },                     /* ExS */
+    { MMFR1, 0, 2 },                      /* HAFDBS */
+    { MMFR1, 4, 2 },                      /* VMIDBits: as the architecture has it */
+    { MMFR1, 12, 2 },                     /* HPDS */
+    { MMFR1, 20, 3 },                     /* PAN */
+    { MMFR1, 36, 2 },                     /* ETS */
+    { MMFR1, 44, 1 },                     /* AFP */
+    { MMFR2, 0, 1 },   { MMFR2, 4, 1 },   { MMFR2, 8, 1 },   { MMFR2, 12, 1 },  { MMFR2, 16, 1 },
+    { MMFR2, 20, 1 },  { MMFR2, 28, 1 },  { MMFR2, 32, 1 },  { MMFR2, 36, 1 },  { MMFR2, 48, 1 },
     { MMFR2, 52, 2 },  { MMFR2, 60, 1 }, /* no NV, FWB, EVT */
 };
 
 /* Reserved encodings of this space read as zero, so all can be read. */
 #define READ_ID(crm, op2) read_sysreg(S3_0_C0_C##crm##_##op2)
-#define READ_ROW(crm)                                                                              \
-    {                                                                                              \
-        READ_ID(crm, 0), READ_ID(crm, 1), READ_ID(crm, 2), READ_ID(crm, 3), READ_ID(crm, 4),       \
-            READ_ID(crm, 5), READ_ID(crm, 6), READ_ID(crm, 7)                                      \
-    }
+#define READ_ROW(crm)                                                     \
+    { READ_ID(crm, 0), READ_ID(crm, 1), READ_ID(crm, 2), READ_ID(crm, 3), \
+      READ_ID(crm, 4), READ_ID(crm, 5), READ_ID(crm, 6), READ_ID(crm, 7) }
 
 /* Where a larger number means less: -1 is "none". */
 static bool is_signed(unsigned int row, unsigned int op2, unsigned int shift)
@@ -162,8 +161,8 @@ bool cpu_has_pauth(void)
 uint64_t cpu_guest_hcr(void)
 {
     uint64_t hcr = HCR_VM | HCR_SWIO | HCR_FMO | HCR_IMO | HCR_AMO | HCR_BSU_INNER | HCR_FB |
-                   HCR_TWI | HCR_TWE | HCR_TSC | HCR_TID3 | HCR_TIDCP | HCR_TACR | HCR_RW | HCR_TLOR |
-                   HCR_TERR;
+                   HCR_TWI | HCR_TWE | HCR_TSC | HCR_TID3 | HCR_TIDCP | HCR_TACR | HCR_RW |
+                   HCR_TLOR | HCR_TERR;
 
     return hcr | (cpu_has_pauth() ? HCR_API | HCR_APK : 0);
 }
@@ -181,7 +180,8 @@ void cpu_init_traps(void)
     write_sysreg(read_sysreg(midr_el1), vpidr_el2);
     write_sysreg(CNTHCTL_EL1PCTEN | CNTHCTL_EL1PCEN, cnthctl_el2);
     write_sysreg(0, mdscr_el1);
-    if (mmfr0 >> 56 & 15) { /* fine-grained traps: none but those that guard what we do not switch */
+    if (mmfr0 >> 56 &
+        15) { /* fine-grained traps: none but those that guard what we do not switch */
         write_sysreg(0, S3_4_C1_C1_4); /* HFGRTR_EL2 */
         write_sysreg(0, S3_4_C1_C1_5); /* HFGWTR_EL2 */
         write_sysreg(0, S3_4_C1_C1_6); /* HFGITR_EL2 */

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* What building an arm64 domain adds to core's: its virtual devices, those of the machine, its device tree. */
+/* What building an arm64 domain adds to core's: its virtual devices, those of the machine, its
+ * device tree. */
 #include "domain_tree.h"
 
-#include <asm/guest_layout.h>
 #include <asm/gic.h>
+#include <asm/guest_layout.h>
 #include <asm/sysreg.h>
 #include <asm/vgic.h>
 #include <asm/vpl011.h>
@@ -18,14 +19,14 @@
 #include <lib/bits.h>
 #include <libfdt.h>
 
-
 #define SPIS_DEFAULT 32u /* enough for the layout's own */
 
-#define TABLES_MAX  MIB(2)
-#define TABLES_MIN  KIB(64)
+#define TABLES_MAX      MIB(2)
+#define TABLES_MIN      KIB(64)
 #define VCPU_NODE_BYTES 256u
 
-/* The host's tree as the hardware domain sees it; made when the first domain needs it, constant from then on. */
+/* The host's tree as the hardware domain sees it; made when the first domain needs it, constant
+ * from then on. */
 static struct host_view host_view;
 
 static int view_host(void)
@@ -40,7 +41,8 @@ static int view_host(void)
     return host_view_init(&host_view, host_fdt, gic.node, node, uart.irq);
 }
 
-/* --- where things are --------------------------------------------------------------------------------- */
+/* --- where things are
+ * --------------------------------------------------------------------------------- */
 
 static void guest_places(struct domain_places *p)
 {
@@ -59,7 +61,8 @@ static void guest_places(struct domain_places *p)
     p->uart_virq = GUEST_VPL011_SPI;
 }
 
-/* A domain whose memory is at machine addresses has its devices there as well: nothing of the guest layout is free. */
+/* A domain whose memory is at machine addresses has its devices there as well: nothing of the guest
+ * layout is free. */
 static void host_places(struct domain_places *p)
 {
     const struct gic_region *second = p->gic_version == 3 ? &gic.redist[0] : &gic.cpu;
@@ -83,13 +86,14 @@ static void find_places(const struct domain_config *c, struct domain_places *p)
         p->uart = 0;
 }
 
-/* --- devices ------------------------------------------------------------------------------------------ */
+/* --- devices
+ * ------------------------------------------------------------------------------------------ */
 
 static int map_registers(void *arg, uint64_t start, uint64_t bytes)
 {
     struct domain *d = arg;
-    int rc = p2m_map(d, gaddr_to_gfn(GADDR(start)), maddr_to_mfn(MADDR(start)), bytes >> FRAME_SHIFT,
-                     P2M_DEVICE);
+    int rc = p2m_map(d, gaddr_to_gfn(GADDR(start)), maddr_to_mfn(MADDR(start)),
+                     bytes >> FRAME_SHIFT, P2M_DEVICE);
 
     if (rc == -EINVAL) /* a window that this CPU cannot address, nor could its guest */
         log_debug("d%u: 0x%lx, 0x%lx bytes: beyond the CPU's address space", d->id,
@@ -110,7 +114,8 @@ static int give_interrupt(void *arg, const struct dt_irq *irq)
     struct domain *d = arg;
     int rc = irq_give(irq->intid, irq->edge ? IRQ_EDGE : IRQ_LEVEL, d, irq->intid);
 
-    /* Shared by two devices, kept by Hospes, or not there at all: the tree is wider than the machine. */
+    /* Shared by two devices, kept by Hospes, or not there at all: the tree is wider than the
+     * machine. */
     return rc == -EBUSY || rc == -EINVAL ? 0 : rc;
 }
 
@@ -206,7 +211,8 @@ int arch_domain_build_devices(struct domain *d, const struct domain_config *c)
     return rc;
 }
 
-/* --- tables and registers ------------------------------------------------------------------------------ */
+/* --- tables and registers
+ * ------------------------------------------------------------------------------ */
 
 uint64_t arch_domain_tables_bytes(const struct domain_config *c)
 {
@@ -235,8 +241,8 @@ static int write_guest_tree(const struct domain_config *c, const struct domain_l
     return rc;
 }
 
-static int write_tree(struct domain *d, const struct domain_config *c, const struct domain_layout *l,
-                      void *fdt)
+static int write_tree(struct domain *d, const struct domain_config *c,
+                      const struct domain_layout *l, void *fdt)
 {
     const struct host_tree host = { &host_view, c, l };
     uint32_t bytes, room = (uint32_t)l->tables_bytes;

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Giving domains their RAM. Three ways:
- *   - guests: at the addresses of <xen/arch-arm.h>, from anywhere, the high end first; not cleared now but where the
- *     guest first touches it (P2M_RESERVED), unless devices that the guest drives could see it before that
+ *   - guests: at the addresses of <xen/arch-arm.h>, from anywhere, the high end first; not cleared
+ * now but where the guest first touches it (P2M_RESERVED), unless devices that the guest drives
+ * could see it before that
  *   - xen,static-mem: exactly these frames, there or, with direct-map, at their machine addresses
- *   - the hardware domain: at machine addresses, so that DMA works without an IOMMU; low, for devices of 32 bits
+ *   - the hardware domain: at machine addresses, so that DMA works without an IOMMU; low, for
+ * devices of 32 bits
  */
 #include "domain_tree.h"
 
@@ -15,7 +17,6 @@
 #include <hospes/frame.h>
 #include <hospes/log.h>
 #include <lib/bits.h>
-
 
 #define STEP_FRAMES 512u /* mapped or cleared in one step: 2 MiB */
 
@@ -78,7 +79,8 @@ static int map_frames(struct domain *d, const struct domain_config *c, struct do
     return rc;
 }
 
-/* --- at the guest layout's addresses ------------------------------------------------------------------ */
+/* --- at the guest layout's addresses
+ * ------------------------------------------------------------------ */
 
 /* The address of the byte at `done` of a guest's RAM; *bytes: how much follows it in that bank. */
 static uint64_t guest_address(uint64_t done, uint64_t *bytes)
@@ -105,9 +107,9 @@ static int guest_block(struct domain *d, const struct domain_config *c, struct d
 {
     uint64_t room, guest = guest_address(l->memory_bytes, &room);
     bool now = c->passthrough;
-    unsigned int order = fitting_order(guest >> FRAME_SHIFT,
-                                       min(room >> FRAME_SHIFT, frames_left(c, l)),
-                                       now ? FRAME_ORDER_2M : FRAME_MAX_ORDER);
+    unsigned int order =
+        fitting_order(guest >> FRAME_SHIFT, min(room >> FRAME_SHIFT, frames_left(c, l)),
+                      now ? FRAME_ORDER_2M : FRAME_MAX_ORDER);
     unsigned int flags = FRAME_HIGH_FIRST | (now ? 0 : FRAME_DIRTY_OK);
     bool dirty = false;
     mfn_t m;
@@ -120,11 +122,13 @@ static int guest_block(struct domain *d, const struct domain_config *c, struct d
     return map_frames(d, c, l, guest, m, *frames, dirty ? P2M_RESERVED : P2M_RAM);
 }
 
-/* --- xen,static-mem ----------------------------------------------------------------------------------- */
+/* --- xen,static-mem
+ * ----------------------------------------------------------------------------------- */
 
 /*
- * These frames were never the allocator's: domain_config_reserve() kept them back. The domain owns them while it is there; a
- * second reference, which nobody ever drops, keeps them from becoming free when it ends, for it may start again.
+ * These frames were never the allocator's: domain_config_reserve() kept them back. The domain owns
+ * them while it is there; a second reference, which nobody ever drops, keeps them from becoming
+ * free when it ends, for it may start again.
  */
 static int claim_static(mfn_t m, uint64_t frames, uint16_t id)
 {
@@ -164,7 +168,8 @@ static int static_block(struct domain *d, const struct domain_config *c, struct 
     return map_frames(d, c, l, guest, m, *frames, c->passthrough ? P2M_RAM : P2M_RESERVED);
 }
 
-/* --- the hardware domain ------------------------------------------------------------------------------ */
+/* --- the hardware domain
+ * ------------------------------------------------------------------------------ */
 
 /* The largest block there is, up to what is left, below 4 GiB if possible. */
 static int direct_block(struct domain *d, const struct domain_config *c, struct domain_layout *l,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The device trees of domains, and what of the host's tree the hardware domain gets. Between the files of this folder that
- * build domains; nothing here needs <asm/>, so that tests on the host link them.
+ * The device trees of domains, and what of the host's tree the hardware domain gets. Between the
+ * files of this folder that build domains; nothing here needs <asm/>, so that tests on the host
+ * link them.
  */
 #ifndef ARM64_DOMAIN_TREE_H
 #define ARM64_DOMAIN_TREE_H
@@ -16,14 +17,15 @@
 
 /* Where a domain's interrupt controller and UART stand in its address space. */
 struct domain_places {
-    uint32_t gic_version;                 /* 2 or 3 */
+    uint32_t gic_version; /* 2 or 3 */
     uint64_t gicd, gicd_bytes;
     uint64_t gic_second, gic_second_bytes; /* v2: GICC, v3: redistributors */
-    uint64_t uart;                        /* its page; 0: none */
+    uint64_t uart;                         /* its page; 0: none */
     uint32_t uart_virq;
 };
 
-/* --- guest_tree.c: the generated tree of a domain without devices -------------------------------------- */
+/* --- guest_tree.c: the generated tree of a domain without devices
+ * -------------------------------------- */
 
 struct guest_tree {
     const struct domain_config *c;
@@ -45,16 +47,17 @@ void tree_write_memory(struct dt_writer *w, const struct domain_layout *l, uint3
 /* Bootargs and ramdisk: the node stays open. */
 void tree_write_chosen(struct dt_writer *w, const char *bootargs, const struct domain_layout *l);
 
-/* --- host_view.c: which node of the host's tree is what to the hardware domain -------------------------- */
+/* --- host_view.c: which node of the host's tree is what to the hardware domain
+ * -------------------------- */
 
 enum host_node {
-    HOST_NODE_DEVICE,   /* goes to the hardware domain */
-    HOST_NODE_HIDDEN,   /* Hospes keeps it, with all below */
-    HOST_NODE_PASSED,   /* it is for another domain, with all below */
+    HOST_NODE_DEVICE, /* goes to the hardware domain */
+    HOST_NODE_HIDDEN, /* Hospes keeps it, with all below */
+    HOST_NODE_PASSED, /* it is for another domain, with all below */
     HOST_NODE_MEMORY,
     HOST_NODE_GIC,
     HOST_NODE_TIMER,
-    HOST_NODE_UART,     /* the console's: an emulated one takes its place */
+    HOST_NODE_UART, /* the console's: an emulated one takes its place */
     HOST_NODE_CHOSEN,
     HOST_NODE_RESERVED, /* /reserved-memory */
     HOST_NODE_ALIASES,
@@ -64,12 +67,12 @@ enum host_node {
 
 struct host_view {
     const void *fdt;
-    int gic, gic_end;        /* its node, and where what is below it ends */
+    int gic, gic_end; /* its node, and where what is below it ends */
     uint32_t gic_phandle;
     uint32_t gic_version;
-    int uart;                /* the console's node; -1: none */
+    int uart; /* the console's node; -1: none */
     bool uart_is_pl011;
-    uint64_t uart_addr;      /* its first register */
+    uint64_t uart_addr; /* its first register */
     uint32_t uart_virq;
     /* Whole pages of registers that Hospes keeps; and those, with what other domains may get. */
     struct boot_ranges own, kept;
@@ -85,10 +88,12 @@ enum host_node host_view_node(const struct host_view *v, const struct dt_walk *w
 /* Compatible of the first CPU, for guests' trees. Never NULL. */
 const char *host_cpu_compatible(const void *fdt);
 
-/* --- host_devices.c: what the hardware domain's devices are --------------------------------------------- */
+/* --- host_devices.c: what the hardware domain's devices are
+ * --------------------------------------------- */
 
 struct host_devices {
-    /* A device's registers, or a PCI window: whole pages, without RAM and without what Hospes keeps. */
+    /* A device's registers, or a PCI window: whole pages, without RAM and without what Hospes
+     * keeps. */
     int (*registers)(void *arg, uint64_t start, uint64_t bytes);
     /* RAM that firmware reserved for a device. */
     int (*reserved)(void *arg, uint64_t start, uint64_t bytes);
@@ -99,7 +104,8 @@ struct host_devices {
 /* Calls these for each device of the tree; some come more than once. 0, or what a call returned. */
 int host_devices_each(struct host_view *v, const struct host_devices *fns);
 
-/* --- host_tree.c: the hardware domain's tree ------------------------------------------------------------ */
+/* --- host_tree.c: the hardware domain's tree
+ * ------------------------------------------------------------ */
 
 struct host_tree {
     const struct host_view *v;
@@ -110,11 +116,13 @@ struct host_tree {
 /* 0 and the size, -ENOSPC, -EINVAL. */
 int host_tree_write(const struct host_tree *t, void *fdt, uint32_t room, uint32_t *bytes);
 
-/* --- passthrough.c: devices for other domains ----------------------------------------------------------- */
+/* --- passthrough.c: devices for other domains
+ * ----------------------------------------------------------- */
 
 struct domain;
 
-/* The checked copy of c->dtb on the heap, *fdt = NULL where there is none. 0, -EINVAL, -ENOMEM after a line. */
+/* The checked copy of c->dtb on the heap, *fdt = NULL where there is none. 0, -EINVAL, -ENOMEM
+ * after a line. */
 int passthrough_open(const struct domain_config *c, void **fdt);
 /* Maps the registers and gives the interrupts that the partial tree names. Tells what is wrong. */
 int passthrough_devices(struct domain *d, const struct domain_config *c, const void *partial,

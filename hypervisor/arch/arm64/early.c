@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The first C: runs at the image's machine address, before relocation, and makes the tables with which the rest runs
- * at its virtual one.
+ * The first C: runs at the image's machine address, before relocation, and makes the tables with
+ * which the rest runs at its virtual one.
  *
- *   early_identity()  MMU off. Tables that map image and device tree where they are, so that caches work.
- *   early_final()     MMU on. Chooses the virtual address, relocates, makes the tables that stay.
+ *   early_identity()  MMU off. Tables that map image and device tree where they are, so that caches
+ * work. early_final()     MMU on. Chooses the virtual address, relocates, makes the tables that
+ * stay.
  *
- * Nothing here may use an address that needs relocation, before early_relocate(); no stack protector either, whose
- * guard is reached through one. The file is compiled accordingly (mk/).
+ * Nothing here may use an address that needs relocation, before early_relocate(); no stack
+ * protector either, whose guard is reached through one. The file is compiled accordingly (mk/).
  */
 #include <asm/early.h>
 #include <asm/layout.h>
@@ -78,7 +79,8 @@ static uint64_t image_bytes(void)
     return (uint64_t)(_image_end - _image_start);
 }
 
-/* The 4 MiB that hold the device tree, wherever it begins (it is at most 2 MiB long, by the boot protocol). */
+/* The 4 MiB that hold the device tree, wherever it begins (it is at most 2 MiB long, by the boot
+ * protocol). */
 static uint64_t fdt_block(uint64_t fdt)
 {
     return align_down(fdt, BLOCK_2M);
@@ -91,8 +93,8 @@ uint64_t early_identity(uint64_t load, uint64_t fdt)
     uint64_t pa_range = read_sysreg(id_aa64mmfr0_el1) & 0xf;
     uint64_t *root = early_pages[0];
 
-    early_tcr = TCR_EL2_RES1 | field_prep(TCR_T0SZ, 16) | TCR_IRGN0_WB | TCR_ORGN0_WB |
-                TCR_SH0_IS | field_prep(TCR_EL2_PS, min(pa_range, (uint64_t)5));
+    early_tcr = TCR_EL2_RES1 | field_prep(TCR_T0SZ, 16) | TCR_IRGN0_WB | TCR_ORGN0_WB | TCR_SH0_IS |
+                field_prep(TCR_EL2_PS, min(pa_range, (uint64_t)5));
     early_relocate(load, load);
     early_used = 1;
     early_map(root, first, first, last - first, EL2_ATTR_BOOT, true);
@@ -102,7 +104,8 @@ uint64_t early_identity(uint64_t load, uint64_t fdt)
     return (uint64_t)(uintptr_t)root;
 }
 
-/* A number below `limit` from the seed that firmware left in /chosen; 0 without one. Wipes it: it is spent. */
+/* A number below `limit` from the seed that firmware left in /chosen; 0 without one. Wipes it: it
+ * is spent. */
 static uint64_t early_seed(const void *fdt, uint64_t limit)
 {
     int bytes, chosen;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The C side of every exit: finds the handler by exception class, acts on what it returns, and says which vCPU to enter.
- * Arm ARM D24.2.40 (ESR_EL2). doc/exits.md.
+ * The C side of every exit: finds the handler by exception class, acts on what it returns, and says
+ * which vCPU to enter. Arm ARM D24.2.40 (ESR_EL2). doc/exits.md.
  */
 #include <asm/exit.h>
 #include <asm/psci.h>
@@ -128,7 +128,8 @@ struct vcpu *exit_irq(struct vcpu *v)
     return exit_return(v);
 }
 
-/* Asynchronous: some access of this guest's, perhaps long ago, met an error. It is the guest's to deal with. */
+/* Asynchronous: some access of this guest's, perhaps long ago, met an error. It is the guest's to
+ * deal with. */
 struct vcpu *exit_serror(struct vcpu *v)
 {
     inject_serror(v);

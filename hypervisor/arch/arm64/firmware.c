@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Calls of the machine's own firmware: PSCI by SMC or HVC, as /psci in the device tree says. Arm DEN 0022D. */
+/* Calls of the machine's own firmware: PSCI by SMC or HVC, as /psci in the device tree says. Arm
+ * DEN 0022D. */
 #include <asm/psci.h>
 #include <hospes/cpu.h>
 #include <hospes/dt.h>
@@ -17,11 +18,11 @@ static int64_t call(uint32_t function, uint64_t a, uint64_t b, uint64_t c)
 
     if (conduit == NONE)
         return PSCI_NOT_SUPPORTED;
-#define CALL(instruction)                                                                          \
-    __asm__ volatile(instruction " #0"                                                             \
-                     : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3)                                      \
-                     :                                                                             \
-                     : "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13", "x14",      \
+#define CALL(instruction)                                                                     \
+    __asm__ volatile(instruction " #0"                                                        \
+                     : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3)                                 \
+                     :                                                                        \
+                     : "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13", "x14", \
                        "x15", "x16", "x17", "memory")
     if (conduit == SMC)
         CALL("smc");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The device tree of a domain that has no devices of the host: what Xen generates for its guests, node by node, since guests
- * know it (addresses from <xen/arch-arm.h>).
+ * The device tree of a domain that has no devices of the host: what Xen generates for its guests,
+ * node by node, since guests know it (addresses from <xen/arch-arm.h>).
  */
 #include "domain_tree.h"
 
@@ -10,8 +10,8 @@
 
 #define UART_NAME "sbsa-uart"
 
-#define GIC_SPI 0u
-#define GIC_PPI 1u
+#define GIC_SPI    0u
+#define GIC_PPI    1u
 #define LEVEL_HIGH 4u
 #define LEVEL_LOW  8u
 #define ALL_CPUS   0xf00u /* GICv2: a PPI's CPUs */
@@ -115,7 +115,8 @@ static void write_gic(struct dt_writer *w, const struct domain_places *p, uint32
 static void write_timer(struct dt_writer *w, uint32_t phandle)
 {
     const uint32_t flags = ALL_CPUS | LEVEL_LOW;
-    const uint32_t interrupts[] = { GIC_PPI, TIMER_PPI_SECURE, flags, GIC_PPI, TIMER_PPI_PHYS, flags,
+    const uint32_t interrupts[] = { GIC_PPI, TIMER_PPI_SECURE, flags,
+                                    GIC_PPI, TIMER_PPI_PHYS,   flags,
                                     GIC_PPI, TIMER_PPI_VIRT,   flags };
 
     dt_write_node(w, "timer");

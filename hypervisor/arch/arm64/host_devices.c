@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The hardware domain's devices: registers, PCI windows and interrupts of each enabled node of the host's tree that Hospes
- * does not keep (Devicetree Specification 0.4; IEEE 1275's PCI binding for the windows of host bridges).
+ * The hardware domain's devices: registers, PCI windows and interrupts of each enabled node of the
+ * host's tree that Hospes does not keep (Devicetree Specification 0.4; IEEE 1275's PCI binding for
+ * the windows of host bridges).
  */
 #include "domain_tree.h"
 
@@ -84,12 +85,14 @@ static bool is_pci(const struct dt_walk *w)
     return type && (strcmp(type, "pci") == 0 || strcmp(type, "pciex") == 0);
 }
 
-/* A host bridge's ranges: (PCI address, address on its bus, size); memory and I/O space are windows of the machine. */
+/* A host bridge's ranges: (PCI address, address on its bus, size); memory and I/O space are windows
+ * of the machine. */
 static int give_windows(struct host_view *v, struct dt_walk *w, const struct host_devices *fns)
 {
     int len;
     const uint8_t *p = dt_property(w->fdt, w->node, "ranges", &len);
-    uint32_t parent = dt_walk_address_cells(w, w->depth - 1), size = dt_walk_size_cells(w, w->depth);
+    uint32_t parent = dt_walk_address_cells(w, w->depth - 1),
+             size = dt_walk_size_cells(w, w->depth);
 
     if (!p || dt_walk_address_cells(w, w->depth) != PCI_CELLS || parent < 1 || parent > 2 ||
         size < 1 || size > 2)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The hardware domain's device tree: the host's, copied node by node, less what Hospes keeps. CPUs, memory, PSCI and
- * /chosen are the domain's own; interrupt controller and timer stay where they are but lose what is for hypervisors.
+ * The hardware domain's device tree: the host's, copied node by node, less what Hospes keeps. CPUs,
+ * memory, PSCI and /chosen are the domain's own; interrupt controller and timer stay where they are
+ * but lose what is for hypervisors.
  */
 #include "domain_tree.h"
 
@@ -12,16 +13,26 @@
 
 /* Properties that would lead to what is not there: IOMMUs, and who is told of what on which CPU. */
 static const char *const dropped[] = {
-    "iommus", "iommu-map", "iommu-map-mask", "iommu-addresses", "interrupt-affinity", "xen,passthrough",
+    "iommus",          "iommu-map",          "iommu-map-mask",
+    "iommu-addresses", "interrupt-affinity", "xen,passthrough",
 };
 
 static const char *const gic_dropped[] = {
-    "reg",      "interrupts", "interrupts-extended", "#redistributor-regions", "redistributor-stride",
-    "ranges",   "msi-controller", "mbi-ranges",
+    "reg",
+    "interrupts",
+    "interrupts-extended",
+    "#redistributor-regions",
+    "redistributor-stride",
+    "ranges",
+    "msi-controller",
+    "mbi-ranges",
 };
 
 static const char *const timer_dropped[] = {
-    "interrupts", "interrupts-extended", "interrupt-names", "arm,cpu-registers-not-fw-configured",
+    "interrupts",
+    "interrupts-extended",
+    "interrupt-names",
+    "arm,cpu-registers-not-fw-configured",
 };
 
 static bool is_one_of(const char *name, const char *const *list, size_t count)
@@ -34,7 +45,8 @@ static bool is_one_of(const char *name, const char *const *list, size_t count)
 }
 #define IS_ONE_OF(name, list) is_one_of(name, list, sizeof(list) / sizeof((list)[0]))
 
-/* msi-parent and msi-map: dropped where they lead to the interrupt controller, whose MSI parts are not there. */
+/* msi-parent and msi-map: dropped where they lead to the interrupt controller, whose MSI parts are
+ * not there. */
 static bool is_gic_msi(const struct host_view *v, const char *name, const uint8_t *value, int len)
 {
     uint32_t at = 0;
@@ -60,7 +72,8 @@ static bool is_clash(const struct host_view *v, int node)
     return false;
 }
 
-static void copy_properties(const struct host_view *v, const struct dt_walk *from, struct dt_writer *w)
+static void copy_properties(const struct host_view *v, const struct dt_walk *from,
+                            struct dt_writer *w)
 {
     bool off = is_clash(v, from->node);
     struct dt_property p;
@@ -89,8 +102,8 @@ static void copy_but(const struct dt_walk *from, struct dt_writer *w, const char
 }
 
 /*
- * The interrupt controller as the domain finds it: distributor and redistributors, or CPU interface, at the host's
- * addresses. What is below it (ITS, MSI frames) is left out.
+ * The interrupt controller as the domain finds it: distributor and redistributors, or CPU
+ * interface, at the host's addresses. What is below it (ITS, MSI frames) is left out.
  */
 static void write_gic(const struct host_view *v, struct dt_walk *from, struct dt_writer *w)
 {
@@ -130,8 +143,8 @@ static void write_timer(const struct host_view *v, const struct dt_walk *from, s
 }
 
 /*
- * The console's UART: a PL011 stays as it is, which an emulated one then looks like. Anything else becomes the SBSA
- * subset of a PL011, in the same page, with the same interrupt.
+ * The console's UART: a PL011 stays as it is, which an emulated one then looks like. Anything else
+ * becomes the SBSA subset of a PL011, in the same page, with the same interrupt.
  */
 static void write_uart(const struct host_view *v, struct dt_walk *from, struct dt_writer *w)
 {
@@ -173,8 +186,10 @@ static void write_chosen(const struct host_tree *t, struct dt_writer *w)
     dt_write_end(w);
 }
 
-/* Opens and fills the node's copy; false: it is left out, with all below. *leaf: what is below is left out. */
-static bool write_node(const struct host_view *v, struct dt_walk *from, struct dt_writer *w, bool *leaf)
+/* Opens and fills the node's copy; false: it is left out, with all below. *leaf: what is below is
+ * left out. */
+static bool write_node(const struct host_view *v, struct dt_walk *from, struct dt_writer *w,
+                       bool *leaf)
 {
     enum host_node node = host_view_node(v, from);
 

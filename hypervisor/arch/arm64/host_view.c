@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which node of the host's device tree Hospes keeps, which it replaces, and which go to the hardware domain. One answer
- * for both uses: giving devices (host_devices.c) and deriving a tree (host_tree.c).
+ * Which node of the host's device tree Hospes keeps, which it replaces, and which go to the
+ * hardware domain. One answer for both uses: giving devices (host_devices.c) and deriving a tree
+ * (host_tree.c).
  */
 #include "domain_tree.h"
 
@@ -29,18 +30,12 @@ static const struct {
     const char *compatible;
     enum host_node node;
 } by_compatible[] = {
-    { "arm,armv8-timer", HOST_NODE_TIMER },
-    { "arm,armv7-timer", HOST_NODE_TIMER },
-    { "arm,psci", HOST_NODE_HIDDEN },
-    { "arm,psci-0.2", HOST_NODE_HIDDEN },
-    { "arm,psci-1.0", HOST_NODE_HIDDEN },
-    { "arm,armv8-pmuv3", HOST_NODE_HIDDEN },
-    { "arm,smmu-v1", HOST_NODE_HIDDEN },
-    { "arm,smmu-v2", HOST_NODE_HIDDEN },
-    { "arm,smmu-v3", HOST_NODE_HIDDEN },
-    { "arm,mmu-400", HOST_NODE_HIDDEN },
-    { "arm,mmu-401", HOST_NODE_HIDDEN },
-    { "arm,mmu-500", HOST_NODE_HIDDEN },
+    { "arm,armv8-timer", HOST_NODE_TIMER }, { "arm,armv7-timer", HOST_NODE_TIMER },
+    { "arm,psci", HOST_NODE_HIDDEN },       { "arm,psci-0.2", HOST_NODE_HIDDEN },
+    { "arm,psci-1.0", HOST_NODE_HIDDEN },   { "arm,armv8-pmuv3", HOST_NODE_HIDDEN },
+    { "arm,smmu-v1", HOST_NODE_HIDDEN },    { "arm,smmu-v2", HOST_NODE_HIDDEN },
+    { "arm,smmu-v3", HOST_NODE_HIDDEN },    { "arm,mmu-400", HOST_NODE_HIDDEN },
+    { "arm,mmu-401", HOST_NODE_HIDDEN },    { "arm,mmu-500", HOST_NODE_HIDDEN },
 };
 
 static bool is_top_level(const char *name, const char *word)
@@ -53,7 +48,8 @@ static bool is_top_level(const char *name, const char *word)
 static bool is_core_pmu(const char *compatible, int len)
 {
     size_t n = strnlen(compatible, (size_t)len);
-    return n > 8 && memcmp(compatible, "arm,", 4) == 0 && memcmp(compatible + n - 4, "-pmu", 4) == 0 &&
+    return n > 8 && memcmp(compatible, "arm,", 4) == 0 &&
+           memcmp(compatible + n - 4, "-pmu", 4) == 0 &&
            (memcmp(compatible + 4, "cort", 4) == 0 || memcmp(compatible + 4, "neov", 4) == 0);
 }
 
@@ -108,7 +104,8 @@ const char *host_cpu_compatible(const void *fdt)
     return "arm,armv8";
 }
 
-/* --- what Hospes keeps ------------------------------------------------------------------------------- */
+/* --- what Hospes keeps
+ * ------------------------------------------------------------------------------- */
 
 static void keep(struct host_view *v, struct dt_walk *w, enum host_node why)
 {
@@ -171,8 +168,8 @@ int host_view_init(struct host_view *v, const void *fdt, int gic, int uart, uint
     if (uart >= 0) {
         if (dt_reg(fdt, uart, 0, &v->uart_addr, &bytes))
             v->uart = -1;
-        v->uart_is_pl011 = dt_is_compatible(fdt, uart, "arm,pl011") &&
-                           is_aligned(v->uart_addr, FRAME_SIZE);
+        v->uart_is_pl011 =
+            dt_is_compatible(fdt, uart, "arm,pl011") && is_aligned(v->uart_addr, FRAME_SIZE);
     }
     find_kept(v);
     return 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The machine as firmware hands it over: the first C at the image's own address, memory from the device tree, and the
- * small things of <hospes/cpu.h>. doc/boot-arm64.md.
+ * The machine as firmware hands it over: the first C at the image's own address, memory from the
+ * device tree, and the small things of <hospes/cpu.h>. doc/boot-arm64.md.
  */
 #include <asm/clock.h>
 #include <asm/cpu.h>
@@ -77,7 +77,8 @@ static void reserve(uint64_t start, uint64_t bytes, const char *what)
         panic("no room to note that %s is at %#llx", what, (unsigned long long)start);
 }
 
-/* /memreserve/ entries, and /reserved-memory's nodes: those without a place are Linux's to allocate. */
+/* /memreserve/ entries, and /reserved-memory's nodes: those without a place are Linux's to
+ * allocate. */
 static void reserve_listed(void)
 {
     int parent = fdt_path_offset(host_fdt, "/reserved-memory"), node;

@@ -2,9 +2,9 @@
 /*
  * The hypervisor's own address space: windows of asm/layout.h, filled and emptied.
  *
- * Owns the EL2 tables. Their pages come from a pool only: a small one in .bss to start with, then one sized by
- * the machine's RAM, so that mapping a heap chunk never needs the heap. Lock: LOCK_HYPMAP for all but the slots, which
- * belong to one pCPU each.
+ * Owns the EL2 tables. Their pages come from a pool only: a small one in .bss to start with, then
+ * one sized by the machine's RAM, so that mapping a heap chunk never needs the heap. Lock:
+ * LOCK_HYPMAP for all but the slots, which belong to one pCPU each.
  */
 #include <asm/mm.h>
 #include <asm/sysreg.h>
@@ -34,7 +34,7 @@ static struct pgtable mm_pt;
 static uint64_t image_offset;         /* virtual - machine address of the image */
 static uint8_t *pool = start_pool[0]; /* pages not handed out yet */
 static uint64_t pool_pages = POOL_START;
-static uint64_t *pool_freed;          /* given back, chained through their first word */
+static uint64_t *pool_freed; /* given back, chained through their first word */
 static uint64_t device_next = LAYOUT_DEVICES;
 
 /* The level-3 and level-2 tables of each pCPU's slots, to be written without a walk. */
@@ -361,7 +361,8 @@ void ram_unmap(const void *p, uint64_t bytes)
     unmap_range(va - offset, align_up(offset + bytes, FRAME_SIZE));
 }
 
-/* Slots: entries of this pCPU's own tables, written in place. Only it uses their addresses, so it alone flushes. */
+/* Slots: entries of this pCPU's own tables, written in place. Only it uses their addresses, so it
+ * alone flushes. */
 
 static void slot_flush(uint64_t va)
 {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Devices of the host for a domain other than the hardware domain: a partial device tree that a module brings, in Xen's
- * binding (docs/misc/arm/passthrough.txt, and booting.txt): nodes below /passthrough go to the guest's tree, xen,reg
- * tells which registers are mapped where, xen,path whose interrupts it gets, under their own numbers.
+ * Devices of the host for a domain other than the hardware domain: a partial device tree that a
+ * module brings, in Xen's binding (docs/misc/arm/passthrough.txt, and booting.txt): nodes below
+ * /passthrough go to the guest's tree, xen,reg tells which registers are mapped where, xen,path
+ * whose interrupts it gets, under their own numbers.
  *
  * There is no IOMMU driver yet: each device must say xen,force-assign-without-iommu.
  */
@@ -20,7 +21,9 @@
 #define PARTIAL_MAX MIB(1)
 
 static const char *const own_properties[] = {
-    "xen,reg", "xen,path", "xen,force-assign-without-iommu",
+    "xen,reg",
+    "xen,path",
+    "xen,force-assign-without-iommu",
 };
 
 int passthrough_open(const struct domain_config *c, void **fdt)
@@ -46,7 +49,8 @@ int passthrough_open(const struct domain_config *c, void **fdt)
     return 0;
 }
 
-/* --- devices ----------------------------------------------------------------------------------------- */
+/* --- devices
+ * ----------------------------------------------------------------------------------------- */
 
 struct taker {
     struct domain *d;
@@ -54,7 +58,8 @@ struct taker {
     const struct boot_ranges *kept;
 };
 
-static int refuse(const struct taker *t, const struct dt_walk *w, const char *property, const char *why)
+static int refuse(const struct taker *t, const struct dt_walk *w, const char *property,
+                  const char *why)
 {
     char path[DOMAIN_CONFIG_PATH], text[96];
     int len;
@@ -110,13 +115,14 @@ static int take_interrupts(const struct taker *t, struct dt_walk *w)
         return 0;
     if (!path || dt_walk_to(&host, host_fdt, dt_find(host_fdt, path)))
         return refuse(t, w, "xen,path", "the host has no such node");
-    if (!dt_property(host_fdt, host.node, "xen,passthrough", NULL) && dt_enabled(host_fdt, host.node))
+    if (!dt_property(host_fdt, host.node, "xen,passthrough", NULL) &&
+        dt_enabled(host_fdt, host.node))
         return refuse(t, w, "xen,path", "the host's node is not marked xen,passthrough");
     if (!dt_property(w->fdt, w->node, "xen,force-assign-without-iommu", NULL))
-        return refuse(t, w, "xen,path",
-                      "without IOMMU it must say xen,force-assign-without-iommu");
+        return refuse(t, w, "xen,path", "without IOMMU it must say xen,force-assign-without-iommu");
     for (uint32_t i = 0; dt_walk_irq(&host, i, &irq) == 0; i++) {
-        if (irq.intid >= 32 && irq_give(irq.intid, irq.edge ? IRQ_EDGE : IRQ_LEVEL, t->d, irq.intid))
+        if (irq.intid >= 32 &&
+            irq_give(irq.intid, irq.edge ? IRQ_EDGE : IRQ_LEVEL, t->d, irq.intid))
             return refuse(t, w, "xen,path", "its interrupt is in use");
     }
     return 0;
@@ -143,7 +149,8 @@ int passthrough_devices(struct domain *d, const struct domain_config *c, const v
     return 0;
 }
 
-/* --- the guest's tree -------------------------------------------------------------------------------- */
+/* --- the guest's tree
+ * -------------------------------------------------------------------------------- */
 
 uint32_t passthrough_gic_phandle(const void *partial)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The calls that guests make of their firmware: PSCI 1.1 and the SMC Calling Convention 1.2, by HVC #0 or SMC #0 alike.
- * Only x0 carries a result; x1 and up are preserved. Arm DEN 0022D chapter 5, DEN 0028E chapters 2 and 7.
+ * The calls that guests make of their firmware: PSCI 1.1 and the SMC Calling Convention 1.2, by HVC
+ * #0 or SMC #0 alike. Only x0 carries a result; x1 and up are preserved. Arm DEN 0022D chapter 5,
+ * DEN 0028E chapters 2 and 7.
  */
 #include <asm/exit.h>
 #include <asm/psci.h>
@@ -9,8 +10,8 @@
 #include <hospes/domain.h>
 #include <hospes/vcpu.h>
 
-#define VERSION_PSCI_1_1  0x10001
-#define VERSION_SMCCC_1_2 0x10002
+#define VERSION_PSCI_1_1   0x10001
+#define VERSION_SMCCC_1_2  0x10002
 #define MIGRATE_NOT_NEEDED 2
 
 /* The vCPU with this affinity, or NULL. */
@@ -136,7 +137,7 @@ static int64_t psci_features(struct vcpu *v);
 typedef int64_t psci_call(struct vcpu *v);
 
 /* By number, in the two calling conventions. */
-#define PSCI_CALLS  0x13u
+#define PSCI_CALLS   0x13u
 #define NUMBER(call) ((call) & 0x1fu)
 
 static psci_call *const psci_calls32[PSCI_CALLS] = {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The other CPUs: found under /cpus, started one at a time by PSCI or a spin table (Devicetree Specification 3.8, Linux
- * Documentation/arch/arm64/booting.rst). Each sets its EL2 up as the first did and goes to run vCPUs.
+ * The other CPUs: found under /cpus, started one at a time by PSCI or a spin table (Devicetree
+ * Specification 3.8, Linux Documentation/arch/arm64/booting.rst). Each sets its EL2 up as the first
+ * did and goes to run vCPUs.
  */
 #include <asm/clock.h>
 #include <asm/cpu.h>

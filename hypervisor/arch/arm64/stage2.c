@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Stage 2 translation: its control registers and its TLB. Arm ARM D8.1, D8.16. stage2_format.c has the entries.
+ * Stage 2 translation: its control registers and its TLB. Arm ARM D8.1, D8.16. stage2_format.c has
+ * the entries.
  *
- * Guests have up to 40 bits of physical address: a walk begins at level 1 with two concatenated pages. On a machine
- * with less it is less.
+ * Guests have up to 40 bits of physical address: a walk begins at level 1 with two concatenated
+ * pages. On a machine with less it is less.
  */
 #include <asm/stage2.h>
 #include <asm/sysreg.h>
@@ -33,7 +34,8 @@ uint64_t stage2_vtcr(void)
     uint64_t range = read_sysreg(id_aa64mmfr0_el1) & 0xf;
 
     return VTCR_RES1 | field_prep(VTCR_T0SZ, 64 - ipa_bits) | field_prep(VTCR_SL0, 1) |
-           VTCR_IRGN0_WB | VTCR_ORGN0_WB | VTCR_SH0_IS | field_prep(VTCR_PS, min(range, (uint64_t)5));
+           VTCR_IRGN0_WB | VTCR_ORGN0_WB | VTCR_SH0_IS |
+           field_prep(VTCR_PS, min(range, (uint64_t)5));
 }
 
 void arch_p2m_init(struct domain *d)

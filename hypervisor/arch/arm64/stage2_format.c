@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What an entry of a stage 2 table looks like. Arm ARM D8.3 (VMSAv8-64, 4 KiB granule), D8.6 (memory attributes).
+ * What an entry of a stage 2 table looks like. Arm ARM D8.3 (VMSAv8-64, 4 KiB granule), D8.6
+ * (memory attributes).
  *
- * The hypervisor keeps in the four bits that hardware leaves to software (58:55) what a frame is to the domain, also in
- * entries that are not valid.
+ * The hypervisor keeps in the four bits that hardware leaves to software (58:55) what a frame is to
+ * the domain, also in entries that are not valid.
  */
 #include <hospes/p2m.h>
 #include <lib/bits.h>

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Trapped system registers: which there are, and what a guest gets of each. Arm ARM D24; doc/exits.md lists the traps.
+ * Trapped system registers: which there are, and what a guest gets of each. Arm ARM D24;
+ * doc/exits.md lists the traps.
  *
- * What stands in no case is undefined to a guest, as on a CPU that lacks it: the ID registers that cpu.c shows say so.
+ * What stands in no case is undefined to a guest, as on a CPU that lacks it: the ID registers that
+ * cpu.c shows say so.
  */
 #include <asm/cpu.h>
 #include <asm/exit.h>
@@ -80,7 +82,8 @@ static enum exit_action read_only(struct vcpu *v, uint64_t esr, uint64_t value)
     return EXIT_HANDLED;
 }
 
-/* Of the control register, single-stepping works; breakpoints do not, so their enable bit stays off in hardware. */
+/* Of the control register, single-stepping works; breakpoints do not, so their enable bit stays off
+ * in hardware. */
 static enum exit_action debug_control(struct vcpu *v, uint64_t esr)
 {
     if (esr & ISS_SYSREG_READ) {

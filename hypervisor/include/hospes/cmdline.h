@@ -2,9 +2,10 @@
 /*
  * The hypervisor's command line (/chosen/xen,xen-bootargs): Xen's option names and value syntax.
  *
- * One table in core/cmdline.c lists every option with its parser and its default; the parsed values stand in
- * `options`, read-only after boot. An unknown option, or a value that cannot be read, keeps the default and
- * is reported with the option quoted: cmdline_report() logs them once the console is up.
+ * One table in core/cmdline.c lists every option with its parser and its default; the parsed values
+ * stand in `options`, read-only after boot. An unknown option, or a value that cannot be read,
+ * keeps the default and is reported with the option quoted: cmdline_report() logs them once the
+ * console is up.
  */
 #ifndef HOSPES_CMDLINE_H
 #define HOSPES_CMDLINE_H
@@ -15,24 +16,26 @@
 enum sched_policy { SCHED_FAIR, SCHED_NULL };
 
 struct options {
-    char console[64];         /* console=: "dtuart" and/or "none"; as given */
-    char dtuart[128];         /* dtuart=: path or alias of the UART, instead of stdout-path */
-    uint64_t dom0_mem;        /* bytes */
-    uint32_t dom0_max_vcpus;  /* 0: as many as pCPUs */
-    uint32_t maxcpus;         /* pCPUs to use, 0: all */
+    char console[64];        /* console=: "dtuart" and/or "none"; as given */
+    char dtuart[128];        /* dtuart=: path or alias of the UART, instead of stdout-path */
+    uint64_t dom0_mem;       /* bytes */
+    uint32_t dom0_max_vcpus; /* 0: as many as pCPUs */
+    uint32_t maxcpus;        /* pCPUs to use, 0: all */
     enum log_level loglvl, guest_loglvl;
-    uint64_t conring_size;    /* bytes, power of two */
-    bool bootscrub;           /* clear free memory in the background */
+    uint64_t conring_size; /* bytes, power of two */
+    bool bootscrub;        /* clear free memory in the background */
     enum sched_policy sched;
-    bool noreboot;            /* stay stopped after a crash or shutdown */
+    bool noreboot; /* stay stopped after a crash or shutdown */
 };
 
 extern struct options options;
 
-/* Parses `text`; may be called once, before memory is managed. Never fails: what is wrong is kept for the report. */
+/* Parses `text`; may be called once, before memory is managed. Never fails: what is wrong is kept
+ * for the report. */
 void cmdline_parse(const char *text);
 
-/* Logs each option that was unknown or malformed, quoted, with what was expected; and the line itself. */
+/* Logs each option that was unknown or malformed, quoted, with what was expected; and the line
+ * itself. */
 void cmdline_report(void);
 
 #endif

@@ -31,7 +31,8 @@ void arch_clear_pages(void *p, uint64_t pages);
 void arch_machine_reset(void);
 void arch_machine_off(void);
 
-/* For panic(): tells where this pCPU is, registers and a trace of its stack, by panic_print(). At most 60 lines. */
+/* For panic(): tells where this pCPU is, registers and a trace of its stack, by panic_print(). At
+ * most 60 lines. */
 void arch_dump_stack(void);
 
 /* Stops this pCPU for good. */

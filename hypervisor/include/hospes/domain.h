@@ -6,9 +6,10 @@
  *                         ^                                  |
  *                         +----------- rebuilt <---restart---+   (a domain from the device tree)
  *
- * Who may call what: creation and destruction run at boot or as deferred work. A domain is found by number with
- * domain_get() (takes a reference) and let go with domain_put(); the last reference frees the structure.
- * Locks: domain_list under LOCK_DOMAIN_LIST; fields marked (L) under domain->lock.
+ * Who may call what: creation and destruction run at boot or as deferred work. A domain is found by
+ * number with domain_get() (takes a reference) and let go with domain_put(); the last reference
+ * frees the structure. Locks: domain_list under LOCK_DOMAIN_LIST; fields marked (L) under
+ * domain->lock.
  */
 #ifndef HOSPES_DOMAIN_H
 #define HOSPES_DOMAIN_H
@@ -41,27 +42,27 @@ struct domain_config;
 
 struct domain {
     uint16_t id;
-    uint32_t refs;              /* atomic */
-    struct list_node node;      /* in the list of domains, by id */
+    uint32_t refs;         /* atomic */
+    struct list_node node; /* in the list of domains, by id */
     struct spinlock lock;
-    uint8_t state;              /* (L) enum domain_state */
-    uint8_t stop_reason;        /* (L) enum domain_stop, once STOPPED */
-    bool hardware;              /* has the machine's devices; its end is the machine's */
-    bool direct_map;            /* guest frame = machine frame */
+    uint8_t state;       /* (L) enum domain_state */
+    uint8_t stop_reason; /* (L) enum domain_stop, once STOPPED */
+    bool hardware;       /* has the machine's devices; its end is the machine's */
+    bool direct_map;     /* guest frame = machine frame */
     char name[DOMAIN_NAME_MAX];
     uint32_t max_vcpus;
-    struct vcpu **vcpus;        /* [max_vcpus], constant while it runs */
-    uint64_t tot_pages;         /* (L) frames of RAM it owns */
+    struct vcpu **vcpus; /* [max_vcpus], constant while it runs */
+    uint64_t tot_pages;  /* (L) frames of RAM it owns */
     struct p2m p2m;
     struct mmio_space mmio;
     struct console_domain console;
     const struct domain_config *config; /* what it was built from; NULL if made by a toolstack */
-    struct work work;           /* its destruction or restart */
+    struct work work;                   /* its destruction or restart */
     struct arch_domain arch;
 };
 
-#define domain_for_each_vcpu(d, v, i)                                                              \
-    for ((i) = 0; (i) < (d)->max_vcpus; (i)++)                                                     \
+#define domain_for_each_vcpu(d, v, i)          \
+    for ((i) = 0; (i) < (d)->max_vcpus; (i)++) \
         if (((v) = (d)->vcpus[i]) != NULL)
 
 /* An empty domain with `max_vcpus` vCPUs, all off. 0, -ENOMEM, -EEXIST (number taken), -EINVAL. */
@@ -83,9 +84,10 @@ void domain_destroy(struct domain *d);
 void domain_start(struct domain *d);
 
 /*
- * The domain asks to stop, or is made to. Returns at once; vCPUs leave the guest soon and do not enter again.
- * Then, by deferred work: the hardware domain's stop is the machine's (reset, or off); a domain from the device
- * tree is destroyed on POWEROFF and CRASH, and rebuilt from its modules on REBOOT.
+ * The domain asks to stop, or is made to. Returns at once; vCPUs leave the guest soon and do not
+ * enter again. Then, by deferred work: the hardware domain's stop is the machine's (reset, or off);
+ * a domain from the device tree is destroyed on POWEROFF and CRASH, and rebuilt from its modules on
+ * REBOOT.
  */
 void domain_stop(struct domain *d, enum domain_stop reason);
 
@@ -100,9 +102,10 @@ bool domain_is_quiet(const struct domain *d);
 /* For the console's debug keys. */
 void domain_dump_all(void);
 
-/* --- contract of each architecture ------------------------------------------------------------------- */
+/* --- contract of each architecture
+ * ------------------------------------------------------------------- */
 
-int arch_domain_init(struct domain *d);      /* 0 or -errno */
-void arch_domain_destroy(struct domain *d);  /* vCPUs are gone or quiet */
+int arch_domain_init(struct domain *d);     /* 0 or -errno */
+void arch_domain_destroy(struct domain *d); /* vCPUs are gone or quiet */
 
 #endif

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Building a domain from its configuration: memory, devices, kernel, ramdisk, device tree, first registers.
+ * Building a domain from its configuration: memory, devices, kernel, ramdisk, device tree, first
+ * registers.
  *
- * A builder does it in steps of at most about a millisecond, so that a domain can start again while others run;
- * at boot domain_build() takes all of them at once. Modules and the host's device tree stay in memory for this.
+ * A builder does it in steps of at most about a millisecond, so that a domain can start again while
+ * others run; at boot domain_build() takes all of them at once. Modules and the host's device tree
+ * stay in memory for this.
  */
 #ifndef HOSPES_DOMAIN_BUILD_H
 #define HOSPES_DOMAIN_BUILD_H
@@ -20,11 +22,11 @@ struct domain_layout {
         uint64_t bytes;
     } bank[DOMAIN_LAYOUT_BANKS];
     uint32_t nr_banks;
-    uint64_t memory_bytes;   /* in these banks so far */
-    gaddr_t ramdisk;         /* 0 bytes: none */
+    uint64_t memory_bytes; /* in these banks so far */
+    gaddr_t ramdisk;       /* 0 bytes: none */
     uint64_t ramdisk_bytes;
-    gaddr_t tables;          /* where the device tree is */
-    uint64_t tables_bytes;   /* room for it */
+    gaddr_t tables;        /* where the device tree is */
+    uint64_t tables_bytes; /* room for it */
 };
 
 enum domain_build_stage {
@@ -40,42 +42,44 @@ enum domain_build_stage {
 
 struct domain_builder {
     const struct domain_config *config;
-    struct domain *domain;   /* with rc = 0 at the end: CREATED, ready for domain_start() */
-    int rc;                  /* of the whole: 0 or -errno */
+    struct domain *domain; /* with rc = 0 at the end: CREATED, ready for domain_start() */
+    int rc;                /* of the whole: 0 or -errno */
     /* domain_build.c's: */
     enum domain_build_stage stage;
     struct domain_layout layout;
     struct kernel_image kernel;
     struct kernel_load load;
-    uint64_t done;           /* bytes of the ramdisk */
+    uint64_t done; /* bytes of the ramdisk */
 };
 
 /* Prepares `b`, whose memory is the caller's; nothing is allocated yet. */
 void domain_build_begin(struct domain_builder *b, const struct domain_config *config);
 
 /*
- * One step. True: call again. False: it is done, or failed with one line telling what was wrong, leaving nothing behind
- * (b->domain is NULL then).
+ * One step. True: call again. False: it is done, or failed with one line telling what was wrong,
+ * leaving nothing behind (b->domain is NULL then).
  *
- * libfdt and zlib, which work here, use floating-point registers: no vCPU's may be live in this pCPU.
+ * libfdt and zlib, which work here, use floating-point registers: no vCPU's may be live in this
+ * pCPU.
  */
 bool domain_build_step(struct domain_builder *b);
 
 /* All steps. Boot only. 0 or -errno. */
 int domain_build(const struct domain_config *config, struct domain **out);
 
-/* --- contract of each architecture ------------------------------------------------------------------- */
+/* --- contract of each architecture
+ * ------------------------------------------------------------------- */
 
 /*
- * Gives the domain some more of its memory, in the banks that the layout then lists. 1: call again; 0: it has all;
- * -ENOMEM, -EBUSY (xen,static-mem in use), -EINVAL: after a line. Frames given are mapped, so that teardown finds
- * them.
+ * Gives the domain some more of its memory, in the banks that the layout then lists. 1: call again;
+ * 0: it has all; -ENOMEM, -EBUSY (xen,static-mem in use), -EINVAL: after a line. Frames given are
+ * mapped, so that teardown finds them.
  */
 int arch_domain_build_memory(struct domain *d, const struct domain_config *c,
                              struct domain_layout *l);
 /*
- * Its virtual devices, its interrupts and, for the hardware domain, the machine's devices; the vCPUs are created after
- * that. Tells what is wrong.
+ * Its virtual devices, its interrupts and, for the hardware domain, the machine's devices; the
+ * vCPUs are created after that. Tells what is wrong.
  */
 int arch_domain_build_devices(struct domain *d, const struct domain_config *c);
 /* Room that its device tree needs, at most 2 MiB. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Writing a device tree from its beginning to its end, on libfdt's sequential writer. An error sticks: whoever writes looks
- * at it once, at the end.
+ * Writing a device tree from its beginning to its end, on libfdt's sequential writer. An error
+ * sticks: whoever writes looks at it once, at the end.
  */
 #ifndef HOSPES_DT_WRITE_H
 #define HOSPES_DT_WRITE_H
@@ -16,7 +16,8 @@ struct dt_writer {
 /* Begins a tree in `fdt`, which has `bytes`, with its root node open. */
 void dt_write_begin(struct dt_writer *w, void *fdt, uint32_t bytes);
 
-/* Opens a node, which dt_write_end() closes; _at(): with a unit address. Properties come before nodes. */
+/* Opens a node, which dt_write_end() closes; _at(): with a unit address. Properties come before
+ * nodes. */
 void dt_write_node(struct dt_writer *w, const char *name);
 void dt_write_node_at(struct dt_writer *w, const char *name, uint64_t address);
 void dt_write_end(struct dt_writer *w);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Error numbers: Xen's, as <xen/errno.h> lists them, under their usual names. Functions return 0 or a
- * negative one of these; the same value goes to a guest unchanged.
+ * Error numbers: Xen's, as <xen/errno.h> lists them, under their usual names. Functions return 0 or
+ * a negative one of these; the same value goes to a guest unchanged.
  */
 #ifndef HOSPES_ERRNO_H
 #define HOSPES_ERRNO_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Initialisation: init.c calls, in this order, what the parts' headers declare, and what each architecture does in its own
- * way, below. Boot only, first pCPU, no locks.
+ * Initialisation: init.c calls, in this order, what the parts' headers declare, and what each
+ * architecture does in its own way, below. Boot only, first pCPU, no locks.
  */
 #ifndef HOSPES_INIT_H
 #define HOSPES_INIT_H
@@ -12,7 +12,8 @@
 /* Everything, from the first C of a mapped image to the first guest. Does not return. */
 __noreturn void init(void);
 
-/* --- contract of each architecture ------------------------------------------------------------------- */
+/* --- contract of each architecture
+ * ------------------------------------------------------------------- */
 
 /* Fills boot_ram and boot_reserved from what firmware says, the image and host_fdt included. */
 void arch_init_memory_map(void);
@@ -20,7 +21,8 @@ void arch_init_memory_map(void);
 /* Maps what frame_bank_add() needs; called after all of boot_reserved is known. */
 void arch_init_page_tables(void);
 
-/* Maps RAM from boot_alloc() for good, at the address that arch_heap_maddr_to_virt() gives; NULL without memory. */
+/* Maps RAM from boot_alloc() for good, at the address that arch_heap_maddr_to_virt() gives; NULL
+ * without memory. */
 void *arch_init_map(maddr_t start, uint64_t bytes);
 
 /* Copies host_fdt, if it stands where it would not stay. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Short mappings of frames that the hypervisor has no lasting address for, and lasting ones of devices.
+ * Short mappings of frames that the hypervisor has no lasting address for, and lasting ones of
+ * devices.
  */
 #ifndef HOSPES_MAP_H
 #define HOSPES_MAP_H
@@ -10,8 +11,8 @@
 struct domain;
 
 /*
- * Maps frame `m`, RAM, for this pCPU until frame_unmap() of the same pointer. Slots are few (8) and used as a
- * stack: unmap in reverse order, before the pCPU leaves the hypervisor. Does not fail.
+ * Maps frame `m`, RAM, for this pCPU until frame_unmap() of the same pointer. Slots are few (8) and
+ * used as a stack: unmap in reverse order, before the pCPU leaves the hypervisor. Does not fail.
  */
 void *frame_map(mfn_t m);
 void frame_unmap(void *p);
@@ -20,15 +21,16 @@ void frame_unmap(void *p);
 void *frame_map_2m(mfn_t m);
 void frame_unmap_2m(void *p);
 
-/* Copies between the hypervisor and machine memory, mapping piece by piece. Any alignment and length. */
+/* Copies between the hypervisor and machine memory, mapping piece by piece. Any alignment and
+ * length. */
 void maddr_read(void *to, maddr_t from, uint64_t bytes);
 void maddr_write(maddr_t to, const void *from, uint64_t bytes);
 /* Copies machine to machine; the target is clean to the point of coherency afterwards. */
 void maddr_copy(maddr_t to, maddr_t from, uint64_t bytes);
 
 /*
- * Maps a device's registers (uncached, not executable) for good; NULL without memory. Any alignment.
- * device_unmap() takes what device_map() gave.
+ * Maps a device's registers (uncached, not executable) for good; NULL without memory. Any
+ * alignment. device_unmap() takes what device_map() gave.
  */
 volatile void *device_map(maddr_t start, uint64_t bytes);
 void device_unmap(volatile void *p, uint64_t bytes);

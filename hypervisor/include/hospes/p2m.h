@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A domain's physical address space: which machine frame stands behind each guest frame, and how the guest
- * may use it. The hardware walks the same table (arm64: stage 2; x86: NPT, EPT), written by <hospes/pgtable.h>
- * in the architecture's format.
+ * A domain's physical address space: which machine frame stands behind each guest frame, and how
+ * the guest may use it. The hardware walks the same table (arm64: stage 2; x86: NPT, EPT), written
+ * by <hospes/pgtable.h> in the architecture's format.
  *
- * Lock: p2m->lock (LOCK_P2M) for every change and look-up. Changes that take rights away end with the TLBs of
- * all pCPUs flushed before the lock is released.
+ * Lock: p2m->lock (LOCK_P2M) for every change and look-up. Changes that take rights away end with
+ * the TLBs of all pCPUs flushed before the lock is released.
  */
 #ifndef HOSPES_P2M_H
 #define HOSPES_P2M_H
@@ -21,7 +21,8 @@ enum p2m_type {
     P2M_NONE,     /* nothing: an access is a device's, or a fault */
     P2M_RAM,      /* RAM: read, write, execute */
     P2M_RAM_RO,   /* RAM the guest may not write */
-    P2M_RESERVED, /* RAM of the domain, not yet cleared: not mapped for the guest until it is touched */
+    P2M_RESERVED, /* RAM of the domain, not yet cleared: not mapped for the guest until it is
+                     touched */
     P2M_DEVICE,   /* registers of a device, given to the domain */
     P2M_TYPES
 };
@@ -29,8 +30,8 @@ enum p2m_type {
 struct p2m {
     struct spinlock lock;
     struct pgtable pt;
-    uint16_t vmid;         /* tag of its TLB entries */
-    uint64_t nr_tables;    /* pages of the table itself, charged to the domain */
+    uint16_t vmid;            /* tag of its TLB entries */
+    uint64_t nr_tables;       /* pages of the table itself, charged to the domain */
     uint64_t lowest, highest; /* bounds of gfns that were ever mapped, for teardown */
 };
 
@@ -38,9 +39,9 @@ struct p2m {
 int p2m_init(struct domain *d);
 
 /*
- * Maps `frames` guest frames from `gfn` onto machine frames from `mfn`, replacing what was there. Uses the
- * largest blocks that alignment allows. Frames are counted by the caller. 0, -ENOMEM (then nothing of the range is mapped),
- * -EINVAL beyond the guest's address width.
+ * Maps `frames` guest frames from `gfn` onto machine frames from `mfn`, replacing what was there.
+ * Uses the largest blocks that alignment allows. Frames are counted by the caller. 0, -ENOMEM (then
+ * nothing of the range is mapped), -EINVAL beyond the guest's address width.
  */
 int p2m_map(struct domain *d, gfn_t gfn, mfn_t mfn, uint64_t frames, enum p2m_type type);
 
@@ -53,14 +54,15 @@ int p2m_unmap(struct domain *d, gfn_t gfn, uint64_t frames);
 mfn_t p2m_lookup(struct domain *d, gfn_t gfn, enum p2m_type *type, unsigned int *order);
 
 /*
- * The guest touched `gfn` and the hardware found no mapping. Clears and maps a RESERVED block (2 MiB at
- * most); true if the access should be tried again, which includes that another vCPU was faster.
+ * The guest touched `gfn` and the hardware found no mapping. Clears and maps a RESERVED block (2
+ * MiB at most); true if the access should be tried again, which includes that another vCPU was
+ * faster.
  */
 bool p2m_handle_fault(struct domain *d, gfn_t gfn);
 
 /*
- * Copies between the hypervisor and the domain's memory, all of which must be RAM there: 0 or -EFAULT (then an
- * unspecified part was copied). Touches RESERVED blocks as the guest would.
+ * Copies between the hypervisor and the domain's memory, all of which must be RAM there: 0 or
+ * -EFAULT (then an unspecified part was copied). Touches RESERVED blocks as the guest would.
  */
 int p2m_copy_to(struct domain *d, gaddr_t to, const void *from, uint64_t bytes);
 int p2m_copy_from(struct domain *d, void *to, gaddr_t from, uint64_t bytes);
@@ -68,18 +70,20 @@ int p2m_copy_from(struct domain *d, void *to, gaddr_t from, uint64_t bytes);
 int p2m_copy_module(struct domain *d, gaddr_t to, maddr_t from, uint64_t bytes);
 
 /*
- * One step of teardown: unmaps some, frees the frames of RAM that were mapped, at most about a millisecond's
- * work. True while there is more. The domain's vCPUs no longer run.
+ * One step of teardown: unmaps some, frees the frames of RAM that were mapped, at most about a
+ * millisecond's work. True while there is more. The domain's vCPUs no longer run.
  */
 bool p2m_teardown_step(struct domain *d);
 void p2m_destroy(struct domain *d);
 
-/* --- contract of each architecture ------------------------------------------------------------------- */
+/* --- contract of each architecture
+ * ------------------------------------------------------------------- */
 
 extern struct pgtable_format arch_p2m_format; /* constant once the first domain exists */
 void arch_p2m_init(struct domain *d);
 
-/* Forgets this domain's translations of [gfn, gfn + frames) on all pCPUs; frames = UINT64_MAX: all. */
+/* Forgets this domain's translations of [gfn, gfn + frames) on all pCPUs; frames = UINT64_MAX: all.
+ */
 void arch_p2m_flush(struct domain *d, gfn_t gfn, uint64_t frames);
 
 #endif

@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Page tables with 512 entries of 8 bytes to a page: one walker for all formats (arm64 EL2 and stage 2, x86
- * long mode, NPT, EPT). What an entry looks like is the format's business, the shape of the tree is ours:
+ * Page tables with 512 entries of 8 bytes to a page: one walker for all formats (arm64 EL2 and
+ * stage 2, x86 long mode, NPT, EPT). What an entry looks like is the format's business, the shape
+ * of the tree is ours:
  *
  *   level 0 (512 GiB an entry) -> level 1 (1 GiB) -> level 2 (2 MiB) -> level 3 (4 KiB)
  *
- * The tree begins at format->top_level with 2^top_order concatenated pages. Entries are written with single
- * stores so that hardware may walk at any time. Where a valid entry gives way to a different valid one, the
- * walker breaks before it makes: writes 0, calls flush(), writes the new one. New tables are complete, and
- * visible to the hardware walker (arch_pgtable_publish()), before they are linked.
+ * The tree begins at format->top_level with 2^top_order concatenated pages. Entries are written
+ * with single stores so that hardware may walk at any time. Where a valid entry gives way to a
+ * different valid one, the walker breaks before it makes: writes 0, calls flush(), writes the new
+ * one. New tables are complete, and visible to the hardware walker (arch_pgtable_publish()), before
+ * they are linked.
  *
- * An entry that is not valid to hardware may still carry a frame and a type (P2M_RESERVED): that is what
- * `type` is for, kept in bits that hardware ignores.
+ * An entry that is not valid to hardware may still carry a frame and a type (P2M_RESERVED): that is
+ * what `type` is for, kept in bits that hardware ignores.
  *
  * Locks: the owner's. Memory: alloc() and free() of pages that the caller counts.
  */
@@ -42,8 +44,8 @@ struct pgtable;
 
 struct pgtable_format {
     unsigned int top_level;
-    unsigned int top_order;      /* of concatenated root pages */
-    unsigned int largest_block;  /* lowest level number that may hold a leaf */
+    unsigned int top_order;     /* of concatenated root pages */
+    unsigned int largest_block; /* lowest level number that may hold a leaf */
     uint64_t (*encode_leaf)(const struct pgtable_leaf *leaf, unsigned int level);
     uint64_t (*encode_table)(maddr_t table);
     /* True if `entry` is a leaf (valid or kept), which then is decoded. */
@@ -55,7 +57,7 @@ struct pgtable_format {
 struct pgtable {
     const struct pgtable_format *format;
     uint64_t *root;
-    void *(*alloc)(struct pgtable *pt);           /* a zeroed page, or NULL */
+    void *(*alloc)(struct pgtable *pt); /* a zeroed page, or NULL */
     void (*free)(struct pgtable *pt, void *page);
     void (*flush)(struct pgtable *pt, uint64_t addr, uint64_t bytes); /* input addresses */
 };
@@ -64,22 +66,24 @@ struct pgtable {
 int pgtable_init(struct pgtable *pt, const struct pgtable_format *format);
 
 /*
- * Maps [addr, addr + bytes) to leaf->maddr onwards with the largest blocks that fit. Everything 4 KiB aligned.
- * 0, -EINVAL (out of the tree's range or not aligned), -ENOMEM: then the range may be partly mapped and the
- * caller unmaps it.
+ * Maps [addr, addr + bytes) to leaf->maddr onwards with the largest blocks that fit. Everything 4
+ * KiB aligned. 0, -EINVAL (out of the tree's range or not aligned), -ENOMEM: then the range may be
+ * partly mapped and the caller unmaps it.
  */
 int pgtable_map(struct pgtable *pt, uint64_t addr, uint64_t bytes, const struct pgtable_leaf *leaf);
 
-/* Removes what is mapped there, splitting blocks at the edges, freeing tables that become empty. 0, -ENOMEM. */
+/* Removes what is mapped there, splitting blocks at the edges, freeing tables that become empty. 0,
+ * -ENOMEM. */
 int pgtable_unmap(struct pgtable *pt, uint64_t addr, uint64_t bytes);
 
-/* The leaf behind `addr`: its block's order (frames = 2^order) and the leaf for that block's start. */
+/* The leaf behind `addr`: its block's order (frames = 2^order) and the leaf for that block's start.
+ */
 bool pgtable_lookup(const struct pgtable *pt, uint64_t addr, struct pgtable_leaf *leaf,
                     unsigned int *order);
 
 /*
- * The first leaf at or after `addr` and below `end`: its input address in *found. False when there is none.
- * Skips empty tables whole.
+ * The first leaf at or after `addr` and below `end`: its input address in *found. False when there
+ * is none. Skips empty tables whole.
  */
 bool pgtable_next(const struct pgtable *pt, uint64_t addr, uint64_t end, uint64_t *found,
                   struct pgtable_leaf *leaf, unsigned int *order);
@@ -87,7 +91,8 @@ bool pgtable_next(const struct pgtable *pt, uint64_t addr, uint64_t end, uint64_
 /* Frees every table, the root included; leaves are not looked at. */
 void pgtable_destroy(struct pgtable *pt);
 
-/* --- contract of each architecture ------------------------------------------------------------------- */
+/* --- contract of each architecture
+ * ------------------------------------------------------------------- */
 
 /* Makes [p, p + bytes) of a table visible to hardware walkers, before what is written after it. */
 void arch_pgtable_publish(const void *p, uint64_t bytes);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Spinlocks: fair (ticket) locks. The hypervisor never takes interrupts, so there is no irqsave form.
+ * Spinlocks: fair (ticket) locks. The hypervisor never takes interrupts, so there is no irqsave
+ * form.
  *
- * Each lock has a rank. A pCPU may take a lock only if its rank is greater than that of every lock it
- * already holds; doc/locks.md tells the order and why. Builds with HOSPES_DEBUG=1 check this at each
- * acquisition and panic naming both locks: a wrong order is a bug of ours, not something a guest decides.
+ * Each lock has a rank. A pCPU may take a lock only if its rank is greater than that of every lock
+ * it already holds; doc/locks.md tells the order and why. Builds with HOSPES_DEBUG=1 check this at
+ * each acquisition and panic naming both locks: a wrong order is a bug of ours, not something a
+ * guest decides.
  */
 #ifndef HOSPES_SPINLOCK_H
 #define HOSPES_SPINLOCK_H
@@ -37,8 +39,8 @@ enum lock_rank {
 
 struct spinlock {
     uint16_t owner __aligned(4); /* ticket being served */
-    uint16_t next;  /* next ticket to hand out */
-    uint8_t rank;   /* enum lock_rank */
+    uint16_t next;               /* next ticket to hand out */
+    uint8_t rank;                /* enum lock_rank */
 };
 
 #define SPINLOCK_INIT(r) ((struct spinlock){ .rank = (uint8_t)(r) })

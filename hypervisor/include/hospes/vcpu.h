@@ -2,8 +2,9 @@
 /*
  * A vCPU: registers, scheduling state, and what the architecture adds.
  *
- * `regs` is first: entry code finds it at the vCPU's own address. A vCPU's registers and `arch` belong to the
- * pCPU that runs it; anyone else pauses it first (domain_pause()) and waits until it has stopped.
+ * `regs` is first: entry code finds it at the vCPU's own address. A vCPU's registers and `arch`
+ * belong to the pCPU that runs it; anyone else pauses it first (domain_pause()) and waits until it
+ * has stopped.
  */
 #ifndef HOSPES_VCPU_H
 #define HOSPES_VCPU_H
@@ -20,8 +21,8 @@ struct vcpu {
     struct cpu_regs regs;
     struct domain *domain;
     uint32_t id;
-    bool online;             /* switched on, as the guest sees it (PSCI); under domain->lock */
-    bool blocked;            /* waits for an interrupt (WFI); set by itself, cleared by waker */
+    bool online;  /* switched on, as the guest sees it (PSCI); under domain->lock */
+    bool blocked; /* waits for an interrupt (WFI); set by itself, cleared by waker */
     struct sched_unit sched;
     struct arch_vcpu arch;
 };
@@ -40,8 +41,9 @@ void vcpu_destroy(struct vcpu *v);
 void vcpu_block(struct vcpu *v);
 
 /*
- * Something was pended for `v`: it looks again before it runs on. Wakes it if it is blocked, interrupts it if it
- * runs on another pCPU. Callers made the event visible first; any lock below LOCK_SCHED may be held.
+ * Something was pended for `v`: it looks again before it runs on. Wakes it if it is blocked,
+ * interrupts it if it runs on another pCPU. Callers made the event visible first; any lock below
+ * LOCK_SCHED may be held.
  */
 void vcpu_kick(struct vcpu *v);
 
@@ -50,17 +52,18 @@ void vcpu_up(struct vcpu *v);
 void vcpu_down(struct vcpu *v);
 
 /*
- * What the pCPU does between an exit and the next entry: pending work, scheduling, delivery. Returns the vCPU to
- * enter; idles until there is one.
+ * What the pCPU does between an exit and the next entry: pending work, scheduling, delivery.
+ * Returns the vCPU to enter; idles until there is one.
  */
 struct vcpu *vcpu_next(struct pcpu *p);
 
 /* Begins to run vCPUs on this pCPU, for ever. */
 __noreturn void vcpu_run_loop(void);
 
-/* --- contract of each architecture ------------------------------------------------------------------- */
+/* --- contract of each architecture
+ * ------------------------------------------------------------------- */
 
-int arch_vcpu_init(struct vcpu *v);      /* 0 or -ENOMEM */
+int arch_vcpu_init(struct vcpu *v); /* 0 or -ENOMEM */
 void arch_vcpu_destroy(struct vcpu *v);
 /* Registers as after a reset; not running. */
 void arch_vcpu_reset(struct vcpu *v);

@@ -2,9 +2,9 @@
 /*
  * Deferred work: what takes longer than an exit may, cut into steps of at most about a millisecond.
  *
- * Items are run in turn by one scheduled unit of default weight ("the worker"), so they neither starve
- * guests nor are starved by them. A second, lowest-weight queue runs only when a pCPU would be idle
- * (scrubbing of free memory).
+ * Items are run in turn by one scheduled unit of default weight ("the worker"), so they neither
+ * starve guests nor are starved by them. A second, lowest-weight queue runs only when a pCPU would
+ * be idle (scrubbing of free memory).
  */
 #ifndef HOSPES_WORK_H
 #define HOSPES_WORK_H

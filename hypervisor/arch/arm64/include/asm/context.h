@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What a vCPU leaves in the hardware while it is loaded: context.c, behind arch_vcpu_save() and arch_vcpu_load(). */
+/* What a vCPU leaves in the hardware while it is loaded: context.c, behind arch_vcpu_save() and
+ * arch_vcpu_load(). */
 #ifndef ASM_CONTEXT_H
 #define ASM_CONTEXT_H
 

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the CPUs are, and what of it guests are told; the registers that set EL2 up on each. Arm ARM D24.2 (ID registers).
+ * What the CPUs are, and what of it guests are told; the registers that set EL2 up on each. Arm ARM
+ * D24.2 (ID registers).
  */
 #ifndef ASM_CPU_H
 #define ASM_CPU_H
 
 #include <hospes/types.h>
 
-/* Reads this CPU's ID registers; those of the first, then what all have in common. Before any domain exists. */
+/* Reads this CPU's ID registers; those of the first, then what all have in common. Before any
+ * domain exists. */
 void cpu_init_features(void);
 
 /* EL2's configuration of this CPU: traps, stage 2 control, timers. Each CPU, once. */

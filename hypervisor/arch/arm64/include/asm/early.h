@@ -10,7 +10,8 @@ struct early_result {
     uint64_t offset; /* virtual - machine address of the image */
 };
 
-/* Makes the addresses in the image, which is at `load` and can be written there, those of one at `base`. */
+/* Makes the addresses in the image, which is at `load` and can be written there, those of one at
+ * `base`. */
 void early_relocate(uint64_t load, uint64_t base);
 
 /* The image is at `load`, the device tree at `fdt`. Returns the root of the identity tables. */
@@ -19,7 +20,8 @@ uint64_t early_identity(uint64_t load, uint64_t fdt);
 /* Relocates the image to its virtual address and makes the tables for it. */
 struct early_result early_final(uint64_t load, uint64_t fdt);
 
-/* Entered at EL1 or EL3: says so on the UART that the tree names, else on those of known machines. */
+/* Entered at EL1 or EL3: says so on the UART that the tree names, else on those of known machines.
+ */
 void early_wrong_level(uint64_t fdt);
 
 extern uint64_t early_tcr; /* TCR_EL2 of every CPU */

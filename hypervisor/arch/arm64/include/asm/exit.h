@@ -2,8 +2,9 @@
 /*
  * Exits: who handles which exception class, and what handlers do to a guest. doc/exits.md.
  *
- * A handler gets the vCPU, which is loaded, and ESR_EL2; it decodes, calls whoever does the work, and returns what its
- * caller (exit.c) acts on. Handlers of traps step over the instruction themselves (exit_skip()).
+ * A handler gets the vCPU, which is loaded, and ESR_EL2; it decodes, calls whoever does the work,
+ * and returns what its caller (exit.c) acts on. Handlers of traps step over the instruction
+ * themselves (exit_skip()).
  */
 #ifndef ASM_EXIT_H
 #define ASM_EXIT_H
@@ -14,7 +15,8 @@
 #include <hospes/types.h>
 #include <hospes/vcpu.h>
 
-/* Steps over the trapped instruction, whose length ESR_EL2 tells. For handlers of traps, not of HVC. */
+/* Steps over the trapped instruction, whose length ESR_EL2 tells. For handlers of traps, not of
+ * HVC. */
 static inline void exit_skip(struct vcpu *v, uint64_t esr)
 {
     v->regs.pc += esr & ESR_IL ? 4 : 2;
@@ -34,8 +36,9 @@ enum exit_action sysreg_trap(struct vcpu *v, uint64_t esr);
 enum exit_action smccc_call(struct vcpu *v);
 
 /*
- * inject.c: makes the guest take an exception to its EL1; the vCPU is loaded. `far` is the virtual address at fault, `esr`
- * the syndrome of the exit, from which length of instruction and direction are taken.
+ * inject.c: makes the guest take an exception to its EL1; the vCPU is loaded. `far` is the virtual
+ * address at fault, `esr` the syndrome of the exit, from which length of instruction and direction
+ * are taken.
  */
 void inject_undefined(struct vcpu *v);
 void inject_abort(struct vcpu *v, uint64_t far, bool instruction, uint32_t fault_status);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Device register accesses of <hospes/io.h>: one load or store instruction each, with the barriers it asks for. */
+/* Device register accesses of <hospes/io.h>: one load or store instruction each, with the barriers
+ * it asks for. */
 #ifndef ASM_IO_H
 #define ASM_IO_H
 

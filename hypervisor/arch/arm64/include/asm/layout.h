@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The hypervisor's virtual addresses: EL2, 48 bits, one table for all pCPUs. doc/memory-map.md has the picture.
+ * The hypervisor's virtual addresses: EL2, 48 bits, one table for all pCPUs. doc/memory-map.md has
+ * the picture.
  *
- * All windows lie above 2^47, so that the identity mapping of the boot code, anywhere below, never meets them.
+ * All windows lie above 2^47, so that the identity mapping of the boot code, anywhere below, never
+ * meets them.
  */
 #ifndef ASM_LAYOUT_H
 #define ASM_LAYOUT_H
@@ -27,7 +29,8 @@
 /* The frame table: entry of frame 0. */
 #define LAYOUT_FRAMES UL_(0xa00000000000)
 
-/* Slots of frame_map(): 16 MiB for each pCPU, of which 8 pages, and 4 blocks of 2 MiB from 2 MiB on. */
+/* Slots of frame_map(): 16 MiB for each pCPU, of which 8 pages, and 4 blocks of 2 MiB from 2 MiB
+ * on. */
 #define LAYOUT_SLOTS          UL_(0xb00000000000)
 #define LAYOUT_SLOTS_PER_PCPU UL_(0x1000000)
 #define LAYOUT_PAGE_SLOTS     8

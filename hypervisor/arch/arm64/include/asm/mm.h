@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The hypervisor's own address space (EL2 stage 1): entries' bits, and what boot and CPU start need of it. Most of it is
- * reached through <hospes/map.h>, <hospes/heap.h> and <hospes/frame.h>. Arm ARM D8.3.
+ * The hypervisor's own address space (EL2 stage 1): entries' bits, and what boot and CPU start need
+ * of it. Most of it is reached through <hospes/map.h>, <hospes/heap.h> and <hospes/frame.h>. Arm
+ * ARM D8.3.
  */
 #ifndef ASM_MM_H
 #define ASM_MM_H
@@ -14,7 +15,7 @@
 #define EL2_TABLE   3ull
 #define EL2_PAGE    3ull
 #define EL2_BLOCK   1ull
-#define EL2_INDEX   0x1cull       /* AttrIndx: which byte of MAIR_EL2 */
+#define EL2_INDEX   0x1cull /* AttrIndx: which byte of MAIR_EL2 */
 #define EL2_AP_RES1 (1ull << 6)
 #define EL2_AP_RO   (1ull << 7)
 #define EL2_SH_IS   (3ull << 8)
@@ -30,7 +31,8 @@
 /* Adopts the tables of early.c. The first thing that may map. */
 void mm_init_early(void);
 
-/* Once boot_ram is known and before frame_bank_add(): takes memory for all tables that the windows will need. */
+/* Once boot_ram is known and before frame_bank_add(): takes memory for all tables that the windows
+ * will need. */
 void mm_init_pool(void);
 
 /* Forgets the identity mapping of the boot code. Only when every CPU has started. */

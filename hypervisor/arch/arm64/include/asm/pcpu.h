@@ -8,13 +8,13 @@
 struct pcpu;
 
 struct arch_pcpu {
-    uint64_t mpidr;          /* affinity fields of MPIDR_EL1 */
+    uint64_t mpidr; /* affinity fields of MPIDR_EL1 */
     uint64_t stack_top;
     uint32_t page_slots_used, block_slots_used; /* of frame_map(), frame_map_2m() */
     /* GIC: see asm/gic.h */
-    volatile uint8_t *gicr;  /* v3: this CPU's redistributor frames */
-    uint8_t gic_target;      /* v2: this CPU's bit in target registers */
-    const void *loaded;      /* vCPU whose arch state is in the hardware, or NULL */
+    volatile uint8_t *gicr; /* v3: this CPU's redistributor frames */
+    uint8_t gic_target;     /* v2: this CPU's bit in target registers */
+    const void *loaded;     /* vCPU whose arch state is in the hardware, or NULL */
 };
 
 /* TPIDR_EL2 changes once, at this CPU's start: not volatile, so that repeated uses are merged. */

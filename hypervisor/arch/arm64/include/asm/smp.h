@@ -6,8 +6,8 @@
 #include <hospes/types.h>
 
 /*
- * What a CPU that starts with its MMU off needs; boot.S knows the layout. Machine addresses, but for stack, pcpu, start
- * and vectors, which are used once the MMU is on.
+ * What a CPU that starts with its MMU off needs; boot.S knows the layout. Machine addresses, but
+ * for stack, pcpu, start and vectors, which are used once the MMU is on.
  */
 struct secondary_boot {
     uint64_t stack, pcpu;

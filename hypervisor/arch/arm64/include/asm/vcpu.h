@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An arm64 vCPU's state. `struct cpu_regs` is what entry.S saves at each exit, its layout is known there; the rest
- * stays in the hardware until another vCPU is loaded (context.c).
+ * An arm64 vCPU's state. `struct cpu_regs` is what entry.S saves at each exit, its layout is known
+ * there; the rest stays in the hardware until another vCPU is loaded (context.c).
  */
 #ifndef ASM_VCPU_H
 #define ASM_VCPU_H
@@ -36,8 +36,8 @@ struct arch_vcpu {
     struct vcpu_fp fp;
     uint64_t hcr_el2;
     uint64_t vmpidr_el2;
-    uint64_t mdscr;          /* as the guest wrote it; what of it works is in the register */
-    bool os_lock;            /* OSLSR_EL1.OSLK */
+    uint64_t mdscr; /* as the guest wrote it; what of it works is in the register */
+    bool os_lock;   /* OSLSR_EL1.OSLK */
     struct vgic_vcpu vgic;
     struct vtimer_vcpu vtimer;
 };

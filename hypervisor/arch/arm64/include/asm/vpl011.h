@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A domain's emulated UART: Arm PL011 (DDI 0183), of which Linux's full driver and SBSA's subset see all registers.
- * Bytes go to and come from the console (<hospes/console.h>). Lock: LOCK_VUART; the console's locks rank after it.
+ * A domain's emulated UART: Arm PL011 (DDI 0183), of which Linux's full driver and SBSA's subset
+ * see all registers. Bytes go to and come from the console (<hospes/console.h>). Lock: LOCK_VUART;
+ * the console's locks rank after it.
  */
 #ifndef ASM_VPL011_H
 #define ASM_VPL011_H
