@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The builder: where things go in a domain's memory, that it works in steps, and that whatever fails leaves nothing behind.
- * If these fail a guest's ramdisk lies over its kernel, or a domain that cannot start again leaks its memory.
+ * The builder: where things go in a domain's memory, that it works in steps, and that whatever
+ * fails leaves nothing behind. If these fail a guest's ramdisk lies over its kernel, or a domain
+ * that cannot start again leaks its memory.
  */
 // sources: core/domain_build.c
 #include "unit.h"
@@ -19,7 +20,8 @@ static uint64_t kernel_bytes, tables_bytes;
 static enum domain_build_stage fail_at;
 static uint32_t created, destroyed, torn_down, vcpus, copies, loads_ended;
 
-/* --- fakes: each stage can be told to fail ------------------------------------------------------------- */
+/* --- fakes: each stage can be told to fail
+ * ------------------------------------------------------------- */
 
 static int result(enum domain_build_stage stage)
 {
@@ -91,7 +93,8 @@ void domain_destroy(struct domain *d)
     destroyed++;
 }
 
-int arch_domain_build_memory(struct domain *d, const struct domain_config *c, struct domain_layout *l)
+int arch_domain_build_memory(struct domain *d, const struct domain_config *c,
+                             struct domain_layout *l)
 {
     uint32_t n = l->nr_banks;
     *l = banks;
@@ -119,7 +122,8 @@ int arch_domain_build_tables(struct domain *d, const struct domain_config *c,
     return result(BUILD_TABLES);
 }
 
-/* --- tests --------------------------------------------------------------------------------------------- */
+/* --- tests
+ * --------------------------------------------------------------------------------------------- */
 
 static int start(void **state)
 {
@@ -160,7 +164,8 @@ static void as_xen(void **state)
     assert_non_null(strstr(host_log, "d3 \"d\": 2 vCPUs, 524288 KiB, kernel 0x40000000"));
 }
 
-/* Whatever sizes and banks: kernel, tables and ramdisk are in RAM and do not meet, or one line says why not. */
+/* Whatever sizes and banks: kernel, tables and ramdisk are in RAM and do not meet, or one line says
+ * why not. */
 static void places(void **state)
 {
     uint32_t built = 0;
@@ -192,7 +197,8 @@ static void places(void **state)
             { seen.tables.v, seen.tables.v + tables_bytes },
             { seen.ramdisk.v, seen.ramdisk.v + seen.ramdisk_bytes },
         };
-        assert_int_equal(seen.tables.v % tables_bytes, 0); /* within 2 MiB, as the boot protocol wants */
+        assert_int_equal(seen.tables.v % tables_bytes,
+                         0); /* within 2 MiB, as the boot protocol wants */
         for (uint32_t p = 0; p < (seen.ramdisk_bytes ? 3 : 2); p++) {
             bool inside = false;
             for (uint32_t b = 0; b < banks.nr_banks; b++)

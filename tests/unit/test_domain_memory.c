@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How domains get their RAM, with the real allocator and page tables. If these fail a guest's memory is not where its device
- * tree says, dom0's devices cannot reach it, or a restart finds less memory than before.
+ * How domains get their RAM, with the real allocator and page tables. If these fail a guest's
+ * memory is not where its device tree says, dom0's devices cannot reach it, or a restart finds less
+ * memory than before.
  */
 // sources: core/frame_free.c core/spinlock.c core/p2m.c core/pgtable.c arch/arm64/domain_memory.c
 #include "../../hypervisor/arch/arm64/domain_tree.h"
@@ -17,12 +18,12 @@
 /* core/frame.c starts anew for each test. */
 #include "../../hypervisor/core/frame.c"
 
-#define META   GIB(64)
-#define LOW    GIB(1) /* two banks, as on a board with a hole below 4 GiB */
+#define META       GIB(64)
+#define LOW        GIB(1) /* two banks, as on a board with a hole below 4 GiB */
 #define LOW_BYTES  GIB(2)
-#define HIGH   GIB(8)
+#define HIGH       GIB(8)
 #define HIGH_BYTES GIB(8)
-#define STATIC (LOW + MIB(256)) /* reserved at boot, 64 MiB */
+#define STATIC     (LOW + MIB(256)) /* reserved at boot, 64 MiB */
 
 static struct domain domain;
 static struct domain_config config;
@@ -38,10 +39,11 @@ static int start(void **state)
     host_ram_add(META, MIB(256));
     host_ram_add(LOW, LOW_BYTES);
     host_ram_add(HIGH, HIGH_BYTES);
-    assert_int_equal(frame_bank_add(MFN(LOW >> 12), MFN((LOW + LOW_BYTES) >> 12),
-                                    host_ram(MADDR(META))), 0);
+    assert_int_equal(
+        frame_bank_add(MFN(LOW >> 12), MFN((LOW + LOW_BYTES) >> 12), host_ram(MADDR(META))), 0);
     assert_int_equal(frame_bank_add(MFN(HIGH >> 12), MFN((HIGH + HIGH_BYTES) >> 12),
-                                    host_ram(MADDR(META + MIB(128)))), 0);
+                                    host_ram(MADDR(META + MIB(128)))),
+                     0);
     frame_bank_release(MFN(LOW >> 12), MFN(STATIC >> 12));
     frame_bank_release(MFN((STATIC + MIB(64)) >> 12), MFN((LOW + LOW_BYTES) >> 12));
     frame_bank_release(MFN(HIGH >> 12), MFN((HIGH + HIGH_BYTES) >> 12));
@@ -75,7 +77,8 @@ static void destroy(void)
     p2m_destroy(&domain);
 }
 
-/* Every frame of the banks is there, owned by the domain, once, of the type given; returns the highest machine address. */
+/* Every frame of the banks is there, owned by the domain, once, of the type given; returns the
+ * highest machine address. */
 static uint64_t check(uint64_t bytes, enum p2m_type wanted, bool direct)
 {
     uint64_t sum = 0, highest = 0;
@@ -100,7 +103,8 @@ static uint64_t check(uint64_t bytes, enum p2m_type wanted, bool direct)
     return highest;
 }
 
-/* Guests have Xen's two banks; their frames come from the high end, are not cleared, and all come back. */
+/* Guests have Xen's two banks; their frames come from the high end, are not cleared, and all come
+ * back. */
 static void guest(void **state)
 {
     uint64_t before = frame_free_count();
@@ -199,7 +203,8 @@ static void static_memory(void **state)
             check(MIB(24), P2M_RESERVED, direct);
             assert_int_equal(layout.nr_banks, direct ? 2 : 1);
             if (!direct) {
-                mfn_t m = p2m_lookup(&domain, gaddr_to_gfn(GADDR(0x40000000 + MIB(8))), &type, NULL);
+                mfn_t m =
+                    p2m_lookup(&domain, gaddr_to_gfn(GADDR(0x40000000 + MIB(8))), &type, NULL);
                 assert_int_equal(mfn_to_maddr(m).v, STATIC);
             }
             assert_int_equal(frame_free_count(), before);
@@ -212,7 +217,8 @@ static void static_memory(void **state)
     config.nr_static_mem = 1;
     config.static_mem[0] = (struct domain_bank){ STATIC + MIB(40), MIB(24) };
     assert_int_equal(build(MIB(24)), -EBUSY);
-    assert_non_null(strstr(host_log, "/chosen/d: xen,static-mem: 0x53000000, 0x200000 bytes: others still"));
+    assert_non_null(
+        strstr(host_log, "/chosen/d: xen,static-mem: 0x53000000, 0x200000 bytes: others still"));
     destroy();
     assert_int_equal(frame_owner(frame_of(MFN((STATIC + MIB(48)) >> 12))), 3);
 }
@@ -226,7 +232,8 @@ static void too_much(void **state)
         config.hardware = config.direct_map = hw;
         host_log_clear();
         assert_int_equal(build(GIB(11)), -ENOMEM);
-        assert_non_null(strstr(host_log, "/chosen/d: memory = <11534336> KiB: more than there is: "));
+        assert_non_null(
+            strstr(host_log, "/chosen/d: memory = <11534336> KiB: more than there is: "));
         assert_ptr_equal(strchr(host_log, '\n'), host_log + strlen(host_log) - 1);
         destroy();
         assert_int_equal(frame_free_count(), before);
