@@ -4,7 +4,8 @@
  *
  * Waiting without losing a wake-up: the vCPU first says that it is blocked, then looks for interrupts once more; who
  * pends one first makes it visible, then looks whether the vCPU is blocked. A full barrier stands between on both sides,
- * so at least one of them sees the other.
+ * so at least one of them sees the other. Whoever takes `blocked` back, and nobody else, wakes it: so it cannot run, let
+ * alone sleep again or go off, before that one has come so far.
  */
 #include <hospes/cpu.h>
 #include <hospes/domain.h>
@@ -45,14 +46,14 @@ void vcpu_destroy(struct vcpu *v)
 
 static void unblock(struct vcpu *v)
 {
-    write_once(v->blocked, false);
-    sched_wake(&v->sched);
+    if (__atomic_exchange_n(&v->blocked, false, __ATOMIC_SEQ_CST))
+        sched_wake(&v->sched);
 }
 
 void vcpu_block(struct vcpu *v)
 {
-    write_once(v->blocked, true);
     sched_block(&v->sched);
+    store_release(v->blocked, true);
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     if (arch_vcpu_has_interrupt(v))
         unblock(v);
@@ -76,14 +77,12 @@ void vcpu_kick(struct vcpu *v)
 void vcpu_up(struct vcpu *v)
 {
     write_once(v->online, true);
-    write_once(v->blocked, false);
     sched_wake(&v->sched);
 }
 
 void vcpu_down(struct vcpu *v)
 {
     write_once(v->online, false);
-    write_once(v->blocked, false);
     sched_block(&v->sched);
 }
 
@@ -152,6 +151,6 @@ struct vcpu *vcpu_next(struct pcpu *p)
 
 void vcpu_run_loop(void)
 {
-    this_pcpu()->pending |= PENDING_SCHED;
+    __atomic_fetch_or(&this_pcpu()->pending, PENDING_SCHED, __ATOMIC_RELAXED);
     arch_vcpu_enter_first(vcpu_next(this_pcpu()));
 }
