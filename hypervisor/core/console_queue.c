@@ -55,12 +55,28 @@ static bool is_text(struct console_domain *c, uint8_t byte)
     }
 }
 
+/* The caller has seen queue_room(). */
+static void add(struct console_domain *c, char byte)
+{
+    if (c->first + c->queued == CONSOLE_QUEUE_BYTES) {
+        memmove(c->queue, c->queue + c->first, c->queued);
+        c->first = 0;
+    }
+    c->queue[c->first + c->queued++] = byte;
+}
+
+static void drop_first(struct console_domain *c, uint32_t n)
+{
+    c->queued -= n;
+    c->first = c->queued > 0 ? c->first + n : 0;
+}
+
 /* Ends the line that `c` is writing, and takes the tokens for what goes with it: prefix, '\r'. */
 static void end_line(struct console_domain *c)
 {
     char prefix[12];
 
-    c->queue[c->queued++] = '\n';
+    add(c, '\n');
     c->lines++;
     c->column = 0;
     c->tokens -= (int32_t)prefix_of(c, prefix) + 1;
@@ -74,7 +90,7 @@ static void collect(struct console_domain *c, uint8_t byte)
         c->cut = false;
         c->escape = ESCAPE_NONE;
     } else if (is_text(c, byte)) {
-        c->queue[c->queued++] = (char)byte;
+        add(c, (char)byte);
         c->cut = ++c->column == CONSOLE_LINE_MAX;
         if (c->cut)
             end_line(c);
@@ -93,20 +109,18 @@ static uint32_t queue_room(const struct console_domain *c)
 static void write_first(struct console_domain *c)
 {
     char prefix[12];
-    bool raw = c == console_focus;
-    const char *end = memchr(c->queue, '\n', c->queued);
-    uint32_t n = end ? (uint32_t)(end - c->queue) + 1 : c->queued;
+    const char *text = c->queue + c->first, *end = memchr(text, '\n', c->queued);
+    uint32_t n = end ? (uint32_t)(end - text) + 1 : c->queued;
 
-    if (raw) {
+    if (c == console_focus) {
         n = min(n, CONSOLE_LINE_MAX);
-        console_wire_raw(c->queue, n);
+        console_wire_raw(text, n);
     } else {
         prefix_of(c, prefix);
-        console_wire_line(prefix, c->queue, end ? n - 1 : n);
+        console_wire_line(prefix, text, end ? n - 1 : n);
         c->lines -= end ? 1 : 0;
     }
-    c->queued -= n;
-    memmove(c->queue, c->queue + n, c->queued);
+    drop_first(c, n);
     set_ready(c);
 }
 
@@ -122,10 +136,10 @@ void console_queue_flush(struct console_domain *c)
 void console_queue_show(struct console_domain *c)
 {
     while (c->lines > 0) {
-        uint32_t n = (uint32_t)((char *)memchr(c->queue, '\n', c->queued) - c->queue);
-        console_wire_line("", c->queue, n);
-        c->queued -= n + 1;
-        memmove(c->queue, c->queue + n + 1, c->queued);
+        const char *text = c->queue + c->first, *end = memchr(text, '\n', c->queued);
+        uint32_t n = (uint32_t)(end - text);
+        console_wire_line("", text, n);
+        drop_first(c, n + 1);
         c->lines--;
     }
     console_queue_flush(c);
@@ -172,7 +186,7 @@ bool console_domain_write(struct console_domain *c, uint8_t byte)
     if (likely(taken)) {
         c->tokens--;
         if (c == console_focus)
-            c->queue[c->queued++] = (char)byte;
+            add(c, (char)byte);
         else
             collect(c, byte);
         set_ready(c);

@@ -89,7 +89,7 @@ struct console_domain {
 
     /* console.c's, under LOCK_CONSOLE: */
     struct console_domain *next; /* in the list of all, by domid */
-    uint32_t queued;             /* bytes in `queue` */
+    uint32_t first, queued;      /* where in `queue` what waits begins, and its bytes */
     uint32_t lines;              /* '\n' in it; while it has the focus they are not counted */
     uint32_t column;             /* characters behind the last one */
     uint32_t calls;              /* of receive() or room() that run now */
