@@ -78,6 +78,12 @@ int p2m_init(struct domain *d)
     return 0;
 }
 
+/* True if the range can be told in bytes. What is beyond the guest's width is the walker's to refuse. */
+static bool has_address(gfn_t gfn, uint64_t frames)
+{
+    return gfn.v <= UINT64_MAX >> FRAME_SHIFT && frames <= UINT64_MAX >> FRAME_SHIFT;
+}
+
 int p2m_map(struct domain *d, gfn_t gfn, mfn_t mfn, uint64_t frames, enum p2m_type type)
 {
     struct p2m *p2m = &d->p2m;
@@ -87,7 +93,7 @@ int p2m_map(struct domain *d, gfn_t gfn, mfn_t mfn, uint64_t frames, enum p2m_ty
     uint64_t addr = gfn_to_gaddr(gfn).v, bytes = frames << FRAME_SHIFT;
     int err;
 
-    if (gfn.v > UINT64_MAX >> FRAME_SHIFT || frames > UINT64_MAX >> FRAME_SHIFT)
+    if (!has_address(gfn, frames))
         return -EINVAL;
     spin_lock(&p2m->lock);
     err = pgtable_map(&p2m->pt, addr, bytes, &leaf);
@@ -105,6 +111,8 @@ int p2m_unmap(struct domain *d, gfn_t gfn, uint64_t frames)
 {
     int err;
 
+    if (!has_address(gfn, frames))
+        return -EINVAL;
     spin_lock(&d->p2m.lock);
     err = pgtable_unmap(&d->p2m.pt, gfn_to_gaddr(gfn).v, frames << FRAME_SHIFT);
     spin_unlock(&d->p2m.lock);
@@ -118,7 +126,8 @@ static mfn_t lookup(struct domain *d, gfn_t gfn, enum p2m_type *type, unsigned i
 
     *type = P2M_NONE;
     *order = 0;
-    if (!pgtable_lookup(&d->p2m.pt, gfn_to_gaddr(gfn).v, &leaf, order))
+    if (!has_address(gfn, 1) ||
+        !pgtable_lookup(&d->p2m.pt, gfn_to_gaddr(gfn).v, &leaf, order))
         return MFN_NONE;
     *type = (enum p2m_type)leaf.type;
     return mfn_add(maddr_to_mfn(leaf.maddr), gfn.v & (((uint64_t)1 << *order) - 1));
@@ -162,7 +171,7 @@ bool p2m_handle_fault(struct domain *d, gfn_t gfn)
     if (type == P2M_RESERVED)
         retry = populate(d, gfn, m, order);
     else
-        retry = type == P2M_RAM;
+        retry = type_flags[type] & PG_VALID;
     spin_unlock(&d->p2m.lock);
     return retry;
 }
@@ -224,6 +233,14 @@ int p2m_copy_module(struct domain *d, gaddr_t to, maddr_t from, uint64_t bytes)
     return copy(d, to, NULL, NULL, from, bytes, COPY_MODULE);
 }
 
+/* A leaf maps the domain's own frames: not a device, firmware's memory, or another's. */
+static bool is_own(const struct domain *d, const struct pgtable_leaf *leaf)
+{
+    mfn_t m = maddr_to_mfn(leaf->maddr);
+
+    return leaf->type != P2M_DEVICE && frame_is_ram(m) && frame_owner(frame_of(m)) == d->id;
+}
+
 bool p2m_teardown_step(struct domain *d)
 {
     struct p2m *p2m = &d->p2m;
@@ -244,9 +261,10 @@ bool p2m_teardown_step(struct domain *d)
         /* Of a block that is larger than the budget, its part from where the last step ended. */
         done = max(addr, p2m->lowest << FRAME_SHIFT) - addr;
         frames = ((uint64_t)1 << order) - (done >> FRAME_SHIFT);
-        if (leaf.type != P2M_DEVICE) {
+        leaf.maddr = maddr_add(leaf.maddr, done);
+        if (is_own(d, &leaf)) {
             frames = min(frames, budget);
-            frame_free(maddr_to_mfn(maddr_add(leaf.maddr, done)), frames);
+            frame_free(maddr_to_mfn(leaf.maddr), frames);
             d->tot_pages -= min(frames, d->tot_pages);
         }
         budget -= min(frames, budget);
