@@ -125,18 +125,18 @@ const char *dt_name(const void *fdt, int node)
 /* Is `name` what a path's part of `len` characters means? A unit address may be left out. */
 static bool name_is(const char *name, const char *part, size_t len)
 {
-    if (strncmp(name, part, len))
+    if (strncmp(name, part, len) != 0)
         return false;
     return name[len] == '\0' || (name[len] == '@' && !memchr(part, '@', len));
 }
 
-int dt_child(const void *fdt, int parent, const char *part, size_t len)
+int dt_child(const void *fdt, int parent, const char *name, size_t len)
 {
     int depth = 0;
 
     for (int node = dt_next_node(fdt, parent, &depth); node >= 0 && depth > 0;
          node = dt_next_node(fdt, node, &depth)) {
-        if (depth == 1 && name_is(dt_name(fdt, node), part, len))
+        if (depth == 1 && name_is(dt_name(fdt, node), name, len))
             return node;
     }
     return -ENOENT;
@@ -172,7 +172,7 @@ int dt_find_alias(const void *fdt, const char *name, size_t len)
 
     for (bool more = dt_property_first(fdt, aliases, &p); more; more = dt_property_next(fdt, &p)) {
         const char *path = p.value;
-        if (strncmp(p.name, name, len) || p.name[len] != '\0')
+        if (strncmp(p.name, name, len) != 0 || p.name[len] != '\0')
             continue;
         if (p.len <= 0 || path[p.len - 1] != '\0' || path[0] != '/')
             return -EINVAL;

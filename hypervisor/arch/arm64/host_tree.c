@@ -51,11 +51,11 @@ static bool is_gic_msi(const struct host_view *v, const char *name, const uint8_
 {
     uint32_t at = 0;
 
-    if (strncmp(name, "msi-", 4))
+    if (strncmp(name, "msi-", 4) != 0)
         return false;
     if (strcmp(name, "msi-map") == 0)
         at = 4; /* behind the requester ID */
-    else if (strcmp(name, "msi-parent"))
+    else if (strcmp(name, "msi-parent") != 0)
         return strcmp(name, "msi-map-mask") == 0;
     if ((uint32_t)len < at + 4)
         return true;
