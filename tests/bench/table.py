@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: MIT
+"""The table of measurements: what is measured, what it should be, and what it is."""
+
+from dataclasses import dataclass
+
+BEGIN = "<!-- made by `make bench`: do not edit -->\n"
+END = "<!-- end of what `make bench` makes -->\n"
+
+
+@dataclass
+class Row:
+    """A figure. Its goal is a number, or None: half of Xen's."""
+    title: str
+    key: str
+    bound: float           # the least that can do, see the document
+    goal: float = None
+    unit: int = 1          # figures are printed as multiples of it
+
+
+TRAPS = [
+    Row("`HVC`: PSCI_VERSION", "psci-version", 71, 107),
+    Row("`HVC`: unknown function", "no-function", 65, 100),
+    Row("`HVC #0xea1`: unknown hypercall", "no-hypercall", 65, 100),
+    Row("`HVC`: SMCCC_VERSION", "smccc-version", 65, 107),
+    Row("GICD_TYPER read", "gicd-typer", 108, 165),
+    Row("GICD_ISENABLER write of 0", "gicd-isenabler-0", 122, 185),
+    Row("GICD_ISENABLER write of a bit", "gicd-isenabler", 122, 185),
+    Row("ICC_SGI1R_EL1 write, no target", "sgi-nobody", 74, 115),
+    Row("CNTP_CTL_EL0 read", "cntp-ctl", 0, 0),
+    Row("emulated PL011: flags read", "uart-flags", 108, 165),
+]
+EVENTS = [
+    Row("SGI to itself: sent to handler", "sgi-self", 0),
+    Row("SGI to a vCPU that sleeps on the same CPU, the sender sleeps then: sent to received", "hop", 0),
+    Row("the same, and back: two vCPU switches", "hop-and-back", 0),
+    Row("SGI to a vCPU that sleeps on another CPU: sent to received", "send-asleep-apart", 0),
+    Row("SGI to a vCPU that runs on another CPU: sent to received", "send-awake-apart", 0),
+    Row("the same CPUs, both vCPUs sleep in turn: there and back", "hop-and-back-apart", 0),
+    Row("virtual timer: expired to handler", "timer", 0),
+    Row("virtual timer: expired to behind `WFI`", "wfi", 0),
+    Row("stage-2 fault: access to nothing, to the guest's handler", "abort", 0),
+    Row("stage-2 fault: first touch of 2 MiB, cleared (Xen: at boot)", "first-touch", 65536),
+]
+START = [
+    Row("EL2 entry to first instruction: 512 MiB guest", "start", 0, 2000000),
+    Row("the same, with an image as large as Debian's kernel", "start-large", 0, 20000000),
+    Row("the same of two small guests: the first of them", "start-two", 0, 2000000),
+    Row("the same: the last of them", "start-last-two", 0),
+]
+SIZES = [
+    Row("image file, bytes", "image", 0, 256 * 1024),
+    Row("memory kept of 2 GiB, one 512 MiB guest, KiB", "kept", 0, 8 * 1024),
+]
+
+
+def derive(found):
+    """What follows from other figures."""
+    found = dict(found)
+    if found.get("first-touch") is not None and found["first-touch"] < 100:  # mapped and cleared at boot
+        found["first-touch"] = (found["start-last-two"] - found["start"]) // 256
+    return found
+
+
+def goal(row, xen):
+    """What is to be reached."""
+    return row.goal if row.goal is not None else xen // 2
+
+
+def lines(rows, ours, xens):
+    """The rows of one table."""
+    for row in rows:
+        got, xen = ours[row.key], xens[row.key]
+        aim = goal(row, xen)
+        yield "| %s | %s | %s | %s | %s | %s |" % (
+            row.title, number(xen), number(aim), "**%s**" % number(got) if got <= aim else number(got) + " ✗",
+            number(row.bound) if row.bound else "", "+%s" % number(got - row.bound) if row.bound else "")
+
+
+def number(value):
+    """With commas between thousands."""
+    return "{:,}".format(value)
+
+
+def missed(ours, xens):
+    """The titles of what is not reached."""
+    ours, xens = derive(ours), derive(xens)
+    return [row.title for row in TRAPS + EVENTS + START + SIZES if ours[row.key] > goal(row, xens[row.key])]
+
+
+def markdown(ours, xens):
+    """All tables."""
+    ours, xens = derive(ours), derive(xens)
+    head = ["| %s | Xen 4.20 | to reach | Hospes | lower bound | above it |",
+            "| --- | ---: | ---: | ---: | ---: | ---: |"]
+    parts = []
+    for title, rows in (("round trip, instructions", TRAPS), ("event, instructions", EVENTS),
+                        ("start, instructions", START), ("size", SIZES)):
+        parts += [head[0] % title, head[1], *lines(rows, ours, xens), ""]
+    parts += ["| time to a shell, seconds | Xen 4.20 | Hospes | ratio |", "| --- | ---: | ---: | ---: |"]
+    for title, key in (("dom0", "shell-dom0"), ("domU", "shell-domu")):
+        parts.append("| QEMU's start to %s's shell | %.1f | %.1f | %.2f |"
+                     % (title, xens[key], ours[key], ours[key] / xens[key]))
+    return "\n".join(parts) + "\n"
+
+
+def plain(ours):
+    """Only one hypervisor's, for the eye."""
+    width = max(len(key) for key in ours)
+    return "\n".join("%-*s %12s" % (width, key, number(value)) for key, value in ours.items())
+
+
+def replace(document, text):
+    """The document with its generated part replaced."""
+    before, rest = document.split(BEGIN, 1)
+    return before + BEGIN + "\n" + text + "\n" + END + rest.split(END, 1)[1]
