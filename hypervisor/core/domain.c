@@ -114,11 +114,6 @@ int domain_create(uint16_t id, uint32_t max_vcpus, struct domain **out)
     d->lock = SPINLOCK_INIT(LOCK_DOMAIN);
     d->work = WORK_INIT(destroy_step);
     d->mmio.trap_unmapped = true;
-    err = insert(d);
-    if (err) {
-        heap_free(d);
-        return err;
-    }
     err = p2m_init(d);
     if (err)
         goto no_p2m;
@@ -130,42 +125,47 @@ int domain_create(uint16_t id, uint32_t max_vcpus, struct domain **out)
     if (!d->vcpus)
         goto no_vcpus;
     d->max_vcpus = max_vcpus;
+    err = insert(d);
+    if (err)
+        goto no_number;
     *out = d;
     return 0;
 
+no_number:
+    heap_free(d->vcpus);
 no_vcpus:
     arch_domain_destroy(d);
 no_arch:
     p2m_destroy(d);
 no_p2m:
-    spin_lock(&list_lock);
-    list_remove(&d->node);
-    spin_unlock(&list_lock);
-    domain_put(d);
+    heap_free(d);
     return err;
 }
 
 int domain_create_vcpus(struct domain *d)
 {
     for (uint32_t i = 0; i < d->max_vcpus; i++) {
-        d->vcpus[i] = vcpu_create(d, i);
-        if (!d->vcpus[i])
+        struct vcpu *v = vcpu_create(d, i);
+
+        if (!v)
             return -ENOMEM;
+        store_release(d->vcpus[i], v); /* who goes through the list of domains may see it now */
     }
     return 0;
 }
 
 void domain_destroy(struct domain *d)
 {
+    /* Out of sight first: domain_for_all() looks at what goes now. */
+    spin_lock(&list_lock);
+    list_remove(&d->node);
+    spin_unlock(&list_lock);
     console_domain_remove(&d->console);
     irq_take_all(d);
     free_vcpus(d);
     arch_domain_destroy(d);
     mmio_destroy(d);
     p2m_destroy(d);
-    spin_lock(&list_lock);
-    list_remove(&d->node);
-    spin_unlock(&list_lock);
     domain_put(d);
 }
 
@@ -206,7 +206,8 @@ bool domain_is_quiet(const struct domain *d)
     return true;
 }
 
-void domain_stop(struct domain *d, enum domain_stop reason)
+/* RUNNING -> STOPPED. True for the one who made it so, whose finish_stop() is owed. */
+static bool begin_stop(struct domain *d, enum domain_stop reason)
 {
     bool first;
 
@@ -217,10 +218,19 @@ void domain_stop(struct domain *d, enum domain_stop reason)
         d->stop_reason = (uint8_t)reason;
     }
     spin_unlock(&d->lock);
-    if (!first)
-        return;
+    return first;
+}
+
+static void finish_stop(struct domain *d)
+{
     domain_pause(d);
     work_queue(&d->work);
+}
+
+void domain_stop(struct domain *d, enum domain_stop reason)
+{
+    if (begin_stop(d, reason))
+        finish_stop(d);
 }
 
 void domain_crash(struct vcpu *v, const char *fmt, ...)
@@ -233,7 +243,7 @@ void domain_crash(struct vcpu *v, const char *fmt, ...)
         va_start(args, fmt);
         format_v(text, sizeof(text), fmt, args);
         va_end(args);
-        log_guest(d->id, LOG_ERR, "vCPU %u crashed %s: %s", v->id, d->name, text);
+        log_err("domain %u (%s) crashed on vCPU %u: %s", d->id, d->name, v->id, text);
         arch_vcpu_dump(v);
     }
     domain_stop(d, DOMAIN_CRASH);

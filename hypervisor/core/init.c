@@ -26,7 +26,7 @@ static void init_uart(void)
     static struct uart uart;
     int node;
 
-    if (dt_find_uart(host_fdt, options.dtuart, &uart, &node))
+    if (strstr(options.console, "none") || dt_find_uart(host_fdt, options.dtuart, &uart, &node))
         return;
     uart.regs = device_map(MADDR(uart.phys), uart.regs_size);
     if (uart.regs && !uart.driver->init(&uart))
@@ -78,7 +78,6 @@ static void init_frames(void)
             panic("no memory for the table of %llu MiB of RAM at %#llx",
                   (unsigned long long)(banks[i].end - banks[i].start) >> 20,
                   (unsigned long long)banks[i].start);
-        memset(meta[i], 0, bytes);
     }
     for (uint32_t i = 0; i < nr; i++)
         if (frame_bank_add(maddr_to_mfn(MADDR(banks[i].start)), maddr_to_mfn(MADDR(banks[i].end)),

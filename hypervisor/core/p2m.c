@@ -78,7 +78,8 @@ int p2m_init(struct domain *d)
     return 0;
 }
 
-/* True if the range can be told in bytes. What is beyond the guest's width is the walker's to refuse. */
+/* True if the range can be told in bytes. What is beyond the guest's width is the walker's to
+ * refuse. */
 static bool has_address(gfn_t gfn, uint64_t frames)
 {
     return gfn.v <= UINT64_MAX >> FRAME_SHIFT && frames <= UINT64_MAX >> FRAME_SHIFT;
@@ -126,8 +127,7 @@ static mfn_t lookup(struct domain *d, gfn_t gfn, enum p2m_type *type, unsigned i
 
     *type = P2M_NONE;
     *order = 0;
-    if (!has_address(gfn, 1) ||
-        !pgtable_lookup(&d->p2m.pt, gfn_to_gaddr(gfn).v, &leaf, order))
+    if (!has_address(gfn, 1) || !pgtable_lookup(&d->p2m.pt, gfn_to_gaddr(gfn).v, &leaf, order))
         return MFN_NONE;
     *type = (enum p2m_type)leaf.type;
     return mfn_add(maddr_to_mfn(leaf.maddr), gfn.v & (((uint64_t)1 << *order) - 1));
@@ -154,7 +154,8 @@ static bool populate(struct domain *d, gfn_t gfn, mfn_t m, unsigned int order)
                                  .flags = type_flags[P2M_RAM],
                                  .type = P2M_RAM };
 
-    frame_clear(MFN(m.v - in_block), frames);
+    if (!frame_were_clean(MFN(m.v - in_block), frames))
+        frame_clear(MFN(m.v - in_block), frames);
     return pgtable_map(&d->p2m.pt, (gfn.v - in_block) << FRAME_SHIFT, frames << FRAME_SHIFT,
                        &leaf) == 0;
 }
