@@ -4,7 +4,7 @@
  * under /chosen or a domain's node tell. Xen's bindings (docs/misc/arm/device-tree/booting.txt),
  * old names included.
  */
-#include <hospes/domain_modules.h>
+#include "domain_internal.h"
 
 #include <hospes/boot.h>
 #include <hospes/errno.h>

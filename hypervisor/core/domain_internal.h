@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Between domain_config.c and domain_modules.c: the files that a boot loader lists under /chosen.
- */
-#ifndef HOSPES_DOMAIN_MODULES_H
-#define HOSPES_DOMAIN_MODULES_H
+/* Between domain_config.c, domain_modules.c and domain_properties.c: what each reads of /chosen. */
+#ifndef CORE_DOMAIN_INTERNAL_H
+#define CORE_DOMAIN_INTERNAL_H
 
 #include <hospes/domain_config.h>
 #include <hospes/dt.h>
@@ -15,6 +14,16 @@ enum module_kind {
     MODULE_OTHER,
     MODULE_PLAIN
 };
+
+/* Reads the properties of the xen,domain node at *w into *c, which has its name. False after lines
+ * that tell why. */
+bool domain_properties_read(struct dt_walk *w, struct domain_config *c);
+
+/* Reads xen,static-mem only, silently, as it is; none where it makes no sense. */
+void domain_properties_static_mem(struct dt_walk *w, struct domain_config *c);
+
+/* Who has the places of xen,static-mem, in boot_reserved. */
+extern const char domain_static_memory[];
 
 /* What the node at *w is. PLAIN: a module that does not tell. */
 enum module_kind module_kind(const struct dt_walk *w);
