@@ -152,7 +152,7 @@ static void read_domain(struct dt_walk *w, struct domain_configs *out, uint16_t 
         return;
     bool good = domain_properties_read(w, c);
     if (c->hardware && has_hardware_domain(out)) {
-        log_err("%s: capabilities: there is a hardware domain already", c->node);
+        domain_say(LOG_ERR, w, c->node, "capabilities", "there is a hardware domain already");
         good = false;
     }
     int rc = modules_read(w, c, &bootargs);

@@ -5,6 +5,7 @@
 
 #include <hospes/domain_config.h>
 #include <hospes/dt.h>
+#include <hospes/log.h>
 
 enum module_kind {
     MODULE_NONE,
@@ -14,6 +15,10 @@ enum module_kind {
     MODULE_OTHER,
     MODULE_PLAIN
 };
+
+/* A line that names node, property and, looked up at *w, its value. */
+void domain_say(enum log_level level, const struct dt_walk *w, const char *node,
+                const char *property, const char *why);
 
 /* Reads the properties of the xen,domain node at *w into *c, which has its name. False after lines
  * that tell why. */

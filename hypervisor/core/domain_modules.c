@@ -39,17 +39,8 @@ enum module_kind module_kind(const struct dt_walk *w)
 static int complain(const struct dt_walk *w, const struct boot_module *m, bool quiet,
                     const char *property, const char *why)
 {
-    char text[96];
-    int len;
-    const void *value = dt_property(w->fdt, w->node, property, &len);
-
-    if (quiet)
-        return -EINVAL;
-    if (value)
-        log_err("%s: %s = %s: %s", m->node, property, dt_value(value, len, text, sizeof(text)),
-                why);
-    else
-        log_err("%s: %s: %s", m->node, property, why);
+    if (!quiet)
+        domain_say(LOG_ERR, w, m->node, property, why);
     return -EINVAL;
 }
 

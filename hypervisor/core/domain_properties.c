@@ -32,20 +32,24 @@ struct reader {
     uint32_t static_address_cells, static_size_cells;
 };
 
-/* A line about a property, whose value is looked up to quote it. */
+void domain_say(enum log_level level, const struct dt_walk *w, const char *node,
+                const char *property, const char *why)
+{
+    char text[96];
+    int len;
+    const void *value = dt_property(w->fdt, w->node, property, &len);
+
+    if (value && len > 0)
+        log_line(level, "%s: %s = %s: %s", node, property, dt_value(value, len, text, sizeof(text)),
+                 why);
+    else
+        log_line(level, "%s: %s: %s", node, property, why);
+}
+
 static void say(struct reader *r, enum log_level level, const char *property, const char *why)
 {
-    char text[80];
-    int len;
-    const void *value = dt_property(r->w->fdt, r->w->node, property, &len);
-
-    if (r->quiet)
-        return;
-    if (value && len > 0)
-        log_line(level, "%s: %s = %s: %s", r->c->node, property,
-                 dt_value(value, len, text, sizeof(text)), why);
-    else
-        log_line(level, "%s: %s: %s", r->c->node, property, why);
+    if (!r->quiet)
+        domain_say(level, r->w, r->c->node, property, why);
 }
 
 static void reject(struct reader *r, const char *property, const char *why)

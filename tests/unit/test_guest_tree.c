@@ -4,7 +4,7 @@
  * not where guests of Xen know them.
  */
 // sources: drivers/dt.c drivers/dt_flat.c drivers/dt_irq.c drivers/dt_write.c
-// arch/arm64/guest_tree.c arch/arm64/passthrough.c
+// sources: arch/arm64/guest_tree.c arch/arm64/passthrough.c
 #include "../../hypervisor/arch/arm64/domain_tree.h"
 #include "trees.h"
 #include "unit.h"

@@ -4,8 +4,8 @@
  * dom0 has no disk or network, or gets what is the hypervisor's.
  */
 // sources: drivers/dt.c drivers/dt_flat.c drivers/dt_irq.c drivers/dt_write.c core/boot.c
-// arch/arm64/guest_tree.c arch/arm64/passthrough.c arch/arm64/host_view.c arch/arm64/host_devices.c
-// arch/arm64/host_tree.c
+// sources: arch/arm64/guest_tree.c arch/arm64/passthrough.c arch/arm64/host_view.c
+// sources: arch/arm64/host_devices.c arch/arm64/host_tree.c
 #include "../../hypervisor/arch/arm64/domain_tree.h"
 #include "trees.h"
 #include "unit.h"
