@@ -4,17 +4,9 @@
 #define CORE_DOMAIN_INTERNAL_H
 
 #include <hospes/domain_config.h>
+#include <hospes/domain_modules.h>
 #include <hospes/dt.h>
 #include <hospes/log.h>
-
-enum module_kind {
-    MODULE_NONE,
-    MODULE_KERNEL,
-    MODULE_RAMDISK,
-    MODULE_DTB,
-    MODULE_OTHER,
-    MODULE_PLAIN
-};
 
 /* A line that names node, property and, looked up at *w, its value. */
 void domain_say(enum log_level level, const struct dt_walk *w, const char *node,
@@ -29,9 +21,6 @@ void domain_properties_static_mem(struct dt_walk *w, struct domain_config *c);
 
 /* Who has the places of xen,static-mem, in boot_reserved. */
 extern const char domain_static_memory[];
-
-/* What the node at *w is. PLAIN: a module that does not tell. */
-enum module_kind module_kind(const struct dt_walk *w);
 
 /* Reads a module's place: 0, or -EINVAL after a line that tells why not. `quiet` leaves the line
  * out. */
