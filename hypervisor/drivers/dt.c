@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reading device trees: checks, numbers, and addresses as the machine has them (Devicetree
+ * Reading device trees: numbers, and addresses as the machine has them (Devicetree
  * Specification 0.4, chapters 2.2 and 2.3). The structure is in dt_flat.c, interrupts are in
  * dt_irq.c.
  */
@@ -8,22 +8,9 @@
 #include <hospes/errno.h>
 #include <lib/bits.h>
 #include <lib/format.h>
-#include <libfdt.h>
 #include <string.h>
 
 const void *host_fdt;
-
-int dt_check(const void *fdt, uint64_t bytes)
-{
-    if (!fdt || bytes < sizeof(struct fdt_header) || fdt_magic(fdt) != FDT_MAGIC)
-        return -EINVAL;
-    if (fdt_totalsize(fdt) > bytes || fdt_totalsize(fdt) > INT32_MAX)
-        return -EINVAL;
-    /* From version 16 on property values are at multiples of 4, which dt_flat.c relies on. */
-    if (fdt_version(fdt) < 16)
-        return -EINVAL;
-    return fdt_check_full(fdt, (size_t)bytes) ? -EINVAL : 0;
-}
 
 uint64_t dt_cells(const void *p, uint32_t cells)
 {

@@ -215,6 +215,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     memcpy(fdt, data, bytes);
     /* A loader's header may be longer than what it describes, never shorter. */
     if (dt_check(fdt, bytes) == 0) {
+        check(fdt_check_full(fdt, bytes) == 0); /* libfdt, which writes copies of it, agrees */
         memset(&boot_ram, 0, sizeof(boot_ram));
         boot_range_add(&boot_ram, 0x40000000, 0x80000000, NULL);
         host_fdt = fdt;

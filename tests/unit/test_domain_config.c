@@ -3,7 +3,7 @@
  * Domains from the device tree. If these fail a user's configuration that works with Xen does not
  * here, or a mistake in it takes other domains along, or goes unsaid.
  */
-// sources: drivers/dt.c drivers/dt_flat.c drivers/dt_irq.c core/boot.c
+// sources: drivers/dt.c drivers/dt_check.c drivers/dt_flat.c drivers/dt_irq.c core/boot.c
 // sources: core/domain_config.c core/domain_modules.c core/domain_properties.c
 #include "trees.h"
 #include "unit.h"

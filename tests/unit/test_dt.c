@@ -3,7 +3,9 @@
  * Reading device trees. If these fail Hospes finds no UART, GIC or memory on some machine, or reads
  * outside a damaged tree that a boot loader passed.
  */
-// sources: drivers/dt.c drivers/dt_flat.c drivers/dt_irq.c drivers/dt_uart.c drivers/dt_write.c
+// sources: drivers/dt.c drivers/dt_check.c drivers/dt_flat.c
+// sources: drivers/dt_irq.c drivers/dt_write.c
+// sources: drivers/dt_uart.c
 #include "trees.h"
 #include "unit.h"
 

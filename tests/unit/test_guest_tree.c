@@ -3,7 +3,8 @@
  * The device tree that guests are given. If these fail guests find no console, timer or memory, or
  * not where guests of Xen know them.
  */
-// sources: drivers/dt.c drivers/dt_flat.c drivers/dt_irq.c drivers/dt_write.c
+// sources: drivers/dt.c drivers/dt_check.c drivers/dt_flat.c
+// sources: drivers/dt_irq.c drivers/dt_write.c
 // sources: arch/arm64/guest_tree.c arch/arm64/passthrough.c
 #include "../../hypervisor/arch/arm64/domain_tree.h"
 #include "trees.h"

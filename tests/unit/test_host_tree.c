@@ -3,9 +3,10 @@
  * What the hardware domain gets of the machine: devices and a tree, on real trees. If these fail
  * dom0 has no disk or network, or gets what is the hypervisor's.
  */
-// sources: drivers/dt.c drivers/dt_flat.c drivers/dt_irq.c drivers/dt_write.c core/boot.c
-// sources: arch/arm64/guest_tree.c arch/arm64/passthrough.c arch/arm64/host_view.c
-// sources: arch/arm64/host_devices.c arch/arm64/host_tree.c
+// sources: drivers/dt.c drivers/dt_check.c drivers/dt_flat.c
+// sources: drivers/dt_irq.c drivers/dt_write.c
+// sources: core/boot.c arch/arm64/guest_tree.c arch/arm64/passthrough.c
+// sources: arch/arm64/host_view.c arch/arm64/host_devices.c arch/arm64/host_tree.c
 #include "../../hypervisor/arch/arm64/domain_tree.h"
 #include "trees.h"
 #include "unit.h"
