@@ -12,7 +12,7 @@ int mmio_add(struct domain *d, gaddr_t start, uint64_t bytes, mmio_handler_fn *h
     struct mmio_space *s = &d->mmio;
     uint32_t at = s->nr;
 
-    if (!bytes || start.v + bytes < start.v)
+    if (bytes < 8 || start.v + bytes < start.v)
         return -EINVAL;
     for (uint32_t i = 0; i < s->nr; i++)
         if (start.v < s->regions[i].start.v + s->regions[i].bytes &&
@@ -44,13 +44,18 @@ void mmio_destroy(struct domain *d)
     d->mmio.nr = d->mmio.capacity = 0;
 }
 
-enum exit_action mmio_dispatch(struct vcpu *v, struct mmio_access *a)
+static bool contains(const struct mmio_region *r, const struct mmio_access *a)
 {
-    const struct mmio_space *s = &v->domain->mmio;
+    return a->addr.v - r->start.v <= r->bytes - a->size;
+}
+
+/* The region that the access is in. By halves: the last one that starts at or below the address. */
+static __noinline const struct mmio_region *find(const struct mmio_space *s,
+                                                 const struct mmio_access *a)
+{
     const struct mmio_region *r = s->regions;
     uint32_t n = s->nr;
 
-    /* The last region that starts at or below the address, by halves. */
     while (n > 1) {
         uint32_t half = n / 2;
 
@@ -61,11 +66,22 @@ enum exit_action mmio_dispatch(struct vcpu *v, struct mmio_access *a)
             n = half;
         }
     }
-    if (!n)
-        return EXIT_FAULT;
+    return n && contains(r, a) ? r : NULL;
+}
+
+enum exit_action mmio_dispatch(struct vcpu *v)
+{
+    struct mmio_access *a = &v->access;
+    const struct mmio_region *r = v->last_region;
+
+    /* Accesses to one device mostly follow each other. */
+    if (unlikely(!r || !contains(r, a))) {
+        r = find(&v->domain->mmio, a);
+        if (!r)
+            return EXIT_FAULT;
+        v->last_region = r;
+    }
     a->offset = a->addr.v - r->start.v;
-    if (a->offset >= r->bytes || a->size > r->bytes - a->offset)
-        return EXIT_FAULT;
     return r->handler(v, a, r->device);
 }
 

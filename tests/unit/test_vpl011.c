@@ -57,11 +57,12 @@ void vgic_set_line(struct domain *d, struct vcpu *v, uint32_t intid, bool level)
 
 static enum exit_action access(uint32_t offset, uint8_t size, bool write, uint64_t *value)
 {
-    struct mmio_access a = { .addr = GADDR(BASE + offset), .size = size, .write = write };
-
-    a.value = write ? *value : 0xdeadbeefdeadbeef;
-    enum exit_action action = mmio_dispatch(&vcpu, &a);
-    *value = a.value;
+    vcpu.access = (struct mmio_access){ .addr = GADDR(BASE + offset),
+                                        .size = size,
+                                        .write = write,
+                                        .value = write ? *value : 0xdeadbeefdeadbeef };
+    enum exit_action action = mmio_dispatch(&vcpu);
+    *value = vcpu.access.value;
     return action;
 }
 
@@ -91,7 +92,7 @@ static void start(void)
     line = false;
     memset(&dom, 0, sizeof(dom));
     dom.id = 1;
-    vcpu.domain = &dom;
+    vcpu = (struct vcpu){ .domain = &dom };
     assert_int_equal(vpl011_create(&dom, GADDR(BASE), VIRQ), 0);
     do {
         fake_clear();
@@ -476,12 +477,12 @@ static void of_several_domains(void **state)
     assert_int_equal(vpl011_create(&other, GADDR(BASE), VIRQ), 0);
     fake_type("x");
     assert_int_equal(get(DR), 'x');
-    vcpu.domain = &other;
+    vcpu = (struct vcpu){ .domain = &other };
     assert_int_equal(get(FR) & FR_RXFE, FR_RXFE);
     set(DR, 'o');
     set(DR, '\n');
     fake_sent("(d2) o\r\n");
-    vcpu.domain = &dom;
+    vcpu = (struct vcpu){ .domain = &dom };
     vpl011_destroy(&other);
     mmio_destroy(&other);
     vpl011_destroy(&other); /* twice, or none at all, is nothing */

@@ -16,15 +16,20 @@
 /* Fault status of an external abort on a stage 1 walk at some level. */
 #define FSC_EXTERNAL_WALK 0x14u
 
-/* The intermediate physical address that the access was for. False: it translates no more, try
- * again. */
+/* The intermediate physical address that the access was for, if HPFAR_EL2 has it. */
+static inline gaddr_t translation_fault_address(uint64_t far)
+{
+    return GADDR((read_sysreg(hpfar_el2) & HPFAR_FIPA) << 8 | (far & FRAME_MASK));
+}
+
+/* The same for any abort. False: it translates no more, try again. */
 static bool fault_address(uint64_t esr, uint64_t far, gaddr_t *ga)
 {
     uint64_t par, saved;
 
     /* HPFAR_EL2 is not set by permission faults, but for those of a stage 1 walk. */
     if ((esr & FSC_TYPE) != FSC_PERMISSION || (esr & ISS_DABT_S1PTW)) {
-        *ga = GADDR((read_sysreg(hpfar_el2) & HPFAR_FIPA) << 8 | (far & FRAME_MASK));
+        *ga = translation_fault_address(far);
         return true;
     }
     saved = read_sysreg(par_el1);
@@ -46,51 +51,49 @@ static enum exit_action no_answer(struct vcpu *v, uint64_t esr, uint64_t far, bo
     return EXIT_INJECTED;
 }
 
-static uint64_t sign_extend(uint64_t value, unsigned int bytes)
+static uint64_t sign_extend(uint64_t value, unsigned int bytes, bool to_64)
 {
     unsigned int shift = 64 - 8 * bytes;
+    uint64_t extended = (uint64_t)((int64_t)(value << shift) >> shift);
 
-    return (uint64_t)((int64_t)(value << shift) >> shift);
+    return to_64 ? extended : (uint32_t)extended;
 }
 
-/* A load or store that the syndrome describes in full. */
-static enum exit_action emulate(struct vcpu *v, uint64_t esr, gaddr_t ga)
+static inline uint32_t access_register(uint64_t esr)
 {
-    uint32_t reg = (uint32_t)field_get(ISS_DABT_SRT, esr);
-    struct mmio_access a = {
-        .addr = ga,
-        .size = (uint8_t)(1u << field_get(ISS_DABT_SAS, esr)),
-        .write = esr & ISS_DABT_WNR,
-    };
-    enum exit_action action;
-
-    if (a.write && reg != 31)
-        a.value = v->regs.x[reg] & (~(uint64_t)0 >> (64 - 8 * a.size));
-    action = mmio_dispatch(v, &a);
-    if (action == EXIT_HANDLED && !a.write && reg != 31) {
-        if (esr & ISS_DABT_SSE)
-            a.value = sign_extend(a.value, a.size);
-        v->regs.x[reg] = esr & ISS_DABT_SF ? a.value : (uint32_t)a.value;
-    }
-    if (action == EXIT_HANDLED)
-        exit_skip(v, esr);
-    return action;
+    return (uint32_t)field_get(ISS_DABT_SRT, esr);
 }
 
-enum exit_action abort_data(struct vcpu *v, uint64_t esr)
+/* A load or store that the syndrome describes in full, at v->access.addr. */
+static inline enum exit_action emulate(struct vcpu *v, uint64_t esr)
 {
-    uint64_t far = read_sysreg(far_el2);
+    struct mmio_access *a = &v->access;
+    uint32_t bits = 8u << field_get(ISS_DABT_SAS, esr);
     enum exit_action action;
-    gaddr_t ga;
 
-    if (!fault_address(esr, far, &ga))
-        return EXIT_RETRY;
-    if (likely((esr & (ISS_DABT_ISV | ISS_DABT_S1PTW)) == ISS_DABT_ISV)) {
-        action = emulate(v, esr, ga);
-        if (action != EXIT_FAULT)
-            return action;
+    a->size = (uint8_t)(bits / 8);
+    a->write = esr & ISS_DABT_WNR;
+    if (a->write) {
+        a->value = access_register(esr) != 31 ? v->regs.x[access_register(esr)] : 0;
+        a->value &= ~(uint64_t)0 >> (64 - bits);
     }
-    if ((esr & FSC_TYPE) == FSC_TRANSLATION && p2m_handle_fault(v->domain, gaddr_to_gfn(ga)))
+    action = mmio_dispatch(v);
+    if (unlikely(action != EXIT_HANDLED))
+        return action;
+    if (!(esr & ISS_DABT_WNR) && access_register(esr) != 31) {
+        if (unlikely(esr & ISS_DABT_SSE))
+            a->value = sign_extend(a->value, a->size, esr & ISS_DABT_SF);
+        v->regs.x[access_register(esr)] = a->value;
+    }
+    exit_skip(v, esr);
+    return EXIT_HANDLED;
+}
+
+/* Where no device is: memory on first touch, or nothing. */
+static __noinline enum exit_action not_a_device(struct vcpu *v, uint64_t esr)
+{
+    if ((esr & FSC_TYPE) == FSC_TRANSLATION &&
+        p2m_handle_fault(v->domain, gaddr_to_gfn(v->access.addr)))
         return EXIT_RETRY;
     /* Maintenance by address of what is not memory does nothing. */
     if (esr & ISS_DABT_CM) {
@@ -98,14 +101,36 @@ enum exit_action abort_data(struct vcpu *v, uint64_t esr)
         return EXIT_HANDLED;
     }
     if (esr & ISS_DABT_ISV && !v->domain->mmio.trap_unmapped && !(esr & ISS_DABT_S1PTW)) {
-        uint32_t reg = (uint32_t)field_get(ISS_DABT_SRT, esr);
-
-        if (!(esr & ISS_DABT_WNR) && reg != 31)
-            v->regs.x[reg] = esr & ISS_DABT_SF ? ~(uint64_t)0 : UINT32_MAX;
+        if (!(esr & ISS_DABT_WNR) && access_register(esr) != 31)
+            v->regs.x[access_register(esr)] = esr & ISS_DABT_SF ? ~(uint64_t)0 : UINT32_MAX;
         exit_skip(v, esr);
         return EXIT_HANDLED;
     }
-    return no_answer(v, esr, far, false);
+    return no_answer(v, esr, read_sysreg(far_el2), false);
+}
+
+/* Of the rarer kinds. */
+static __noinline enum exit_action other_data_abort(struct vcpu *v, uint64_t esr)
+{
+    enum exit_action action = EXIT_FAULT;
+
+    if (!fault_address(esr, read_sysreg(far_el2), &v->access.addr))
+        return EXIT_RETRY;
+    if ((esr & (ISS_DABT_ISV | ISS_DABT_S1PTW)) == ISS_DABT_ISV)
+        action = emulate(v, esr);
+    return action == EXIT_FAULT ? not_a_device(v, esr) : action;
+}
+
+enum exit_action abort_data(struct vcpu *v, uint64_t esr)
+{
+    enum exit_action action;
+
+    if (unlikely((esr & (ISS_DABT_ISV | ISS_DABT_S1PTW | FSC_TYPE)) !=
+                 (ISS_DABT_ISV | FSC_TRANSLATION)))
+        return other_data_abort(v, esr);
+    v->access.addr = translation_fault_address(read_sysreg(far_el2));
+    action = emulate(v, esr);
+    return unlikely(action == EXIT_FAULT) ? not_a_device(v, esr) : action;
 }
 
 enum exit_action abort_instruction(struct vcpu *v, uint64_t esr)

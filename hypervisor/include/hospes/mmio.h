@@ -42,14 +42,19 @@ struct mmio_space {
     bool trap_unmapped; /* false: an access to nothing reads as ones and ignores writes */
 };
 
-/* Adds a region. 0, -ENOMEM, -EEXIST when it overlaps one. Building only. */
+/*
+ * Adds a region of at least 8 bytes. 0, -ENOMEM, -EEXIST when it overlaps one. Building only:
+ * before there are vCPUs.
+ */
 int mmio_add(struct domain *d, gaddr_t start, uint64_t bytes, mmio_handler_fn *handler,
              void *device);
 void mmio_destroy(struct domain *d);
 
-/* Finds the region and runs its handler; EXIT_FAULT when there is none (or across a region's end).
+/*
+ * Performs v->access: finds the region and runs its handler; EXIT_FAULT when there is none (or
+ * across a region's end).
  */
-enum exit_action mmio_dispatch(struct vcpu *v, struct mmio_access *a);
+enum exit_action mmio_dispatch(struct vcpu *v);
 
 /* A device as a table: offset, how many bytes it spans, widths allowed (bit n: 2^n bytes), reader
  * and writer. */

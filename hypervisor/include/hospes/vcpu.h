@@ -11,6 +11,7 @@
 
 #include <asm/vcpu.h>
 #include <hospes/compiler.h>
+#include <hospes/mmio.h>
 #include <hospes/pcpu.h>
 #include <hospes/sched.h>
 #include <hospes/types.h>
@@ -21,8 +22,10 @@ struct vcpu {
     struct cpu_regs regs;
     struct domain *domain;
     uint32_t id;
-    bool online;  /* switched on, as the guest sees it (PSCI); under domain->lock */
-    bool blocked; /* waits for an interrupt (WFI); set by itself, cleared by waker */
+    bool online;               /* switched on, as the guest sees it (PSCI); under domain->lock */
+    bool blocked;              /* waits for an interrupt (WFI); set by itself, cleared by waker */
+    struct mmio_access access; /* to an emulated device; the last one, or under way */
+    const struct mmio_region *last_region; /* that it was in, or NULL */
     struct sched_unit sched;
     struct arch_vcpu arch;
 };

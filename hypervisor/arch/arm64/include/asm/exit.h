@@ -19,7 +19,7 @@
  * HVC. */
 static inline void exit_skip(struct vcpu *v, uint64_t esr)
 {
-    v->regs.pc += esr & ESR_IL ? 4 : 2;
+    v->regs.pc += 2 + 2 * field_get(ESR_IL, esr);
 }
 
 /* entry.S: enters `v` with the stack empty at `stack_top`. */
