@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: MIT
+"""Machines that are up in a second: domains with the tiny kernels of tests/guest, trees of a test's own."""
+
+import struct
+
+import board
+from tree import cells64
+
+GUEST = board.BUILD / "guest"
+
+
+def guest(name, kernel="tick", arguments="", **changes):
+    """A domain that runs tests/guest's `kernel` with these boot arguments."""
+    return board.Domain(**{"name": name, "kernel": GUEST / (kernel + ".bin"), "ramdisk": None,
+                           "bootargs": arguments, "memory": 16, **changes})
+
+
+def ticker(name, period=100, **changes):
+    """A domain that prints `tick NAME N` for ever, every `period` ms."""
+    return guest(name, "tick", "name=%s period=%d" % (name, period), **changes)
+
+
+def tickers(count):
+    """`count` of them: one, two, ... by number."""
+    return [ticker("t%d" % number) for number in range(1, count + 1)]
+
+
+def expect_ticks(machine, *names, count=3):
+    """Waits until each of these tickers has gone on `count` times from now."""
+    left = {name: count for name in names}
+    while left:
+        name = machine.expect(r"tick (%s) \d+\r*\n" % "|".join(left))[1]
+        left[name] -= 1
+        if not left[name]:
+            del left[name]
+
+
+def module(tree, domain, number=0):
+    """The path of one of a domain's modules, in the order of their addresses; dom0's domain is ""."""
+    top = "/chosen/" + domain if domain else "/chosen"
+    found = [path for path in tree.children(top) if "/module@" in path]
+    return sorted(found, key=lambda path: int(path.rsplit("@", 1)[1], 16))[number]
+
+
+def place(tree, path):
+    """A module's (address, size)."""
+    cells = tree.cells(path, "reg")
+    return cells[0] << 32 | cells[1], cells[2] << 32 | cells[3]
+
+
+def put_place(tree, path, address=None, size=None):
+    """Changes a module's address, size or both."""
+    was = place(tree, path)
+    tree.put(path, "reg", cells64(was[0] if address is None else address,
+                                  was[1] if size is None else size))
+
+
+def exact(folder, edit=None, hypervisor=board.BUILD / "arm64/hospes", tree_at=0x48000000,
+          hypervisor_at=0x48200000):
+    """Settings for a machine whose tree reaches the hypervisor just as `edit` left it.
+
+    With -kernel QEMU puts its own memory and PSCI into the tree. Here a loader of three instructions
+    stands in the place of the firmware.
+    """
+    stub, blob = folder / "stub.bin", folder / "exact.dtb"
+    #  ldr x0, tree; ldr x4, hypervisor; br x4
+    stub.write_bytes(struct.pack("<4I2Q", 0x58000080, 0x580000A4, 0xD61F0080, 0xD503201F,
+                                 tree_at, hypervisor_at))
+
+    def finish(tree):
+        if edit:
+            edit(tree)
+        blob.write_bytes(tree.blob())
+
+    return {"bios": stub, "edit": finish,
+            "qemu": ["-device", "loader,file=%s,addr=%#x,force-raw=on" % (blob, tree_at),
+                     "-device", "loader,file=%s,addr=%#x,force-raw=on" % (hypervisor, hypervisor_at)]}
+
+
+def memory(tree, *banks):
+    """Makes the tree's memory these (address, bytes) in one node."""
+    for path in tree.children("/"):
+        if path.startswith("/memory"):
+            tree.remove(path)
+    tree.put("/memory@40000000", "device_type", "memory")
+    tree.put("/memory@40000000", "reg", cells64(*[number for bank in banks for number in bank]))
