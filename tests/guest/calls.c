@@ -280,7 +280,9 @@ static void started_tests(uint64_t fn, const char *name)
     check_answer(psci(fn, machine.mpidr[1], where, (uint64_t)&seen), 0, "%s", name);
     v = psci(PSCI_AFFINITY_INFO, machine.mpidr[1], 0, 0);
     check(v >= 0 && v <= 2, "%s: AFFINITY_INFO at once (%ld)", name, v);
-    check(cpu_wait_off(1), "%s: AFFINITY_INFO after CPU_OFF", name);
+    check(wait_until(psci(PSCI_AFFINITY_INFO, machine.mpidr[1], 0, 0) == 1 &&
+                     seen.context != ~UINT64_C(0)),
+          "%s: AFFINITY_INFO after CPU_OFF", name);
     clean_dcache((const void *)(uintptr_t)&seen, sizeof(seen));
     check_eq(seen.context, (uint64_t)&seen, "%s: context is in x0", name);
     check_eq(seen.el, 4, "%s: starts at EL1", name);

@@ -122,15 +122,17 @@ static inline void irq_off(void)
 {
     __asm__ volatile("msr daifset, #3\n\tisb" ::: "memory");
 }
+/* What was there before. */
 static inline uint64_t atomic_add(volatile uint64_t *p, uint64_t n)
 {
-    uint64_t v;
+    uint64_t old, sum;
     uint32_t fail;
-    __asm__ volatile("1: ldaxr %0, [%2]\n\tadd %0, %0, %3\n\tstlxr %w1, %0, [%2]\n\tcbnz %w1, 1b"
-                     : "=&r"(v), "=&r"(fail)
+
+    __asm__ volatile("1: ldaxr %0, [%3]\n\tadd %1, %0, %4\n\tstlxr %w2, %1, [%3]\n\tcbnz %w2, 1b"
+                     : "=&r"(old), "=&r"(sum), "=&r"(fail)
                      : "r"(p), "r"(n)
                      : "memory");
-    return v;
+    return old;
 }
 
 /* ---- exceptions (fault.c) ---- */
@@ -175,6 +177,7 @@ void sync_code(const void *code, size_t bytes); /* it has been written, it will 
 /* ---- stage 1 (mmu.c) ---- */
 #define PTE_BLOCK  UINT64_C(0x1)
 #define PTE_TABLE  UINT64_C(0x3)
+#define PTE_PAGE   UINT64_C(0x3)
 #define PTE_DEVICE UINT64_C(0x0)
 #define PTE_NORMAL UINT64_C(0x4) /* AttrIndx 1 */
 #define PTE_USER   UINT64_C(0x40)
@@ -203,6 +206,7 @@ struct cpu {
     uint64_t probe_sp; /* != 0: probe_run() is under way */
     unsigned int id;
     void (*run)(unsigned int id);
+    volatile bool arrived;
 };
 extern struct cpu cpus[MAX_CPUS];
 static inline unsigned int cpu_id(void)

@@ -49,6 +49,7 @@ int64_t cpu_start(unsigned int id, void (*run)(unsigned int id))
     cpu->stack = (uint64_t)(stacks[id] + STACK_BYTES);
     cpu->id = id;
     cpu->run = run;
+    cpu->arrived = false;
     clean_dcache(cpu, sizeof(*cpu)); /* it reads this before its caches are on */
     return (int64_t)smccc(PSCI_CPU_ON, machine.mpidr[id], (uint64_t)secondary_entry, (uint64_t)cpu);
 }
@@ -56,6 +57,7 @@ int64_t cpu_start(unsigned int id, void (*run)(unsigned int id))
 void secondary_start(struct cpu *cpu)
 {
     mmu_on();
+    cpu->arrived = true;
     cpu->run(cpu->id);
     clean_dcache(stacks[cpu->id], STACK_BYTES);
     smccc(PSCI_CPU_OFF, 0, 0, 0);
@@ -66,7 +68,9 @@ void secondary_start(struct cpu *cpu)
 
 bool cpu_wait_off(unsigned int id)
 {
-    return wait_until(smccc(PSCI_AFFINITY_INFO, machine.mpidr[id], 0, 0) == 1);
+    /* Not every firmware tells a CPU that is being started from one that is off. */
+    return wait_until(cpus[id].arrived) &&
+           wait_until(smccc(PSCI_AFFINITY_INFO, machine.mpidr[id], 0, 0) == 1);
 }
 
 void system_off(void)
