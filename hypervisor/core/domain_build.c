@@ -160,12 +160,15 @@ static void undo(struct domain_builder *b)
 
 static void tell(const struct domain_builder *b)
 {
+    const struct domain_config *c = b->config;
     const struct domain_layout *l = &b->layout;
+    char ramdisk[40] = "";
 
-    log_info("d%u \"%s\": %u vCPU%s, %lu KiB, kernel 0x%lx, ramdisk 0x%lx, device tree 0x%lx",
-             b->config->id, b->config->name, b->config->vcpus, b->config->vcpus == 1 ? "" : "s",
-             (unsigned long)(l->memory_bytes >> 10), (unsigned long)b->kernel.start.v,
-             (unsigned long)(l->ramdisk_bytes ? l->ramdisk.v : 0), (unsigned long)l->tables.v);
+    if (l->ramdisk_bytes)
+        format(ramdisk, sizeof(ramdisk), ", ramdisk 0x%lx", (unsigned long)l->ramdisk.v);
+    log_info("d%u \"%s\": %u vCPU%s, %lu KiB, kernel 0x%lx%s, device tree 0x%lx", c->id, c->name,
+             c->vcpus, c->vcpus == 1 ? "" : "s", (unsigned long)(l->memory_bytes >> 10),
+             (unsigned long)b->kernel.start.v, ramdisk, (unsigned long)l->tables.v);
 }
 
 bool domain_build_step(struct domain_builder *b)
