@@ -112,7 +112,7 @@ static bool check_structure(struct block *b)
 /* The list of reserved places ends, within the tree, with one of no size. */
 static bool check_reserved(const uint8_t *fdt, uint32_t at, uint32_t total)
 {
-    if (at % 8)
+    if (at % 8 || at < 4 * HEADER_WORDS)
         return false;
     for (; at <= total && total - at >= 16; at += 16) {
         const uint8_t *p = fdt + at;
