@@ -75,8 +75,8 @@ static void set_idle(struct pcpu *p, bool idle)
         map_clear(idle_map, p->id);
 }
 
-/* --- units
- * ------------------------------------------------------------------------------------------- */
+/* --- units -------------------------------------------------------------------------------------
+ */
 
 static bool runnable(const struct sched_unit *u)
 {
@@ -104,20 +104,11 @@ static void add_load(struct sched_pcpu *s, uint64_t weight)
     write_once(s->load, s->load + weight);
 }
 
-/* Whether a unit counts in its pCPU's load. */
-static bool is_load(uint8_t state)
-{
-    return state == SCHED_QUEUED || state == SCHED_RUNNING;
-}
-
 static void set_state(struct sched_unit *u, enum sched_state state, uint64_t now_ns)
 {
-    bool was = is_load(u->state), is = is_load((uint8_t)state);
+    uint64_t more = (uint64_t)(state & 1) - (u->state & 1);
 
-    if (is && !was)
-        add_load(&u->pcpu->sched, u->weight);
-    else if (was && !is)
-        add_load(&u->pcpu->sched, -(uint64_t)u->weight);
+    add_load(&u->pcpu->sched, more * u->weight);
     u->state = (uint8_t)state;
     u->state_since_ns = now_ns;
 }
@@ -139,34 +130,50 @@ void sched_account(struct pcpu *p, uint64_t now_ns)
     policy->account(p, u, ns);
 }
 
-/* --- queues
- * ------------------------------------------------------------------------------------------ */
+/* --- queues ------------------------------------------------------------------------------------
+ */
 
 static void queue_add(struct pcpu *p, struct sched_unit *u)
 {
     struct sched_pcpu *s = &p->sched;
 
-    tree_insert(&s->queue, &u->node, policy->less);
-    s->nr_queued++;
     s->nr_movable += u->movable;
-    /* The only unit of an idle pCPU is about to be run there. */
-    if (!s->loaded && s->nr_movable != 0 && (s->running != NULL || s->nr_queued > 1)) {
-        s->loaded = true;
-        map_set(loaded_map, p->id);
+    if (s->nr_queued++ == 0 && s->running == NULL) {
+        s->next = u;
+        return;
     }
+    if (s->next != NULL) {
+        tree_insert(&s->queue, &s->next->node, policy->less);
+        s->next = NULL;
+    }
+    tree_insert(&s->queue, &u->node, policy->less);
 }
 
 static void queue_remove(struct pcpu *p, struct sched_unit *u)
 {
     struct sched_pcpu *s = &p->sched;
 
-    tree_erase(&s->queue, &u->node);
     s->nr_queued--;
     s->nr_movable -= u->movable;
-    if (s->loaded && s->nr_movable == 0) {
-        s->loaded = false;
+    if (s->next == u)
+        s->next = NULL;
+    else
+        tree_erase(&s->queue, &u->node);
+}
+
+/* After the queue changed: what an idle pCPU runs next is not for others. */
+static void update_loaded(struct pcpu *p)
+{
+    struct sched_pcpu *s = &p->sched;
+    bool loaded = s->nr_movable != 0 && s->next == NULL;
+
+    if (s->loaded == loaded)
+        return;
+    s->loaded = loaded;
+    if (loaded)
+        map_set(loaded_map, p->id);
+    else
         map_clear(loaded_map, p->id);
-    }
 }
 
 /* A unit waits in a queue where it is not run next: an idle pCPU may come and steal it. */
@@ -178,29 +185,23 @@ static void offer(const struct sched_unit *u)
         pcpu_kick(idle, PENDING_SCHED);
 }
 
-static const struct sched_unit *other_of_two(const struct sched_pcpu *s, const struct sched_unit *u)
-{
-    const struct tree_node *n = tree_first(&s->queue);
-
-    return sched_unit_of(n != &u->node ? n : tree_next(n));
-}
-
 /* Queues `u`, which is in no queue and may run, on `p`. */
 static void put(struct pcpu *p, struct sched_unit *u, uint64_t now_ns)
 {
     struct sched_pcpu *s = &p->sched;
+    const struct sched_unit *next = s->next;
     bool preempt = policy->arrive(p, u, now_ns);
 
     set_state(u, SCHED_QUEUED, now_ns);
     queue_add(p, u);
+    update_loaded(p);
     if (s->running == NULL) {
         set_idle(p, false);
         pcpu_kick(p, PENDING_SCHED);
-        /* The first to come was not offered to others: it was to run here. Who will now? */
-        if (s->nr_queued == 2)
-            offer(other_of_two(s, u));
-        if (s->nr_queued == 1)
+        if (s->next == u)
             return;
+        if (next != NULL)
+            offer(next); /* one of the two has to wait now */
     } else if (preempt || s->slice_end_ns == TIMER_NEVER) {
         s->preempt |= preempt;
         write_once(s->resched, true);
@@ -214,7 +215,8 @@ static void put(struct pcpu *p, struct sched_unit *u, uint64_t now_ns)
  * between the two locks it is MOVING and held: others change what it wants or may, and leave the
  * rest to us. Releases from's lock.
  */
-static void move(struct sched_unit *u, struct pcpu *from, struct pcpu *to, uint64_t now_ns)
+static __noinline void move(struct sched_unit *u, struct pcpu *from, struct pcpu *to,
+                            uint64_t now_ns)
 {
     for (;;) {
         policy->leave(from, u, now_ns);
@@ -249,7 +251,7 @@ static void start(struct sched_unit *u, struct pcpu *p)
         set_state(u, SCHED_MOVING, now_ns);
         pcpu_kick(p, PENDING_SCHED);
     } else {
-        if (!u->held)
+        if (!u->held && !(u->is_vcpu && sched_is_idle(p) && sched_allowed(u, p)))
             to = policy->place(u);
         if (to != p) {
             move(u, p, to, now_ns);
@@ -303,6 +305,7 @@ void sched_pause(struct sched_unit *u)
     u->pause_count++;
     if (u->state == SCHED_QUEUED) {
         queue_remove(p, u);
+        update_loaded(p);
         set_state(u, SCHED_BLOCKED, clock_ns());
     }
     if (kick)
@@ -340,11 +343,12 @@ uint64_t sched_runtime_ns(const struct sched_unit *u)
     return ns;
 }
 
-/* --- choosing
- * ---------------------------------------------------------------------------------------- */
+/* --- choosing ----------------------------------------------------------------------------------
+ */
 
 /* `u` ran on `p`, still may, and another goes first. */
-static void put_back(struct pcpu *p, struct sched_unit *u, bool slice_over, uint64_t now_ns)
+static __noinline void put_back(struct pcpu *p, struct sched_unit *u, bool slice_over,
+                                uint64_t now_ns)
 {
     p->sched.push_to = slice_over && u->movable ? policy->push(p, u) : NULL;
     if (p->sched.push_to != NULL) {
@@ -398,7 +402,7 @@ static struct sched_unit *reschedule(struct pcpu *p, uint64_t now_ns)
         }
     }
 
-    next = policy->choose(p, stay, over);
+    next = s->next != NULL ? s->next : policy->choose(p, stay, over);
     if (next != cur) {
         if (next != NULL)
             queue_remove(p, next);
@@ -407,6 +411,7 @@ static struct sched_unit *reschedule(struct pcpu *p, uint64_t now_ns)
         set_running(p, cur, next, now_ns);
     }
     set_idle(p, next == NULL);
+    update_loaded(p);
 
     s->preempt = false;
     s->yield = false;
@@ -427,6 +432,7 @@ static bool steal_from(struct pcpu *from, struct pcpu *p)
 
         if (u->movable && !u->held && sched_allowed(u, p)) {
             queue_remove(from, u);
+            update_loaded(from);
             move(u, from, p, clock_ns());
             return true;
         }
@@ -435,15 +441,18 @@ static bool steal_from(struct pcpu *from, struct pcpu *p)
     return false;
 }
 
-/* True if something was found that `p`, idle, may find in its queue now. No lock held. */
-static bool steal(struct pcpu *p)
+static bool any_loaded(void)
 {
     unsigned long any = 0;
 
     for (uint32_t i = 0; i < map_words(); i++)
         any |= map_word(loaded_map, i);
-    if (any == 0)
-        return false;
+    return any != 0;
+}
+
+/* True if something was found that `p`, idle, may find in its queue now. No lock held. */
+static __noinline bool steal(struct pcpu *p)
+{
     for (uint32_t n = 1, id = p->id + 1; n < nr_pcpus; n++, id++) {
         if (id >= nr_pcpus)
             id = 0;
@@ -454,18 +463,16 @@ static bool steal(struct pcpu *p)
     return false;
 }
 
-struct sched_unit *sched_pick(struct pcpu *p, uint64_t now_ns)
+static __noinline struct sched_unit *pick(struct pcpu *p, uint64_t now_ns)
 {
     struct sched_pcpu *s = &p->sched;
-    struct sched_unit *next = s->running;
+    struct sched_unit *next;
 
-    if (next != NULL && !read_once(s->resched) && now_ns < s->slice_end_ns)
-        return next;
     do {
         spin_lock(&s->lock);
         next = reschedule(p, now_ns);
         spin_unlock(&s->lock);
-    } while (next == NULL && steal(p));
+    } while (next == NULL && any_loaded() && steal(p));
 
     /* A timer that fires too early sets itself anew: that is rarer than a slice that ends early. */
     if (s->slice_end_ns < s->armed_ns) {
@@ -473,6 +480,15 @@ struct sched_unit *sched_pick(struct pcpu *p, uint64_t now_ns)
         timer_set(&s->slice_timer, p, s->armed_ns);
     }
     return next;
+}
+
+struct sched_unit *sched_pick(struct pcpu *p, uint64_t now_ns)
+{
+    struct sched_unit *u = p->sched.running;
+
+    if (u != NULL && !read_once(p->sched.resched) && now_ns < p->sched.slice_end_ns)
+        return u;
+    return pick(p, now_ns);
 }
 
 void sched_switch_done(struct pcpu *p)
@@ -490,7 +506,7 @@ void sched_switch_done(struct pcpu *p)
     if (prev->state == SCHED_MOVING && runnable(prev)) {
         uint64_t now_ns = clock_ns();
 
-        if (to == NULL || !sched_allowed(prev, to))
+        if (to == NULL)
             to = policy->place(prev);
         if (to != p) {
             move(prev, p, to, now_ns);
@@ -527,8 +543,8 @@ static void slice_expired(void *arg)
     }
 }
 
-/* --- set-up and settings
- * ----------------------------------------------------------------------------- */
+/* --- set-up and settings -----------------------------------------------------------------------
+ */
 
 void sched_init(void)
 {
@@ -542,6 +558,7 @@ int sched_pcpu_init(struct pcpu *p)
         .slice_end_ns = TIMER_NEVER,
         .armed_ns = TIMER_NEVER,
         .idle_since_ns = clock_ns(),
+        .coin = p->id,
     };
     map_clear(idle_map, p->id);
     map_clear(loaded_map, p->id);
@@ -593,7 +610,7 @@ int sched_set_weight(struct sched_unit *u, uint32_t weight)
         return -EINVAL;
     p = lock_unit(u);
     sched_account(p, clock_ns());
-    if (is_load(u->state))
+    if ((u->state & 1) != 0)
         add_load(&p->sched, (uint64_t)weight - u->weight);
     set_weight(u, weight);
     spin_unlock(&p->sched.lock);
@@ -615,6 +632,7 @@ int sched_set_affinity(struct sched_unit *u, const unsigned long *affinity)
     }
     if (u->state == SCHED_QUEUED) {
         queue_remove(p, u);
+        update_loaded(p);
         set_affinity(u, affinity);
         set_state(u, SCHED_BLOCKED, clock_ns());
         start(u, p);

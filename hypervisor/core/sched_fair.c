@@ -153,7 +153,7 @@ static struct pcpu *fair_place(const struct sched_unit *u)
     struct pcpu *p = u->pcpu, *idle;
     bool allowed = sched_allowed(u, p);
 
-    if (allowed && p->sched.running == NULL && p->sched.nr_queued == 0)
+    if (allowed && sched_is_idle(p))
         return p;
     idle = sched_find_idle(u->affinity);
     if (idle != NULL)

@@ -215,6 +215,48 @@ static void affinity(void **state)
     assert_int_equal(sched_set_affinity(&v->u, mask), -EINVAL);
 }
 
+/* The same where a CPU is just about to pass it on to one that it may not use any more, or to pause
+ * it. */
+static void affinity_while_moving(void **state)
+{
+    for (int kind = 0; kind < 3; kind++) {
+        DECLARE_BITMAP(mask, SCHED_MAX_PCPUS) = { kind == 0 ? 5 : 2 };
+
+        sim_init(3, SCHED_FAIR);
+        for (int i = 0; i < 5; i++)
+            sim_spinner(256);
+        struct pcpu *p = NULL;
+        struct sched_unit *u = NULL;
+        /* Until one is being moved from pCPU 0 to pCPU 1. */
+        while (u == NULL) {
+            p = pcpus[0];
+            if (p->sched.slice_end_ns == TIMER_NEVER) {
+                sim_run(MS);
+                continue;
+            }
+            sim_run(p->sched.slice_end_ns - clock_ns() - 1);
+            host_set_pcpu(0);
+            sim_advance(clock_ns() + 1);
+            sched_pick(p, clock_ns());
+            if (p->sched.prev != NULL && p->sched.prev->state == SCHED_MOVING &&
+                p->sched.push_to == pcpus[1])
+                u = p->sched.prev;
+            else
+                sim_serve(p);
+            if (u == NULL)
+                sim_events();
+        }
+        if (kind < 2)
+            assert_int_equal(sched_set_affinity(u, mask), 0);
+        else
+            sched_pause(u);
+        assert_true(sched_is_running(u));
+        sim_serve(p);
+        sim_events();
+        sim_run(S);
+    }
+}
+
 /* A CPU would idle while guests wait for another one. */
 static void idle_steals(void **state)
 {
@@ -281,7 +323,7 @@ static void weights_across_pcpus(void **state)
     shares_on(2, (const uint32_t[]){ 256, 256, 512, 512 },
               (const uint64_t[]){ 3333, 3333, 6667, 6667 }, 4, 300);
     shares_on(2, (const uint32_t[]){ 256, 256, 256, 512 },
-              (const uint64_t[]){ 4000, 4000, 4000, 8000 }, 4, 1000);
+              (const uint64_t[]){ 4000, 4000, 4000, 8000 }, 4, 1300);
     shares_on(2, (const uint32_t[]){ 1024, 1024, 256 }, (const uint64_t[]){ 8889, 8889, 2222 }, 3,
               600);
 }
@@ -471,7 +513,8 @@ static void yields(void **state)
     struct sim_unit *a = sim_spinner(256), *b = sim_spinner(256);
     struct pcpu *p = pcpus[0];
 
-    sim_run(S);
+    sim_run(S + 6 * MS); /* the one that runs is still behind the other */
+    assert_true((int64_t)(p->sched.running->vtime - (a->u.vtime + b->u.vtime) / 2) < 0);
     for (int i = 0; i < 1000; i++) {
         struct sched_unit *u = p->sched.running;
 
@@ -569,6 +612,7 @@ int main(void)
         cmocka_unit_test(sleeping_gains_nothing),
         cmocka_unit_test(sleepers_gain_nothing),
         cmocka_unit_test(affinity),
+        cmocka_unit_test(affinity_while_moving),
         cmocka_unit_test(idle_steals),
         cmocka_unit_test(fair_across_pcpus),
         cmocka_unit_test(weights_across_pcpus),

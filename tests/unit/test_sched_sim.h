@@ -194,9 +194,10 @@ static void sim_check_pcpu(struct pcpu *p)
     assert_int_equal(s->nr_queued, nr);
     assert_int_equal(s->nr_movable, movable);
     assert_int_equal(s->load, load);
-    assert_true(movable == 0 || s->loaded);
+    assert_int_equal(s->loaded, movable != 0);
     assert_int_equal(s->idle, s->running == NULL);
     assert_true(s->running != NULL || nr == 0);
+    assert_null(s->next);
     if (nr != 0) {
         assert_true(s->slice_end_ns > clock_ns() && s->armed_ns <= s->slice_end_ns);
         assert_true(s->slice_end_ns <= clock_ns() + 9 * MS);

@@ -7,8 +7,9 @@
 #include "test_sched_sim.h"
 
 #define MIN_WEIGHT 64
-#define MAX_WAIT   (4 * S) /* 24 units of the weights below: the least wants to run again after 2 s \
-                            */
+#define MAX_WAIT                                                                     \
+    (4 * S) /* 24 units of the weights below: the least wants to run again after 2 s \
+             */
 
 static void random_mask(unsigned long *mask)
 {
@@ -176,12 +177,12 @@ static void rounds(enum sched_policy policy, int nr)
  * thought of. */
 static void fair_at_random(void **state)
 {
-    rounds(SCHED_FAIR, 40);
+    rounds(SCHED_FAIR, 16);
 }
 
 static void null_at_random(void **state)
 {
-    rounds(SCHED_NULL, 40);
+    rounds(SCHED_NULL, 16);
 }
 
 int main(void)

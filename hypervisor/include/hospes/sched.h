@@ -33,7 +33,13 @@
 
 struct pcpu;
 
-enum sched_state { SCHED_BLOCKED, SCHED_QUEUED, SCHED_RUNNING, SCHED_MOVING };
+/* The odd ones count in the load of a pCPU. */
+enum sched_state {
+    SCHED_BLOCKED = 0,
+    SCHED_QUEUED = 1,
+    SCHED_MOVING = 2,
+    SCHED_RUNNING = 3,
+};
 
 struct sched_unit {
     struct tree_node node;   /* in the run queue, by vtime */
@@ -59,11 +65,12 @@ struct sched_pcpu {
     struct spinlock lock;
     uint32_t nr_queued, nr_movable; /* QUEUED units, and of these the movable ones */
     struct tree queue;              /* QUEUED units by vtime */
+    struct sched_unit *next;        /* idle: the one QUEUED unit, in place of the tree */
     uint64_t min_vtime;             /* the least of queue and running; never goes back */
     struct sched_unit *running;     /* (o) NULL: idle */
     struct sched_unit *prev;        /* (o) ran before, its state is not saved yet */
     struct sched_unit *own;         /* sched=null: the vCPU whose pCPU this is; atomic */
-    struct pcpu *push_to;           /* (o) where `prev` is to go, if that may run there */
+    struct pcpu *push_to;  /* (o) where `prev` is to go, if it is MOVING; NULL: not chosen */
     uint64_t slice_end_ns; /* (o) when `running` is to be preempted; TIMER_NEVER without a rival */
     uint64_t armed_ns;     /* (o) what slice_timer is set to; may be too early */
     uint64_t idle_ns, idle_since_ns;

@@ -26,6 +26,7 @@ struct sched_ops {
     int (*set_affinity)(struct sched_unit *u, const unsigned long *affinity);
 
     /* The pCPU on which `u`, which is in no queue, is to wait: an online one that its affinity has.
+     * Not asked for a vCPU that wakes where its pCPU idles.
      */
     struct pcpu *(*place)(const struct sched_unit *u);
 
@@ -69,6 +70,11 @@ static inline const struct sched_unit *sched_unit_of(const struct tree_node *n)
 static inline bool sched_allowed(const struct sched_unit *u, const struct pcpu *p)
 {
     return bitmap_test(u->affinity, p->id);
+}
+
+static inline bool sched_is_idle(const struct pcpu *p)
+{
+    return p->sched.running == NULL && p->sched.nr_queued == 0;
 }
 
 /* Accounts what p's running unit, if any, ran until now. p's lock held. */
