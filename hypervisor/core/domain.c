@@ -239,14 +239,14 @@ void domain_crash(struct vcpu *v, const char *fmt, ...)
     char text[160];
     va_list args;
 
-    if (read_once(d->state) == DOMAIN_RUNNING) {
-        va_start(args, fmt);
-        format_v(text, sizeof(text), fmt, args);
-        va_end(args);
-        log_err("domain %u (%s) crashed on vCPU %u: %s", d->id, d->name, v->id, text);
-        arch_vcpu_dump(v);
-    }
-    domain_stop(d, DOMAIN_CRASH);
+    if (!begin_stop(d, DOMAIN_CRASH))
+        return;
+    va_start(args, fmt);
+    format_v(text, sizeof(text), fmt, args);
+    va_end(args);
+    log_err("domain %u (%s) crashed on vCPU %u: %s", d->id, d->name, v->id, text);
+    arch_vcpu_dump(v);
+    finish_stop(d);
 }
 
 /* The hardware domain is gone: so is the machine, unless the user wants to read the screen. */

@@ -87,7 +87,7 @@ void arch_timer_program(uint64_t expires_ns)
 
 /* --- pCPUs ------------------------------------------------------------------------------- */
 
-void arch_cpu_relax(void)
+__attribute__((weak)) void arch_cpu_relax(void)
 {
     /* Not by its usual name, which <hospes/sched.h> has too. */
     syscall(SYS_sched_yield);
@@ -102,7 +102,7 @@ void arch_cpu_idle(void)
         host_clock_set(p->arch.timer_ns);
 }
 
-void arch_irq_poll(void)
+__attribute__((weak)) void arch_irq_poll(void)
 {
 }
 

@@ -30,6 +30,17 @@ void arch_vcpu_destroy(struct vcpu *v)
     (void)v;
 }
 
+void arch_vcpu_reset(struct vcpu *v)
+{
+    v->regs = (struct cpu_regs){ .pc = 0 };
+}
+
+void arch_vcpu_enter_first(struct vcpu *v)
+{
+    (void)v;
+    host_stop("entered");
+}
+
 void arch_vcpu_save(struct vcpu *v)
 {
     v->arch.saved++;
