@@ -460,7 +460,7 @@ static void input_run(void *arg)
     else if (j->what == 2)
         vgic_pend(&machine_domain, j->v, j->intid);
     else if (j->what == 3)
-        vgic_inject(&machine_domain, j->v, j->intid);
+        vgic_inject(&machine_domain, j->v, j->intid, here()->loaded);
     else
         vgic_inject_saved(j->v, j->intid);
 }
@@ -599,6 +599,12 @@ static void deactivate(struct vcpu *v, uint32_t intid)
     struct machine_pcpu *p = &machine_pcpus[where_is(v)];
 
     trace("v%u ends %u\n", v->id, intid);
+    if (machine_eoimode) {
+        struct dir_job j = { v, intid };
+        begin(p, dir_run, &j);
+        finish_all();
+        return;
+    }
     for (uint32_t i = 0; i < gic.nr_lrs; i++) {
         uint64_t lr = p->lr[i];
         if (!(lr & GIC_LR_ACTIVE) || (lr & GIC_LR_VINTID) != intid)
@@ -614,12 +620,6 @@ static void deactivate(struct vcpu *v, uint32_t intid)
         maintain(p);
         return;
     }
-    if (machine_eoimode && (p->maintenance & GIC_MAINT_EOI_COUNT)) {
-        struct dir_job j = { v, intid };
-        begin(p, dir_run, &j);
-        finish_all();
-        return;
-    }
     p->eoi_count++;
     maintain(p);
 }
@@ -631,9 +631,16 @@ static uint32_t guest_end(struct vcpu *v)
     struct machine_vcpu *m = &machine_vcpus[v->id];
     uint32_t intid = m->stack[--m->depth] & 0xffff;
 
-    if (machine_eoimode)
+    if (machine_eoimode) {
         m->dropped[m->nr_dropped++] = intid;
-    else
+        /* QEMU counts these too, which is not in the specification. */
+        bool held = false;
+        for (uint32_t i = 0; i < gic.nr_lrs; i++)
+            held |= (machine_pcpus[where_is(v)].lr[i] & GIC_LR_ACTIVE) &&
+                    (machine_pcpus[where_is(v)].lr[i] & GIC_LR_VINTID) == intid;
+        machine_pcpus[where_is(v)].eoi_count += !held;
+        maintain(&machine_pcpus[where_is(v)]);
+    } else
         deactivate(v, intid);
     return intid;
 }
@@ -661,6 +668,7 @@ static void machine_start(uint32_t version, uint32_t nr_vcpus, uint32_t nr_lrs)
     memset(&machine_domain, 0, sizeof(machine_domain));
     machine_driver.version = version;
     gic = (struct gic_info){ .driver = &machine_driver, .nr_irqs = NR_INTIDS, .nr_lrs = nr_lrs };
+    gic.traps_dir = true;
     gic.virt = (struct gic_region){ .base = 0x8040000, .size = 0x2000 };
     machine_nr_regions = 0;
     machine_nr_vcpus = nr_vcpus;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-// sources: arch/arm64/vgic.c arch/arm64/vgic_lr.c arch/arm64/vgic_regs.c arch/arm64/vgic_v2.c
-// sources: arch/arm64/vgic_v3.c core/spinlock.c
+// sources: arch/arm64/vgic.c arch/arm64/vgic_lr.c arch/arm64/vgic_entry.c
+// sources: arch/arm64/vgic_regs.c arch/arm64/vgic_v2.c arch/arm64/vgic_v3.c core/spinlock.c
 /*
  * The virtual GIC against a plain model of what the specification says of each interrupt by itself:
  * enabled, pending, active, priority, target. Guests, devices and the scheduler do things at
@@ -229,7 +229,8 @@ static void step_read_bits(struct vcpu *v)
         bool set = kind == 0   ? q->group1
                    : kind == 1 ? q->enabled
                    : kind == 3 ? q->active
-                               : pending(q, i);
+                               : pending(q, i) ||
+                                     (i == PPI_TIMER && t == v && machine_vcpus[v->id].timer_due);
         want |= (uint32_t)set << (i % 32);
     }
     uint32_t got = n == 0 ? (uint32_t)guest_access(v, private_region(),
@@ -317,7 +318,8 @@ static void step_target(struct vcpu *v)
 /* The guest's view of its own CPU interface needs no exit. */
 static void step_interface(struct machine_pcpu *p)
 {
-    p->vmcr = (uint32_t)field_prep(VMCR_PMR, unit_random(4) ? 0xff : unit_random(256)) |
+    p->vmcr = (machine_eoimode ? (uint32_t)VMCR_EOIM : 0) |
+              (uint32_t)field_prep(VMCR_PMR, unit_random(4) ? 0xff : unit_random(256)) |
               (unit_random(8) ? (uint32_t)VMCR_ENG0 : 0) |
               (unit_random(8) ? (uint32_t)VMCR_ENG1 : 0);
     maintain(p);
@@ -541,6 +543,8 @@ static void random_run(uint32_t version, uint32_t nr_vcpus, uint32_t nr_lrs, boo
     begin_run(version, nr_vcpus, nr_lrs, tight);
     trace("seed %u\n", seed);
     machine_eoimode = eoimode;
+    for (uint32_t i = 0; i < nr_vcpus && eoimode; i++)
+        machine_vcpu_list[i]->arch.vgic.vmcr |= (uint32_t)VMCR_EOIM;
     for (uint32_t i = 0; i < 3000; i++) {
         step();
         settle();
@@ -581,8 +585,10 @@ static void v2_against_model(void **state)
 
 static void v2_few_list_registers(void **state)
 {
-    for (uint32_t seed = 1; seed <= seeds(); seed++)
+    for (uint32_t seed = 1; seed <= seeds(); seed++) {
         random_run(2, 1 + seed % 4, 2 + seed % 3, true, false, 5000000 + seed);
+        random_run(2, 1 + seed % 4, 2 + seed % 3, true, true, 6000000 + seed);
+    }
 }
 
 int main(void)

@@ -289,7 +289,7 @@ void arch_irq_finish(uint32_t irq)
 
 void arch_irq_inject(struct domain *d, uint32_t virq, uint32_t irq)
 {
-    const struct vcpu *v = vgic_inject(d, NULL, virq);
+    const struct vcpu *v = vgic_inject(d, NULL, virq, this_pcpu()->current);
     const struct pcpu *p = v != NULL ? read_once(v->sched.pcpu) : NULL;
 
     /* The next one goes where this one is handled. */

@@ -253,6 +253,7 @@ int gicv2_init(void)
     }
     uint64_t offset = alias_offset(&gic.cpu, gic.gicc);
     gic.gicc += offset;
+    gic.traps_dir = true; /* its page is not mapped to guests */
     gic.virt_offset = gic.virt.size >= GICC_ALIAS_BYTES ? offset : 0;
 
     uint32_t lines = (uint32_t)field_get(GICD_TYPER_LINES, mmio_read32(gic.gicd + GICD_TYPER));

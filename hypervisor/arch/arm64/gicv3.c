@@ -17,7 +17,6 @@
 #include <hospes/vcpu.h>
 
 static uint32_t nr_aprs; /* active priority registers of each group */
-static bool can_trap_dir;
 
 /* MPIDR_EL1's affinities as GICR_TYPER has them: 3.2.1.0. */
 static uint32_t packed_affinity(uint64_t mpidr)
@@ -255,6 +254,13 @@ static void v3_vcpu_save(struct vcpu *v)
     write_sysreg(0, ICH_HCR_EL2);
 }
 
+/* What is in force always: ICC_DIR_EL1 traps, for an interrupt that another vCPU's list register
+ * holds. */
+static uint64_t hcr_base(void)
+{
+    return GICH_HCR_EN | (gic.traps_dir ? ICH_HCR_TDIR : 0);
+}
+
 static void v3_vcpu_load(struct vcpu *v)
 {
     const struct vgic_vcpu *vg = &v->arch.vgic;
@@ -272,7 +278,7 @@ static void v3_vcpu_load(struct vcpu *v)
         write_sysreg(vg->apr0[3], ICH_AP0R3_EL2);
         write_sysreg(vg->apr1[3], ICH_AP1R3_EL2);
     }
-    write_sysreg(GICH_HCR_EN, ICH_HCR_EL2);
+    write_sysreg(hcr_base(), ICH_HCR_EL2);
 }
 
 static uint32_t v3_read_vmcr(void)
@@ -282,12 +288,9 @@ static uint32_t v3_read_vmcr(void)
 
 static void v3_set_maintenance(uint32_t bits)
 {
-    uint64_t hcr =
-        GICH_HCR_EN | gic_maintenance_bits(bits) | (read_sysreg(ICH_HCR_EL2) & GICH_HCR_EOICOUNT);
+    uint64_t count = read_sysreg(ICH_HCR_EL2) & GICH_HCR_EOICOUNT;
 
-    if ((bits & GIC_MAINT_EOI_COUNT) && can_trap_dir)
-        hcr |= ICH_HCR_TDIR;
-    write_sysreg(hcr, ICH_HCR_EL2);
+    write_sysreg(hcr_base() | gic_maintenance_bits(bits) | count, ICH_HCR_EL2);
 }
 
 static uint32_t v3_take_eoi_count(void)
@@ -343,7 +346,7 @@ int gicv3_init(void)
     isb();
     uint64_t vtr = read_sysreg(ICH_VTR_EL2);
     gic.nr_lrs = min((uint32_t)field_get(GICH_VTR_LISTREGS, vtr) + 1, (uint32_t)VGIC_MAX_LRS);
-    can_trap_dir = (vtr & ICH_VTR_TDS) != 0;
+    gic.traps_dir = (vtr & ICH_VTR_TDS) != 0;
     nr_aprs = 1u << min((uint32_t)field_get(ICH_VTR_PREBITS, vtr) + 1 - 5, 2u);
 
     mmio_write32(gic.gicd + GICD_CTLR, 0);

@@ -33,6 +33,7 @@
 #define REG_DBGDTR   REG(2, 3, 0, 4, 0)
 #define REG_DBGDTRX  REG(2, 3, 0, 5, 0)
 #define REG_ACTLR    REG(3, 0, 1, 0, 1)
+#define REG_DIR      REG(3, 0, 12, 11, 1)
 #define REG_SGI1R    REG(3, 0, 12, 11, 5)
 #define REG_ASGI1R   REG(3, 0, 12, 11, 6)
 #define REG_SGI0R    REG(3, 0, 12, 11, 7)
@@ -146,7 +147,13 @@ static enum exit_action __noinline other_register(struct vcpu *v, uint64_t esr, 
         return read_only(v, esr, cpu_id_register(CRM(reg), OP2(reg)));
     if (reg == REG_ACTLR)
         return raz_wi(v, esr);
-    return EXIT_UNDEF;
+    if (!(esr & ISS_SYSREG_READ) && reg == REG_DIR)
+        vgic_write_dir(v, get_reg(v, esr));
+    else if (!(esr & ISS_SYSREG_READ) && (reg == REG_SGI0R || reg == REG_ASGI1R))
+        vgic_write_sgi0r(v, get_reg(v, esr));
+    else
+        return EXIT_UNDEF;
+    return EXIT_HANDLED;
 }
 
 enum exit_action sysreg_trap(struct vcpu *v, uint64_t esr)
@@ -154,8 +161,7 @@ enum exit_action sysreg_trap(struct vcpu *v, uint64_t esr)
     uint32_t reg = (uint32_t)esr & ISS_SYSREG_MASK;
     enum exit_action action = EXIT_HANDLED;
 
-    if (likely((reg == REG_SGI1R || reg == REG_SGI0R || reg == REG_ASGI1R) &&
-               !(esr & ISS_SYSREG_READ)))
+    if (likely(reg == REG_SGI1R && !(esr & ISS_SYSREG_READ)))
         vgic_write_sgi1r(v, get_reg(v, esr));
     else
         action = other_register(v, esr, reg);

@@ -204,22 +204,57 @@ void vgic_untie(struct domain *d, struct vcpu *v, uint32_t virq)
     spin_unlock(vgic_bank_lock(g, v, n));
 }
 
-struct vcpu *vgic_inject(struct domain *d, struct vcpu *v, uint32_t virq)
+/* A physical interrupt of `v`'s own. */
+static void inject_private(struct vgic *g, struct vcpu *v, uint32_t ppi, bool here)
+{
+    struct vgic_vcpu *vg = &v->arch.vgic;
+    struct vgic_bank *b = &vg->priv;
+    uint32_t bit = (uint32_t)1 << ppi;
+
+    spin_lock(&vg->lock);
+    b->fired |= bit & b->tied;
+    if (!here || !(b->enabled & vgic_in_groups(g, b) & bit) || !vgic_show(v, b, ppi)) {
+        b->latched |= bit;
+        vgic_offer(g, v, 0, bit);
+    }
+    spin_unlock(&vg->lock);
+    if (unlikely(read_once(v->blocked)))
+        vcpu_kick(v);
+}
+
+/* True if SPI `i` of bank `b`, LOCK_VGIC held, could be shown to `v` at once. */
+static bool show_spi(struct vgic *g, struct vcpu *v, struct vgic_bank *b, uint32_t intid)
+{
+    if (!(b->enabled & vgic_in_groups(g, b) & (uint32_t)1 << (intid % 32)))
+        return false;
+    spin_lock(&v->arch.vgic.lock);
+    bool shown = vgic_show(v, b, intid);
+    spin_unlock(&v->arch.vgic.lock);
+    if (shown && unlikely(read_once(v->blocked)))
+        vcpu_kick(v);
+    return shown;
+}
+
+struct vcpu *vgic_inject(struct domain *d, struct vcpu *v, uint32_t virq, struct vcpu *here)
 {
     struct vgic *g = &d->arch.vgic;
     uint32_t n = virq / 32, i = virq % 32, bit = (uint32_t)1 << i;
-    struct vcpu *target = v;
 
     if (!exists(g, v, virq))
         return NULL;
-    struct vgic_bank *b = vgic_bank(g, v, n);
-    spin_lock(vgic_bank_lock(g, v, n));
-    b->latched |= bit;
+    if (n == 0) {
+        inject_private(g, v, virq, v == here);
+        return v;
+    }
+    struct vgic_bank *b = vgic_bank(g, NULL, n);
+    spin_lock(&g->lock);
     b->fired |= bit & b->tied;
-    vgic_offer(g, v, n, bit);
-    if (n != 0)
-        target = b->target[i] < g->nr_vcpus ? d->vcpus[b->target[i]] : NULL;
-    spin_unlock(vgic_bank_lock(g, v, n));
+    struct vcpu *target = b->target[i] < g->nr_vcpus ? d->vcpus[b->target[i]] : NULL;
+    if (target == NULL || target != here || !show_spi(g, target, b, virq)) {
+        b->latched |= bit;
+        vgic_offer(g, NULL, n, bit);
+    }
+    spin_unlock(&g->lock);
     return target;
 }
 
@@ -244,21 +279,26 @@ bool vgic_fired(const struct vcpu *v, uint32_t virq)
 
 /* --- SGIs by system register --- */
 
-/* Pends SGI `intid` of `t`; with `group0_only` only if it is of group 0. */
-static void pend_sgi(struct vgic *g, struct vcpu *t, uint32_t intid, bool group0_only)
+/* `v` sends SGI `intid` to `t`; with `group0_only` only if it is of group 0 there. */
+static void pend_sgi(struct vcpu *v, struct vcpu *t, uint32_t intid, bool group0_only)
 {
+    struct vgic *g = vgic_of(v);
     struct vgic_vcpu *vg = &t->arch.vgic;
+    struct vgic_bank *b = &vg->priv;
     uint32_t bit = (uint32_t)1 << intid;
 
     spin_lock(&vg->lock);
-    if (!group0_only || !(vg->priv.group1 & bit)) {
-        vg->priv.latched |= bit;
-        vgic_offer(g, t, 0, bit);
+    if (likely(!group0_only || !(b->group1 & bit))) {
+        bool shown = t == v && (b->enabled & vgic_in_groups(g, b) & bit) && vgic_show(v, b, intid);
+        if (!shown) {
+            b->latched |= bit;
+            vgic_offer(g, t, 0, bit);
+        }
     }
     spin_unlock(&vg->lock);
 }
 
-static void write_sgir(struct vcpu *v, uint64_t value, bool group0_only)
+static void __noinline write_sgir(struct vcpu *v, uint64_t value, bool group0_only)
 {
     struct vgic *g = vgic_of(v);
     uint32_t intid = (uint32_t)field_get(ICC_SGIR_INTID, value);
@@ -266,12 +306,12 @@ static void write_sgir(struct vcpu *v, uint64_t value, bool group0_only)
     if (value & ICC_SGIR_IRM) {
         for (uint32_t i = 0; i < g->nr_vcpus; i++)
             if (i != v->id && g->domain->vcpus[i] != NULL)
-                pend_sgi(g, g->domain->vcpus[i], intid, group0_only);
+                pend_sgi(v, g->domain->vcpus[i], intid, group0_only);
         return;
     }
     uint32_t targets = (uint32_t)field_get(ICC_SGIR_TARGETS, value);
     /* Affinities that none of our vCPUs has: see vgic_mpidr(). */
-    if (targets == 0 || (value & (ICC_SGIR_AFF3 | ICC_SGIR_AFF2 | ICC_SGIR_RS)) != 0)
+    if ((value & (ICC_SGIR_AFF3 | ICC_SGIR_AFF2 | ICC_SGIR_RS)) != 0)
         return;
     uint32_t first = (uint32_t)field_get(ICC_SGIR_AFF1, value) * 16;
     for (; targets != 0; targets &= targets - 1) {
@@ -279,18 +319,20 @@ static void write_sgir(struct vcpu *v, uint64_t value, bool group0_only)
         if (i >= g->nr_vcpus)
             return;
         if (g->domain->vcpus[i] != NULL)
-            pend_sgi(g, g->domain->vcpus[i], intid, group0_only);
+            pend_sgi(v, g->domain->vcpus[i], intid, group0_only);
     }
 }
 
 void vgic_write_sgi1r(struct vcpu *v, uint64_t value)
 {
-    write_sgir(v, value, false);
+    if (value & (ICC_SGIR_IRM | ICC_SGIR_TARGETS))
+        write_sgir(v, value, false);
 }
 
 void vgic_write_sgi0r(struct vcpu *v, uint64_t value)
 {
-    write_sgir(v, value, true);
+    if (value & (ICC_SGIR_IRM | ICC_SGIR_TARGETS))
+        write_sgir(v, value, true);
 }
 
 /* --- for the console's debug keys --- */

@@ -4,15 +4,16 @@
  * chapter 5, IHI 0069H chapter 6). doc/interrupts.md tells the rules; the first of them: a vCPU
  * that is not loaded has nothing in list registers.
  *
- *   place()    bank -> list register               release()  a list register found empty: the
- * guest is done fold()     list register -> bank               rebuild()  fold all, choose, place
+ *   place()    bank -> list register
+ *   fold()     list register -> bank
+ *   release()  a list register was found empty: the guest is done with what it held
+ *
+ * Everywhere here: the vCPU's lock is held, LOCK_VGIC too where SPIs may be concerned, and the vCPU
+ * is loaded on this pCPU.
  */
 #include <asm/gic.h>
 #include <asm/vgic_model.h>
 #include <asm/vtimer.h>
-#include <hospes/cpu.h>
-
-#define ALL_BANKS MASK(31, 0)
 
 /* What is to be in a list register: sorted by `key`, the least first. */
 struct choice {
@@ -27,18 +28,9 @@ static struct vgic_bank *bank_of(struct vcpu *v, uint32_t intid)
 
 /* --- one interrupt --- */
 
-/* Pending and to be shown to `v`, when none of `in_lr` is looked at. */
-static uint32_t deliverable(const struct vgic *g, const struct vgic_bank *b)
+bool vgic_timer_went(struct vcpu *v, uint32_t intid)
 {
-    return vgic_pending(b) & b->enabled & vgic_in_groups(g, b);
-}
-
-/*
- * A timer's PPI that the guest has not taken yet follows its line: it goes when the guest has set
- * the timer anew meanwhile. True if it went.
- */
-static bool timer_went(struct vcpu *v, struct vgic_bank *b, uint32_t intid)
-{
+    struct vgic_bank *b = &v->arch.vgic.priv;
     uint32_t bit = (uint32_t)1 << intid;
 
     if (!(b->tied & b->fired & b->latched & bit) || !vtimer_is_ppi(&v->arch.vtimer, intid) ||
@@ -66,6 +58,19 @@ static uint64_t place_v2_sgi(struct vgic_vcpu *vg, uint32_t i, bool active, bool
     return field_prep(GIC_LR_PINTID, source) | (sources != 0 ? GIC_LR_EOI : 0);
 }
 
+static void attach(struct vcpu *v, struct vgic_bank *b, uint32_t intid, uint32_t n)
+{
+    struct vgic_vcpu *vg = &v->arch.vgic;
+    uint32_t i = intid % 32;
+
+    b->in_lr |= (uint32_t)1 << i;
+    b->lr_of[i] = (uint8_t)n;
+    b->owner[i] = (uint8_t)v->id;
+    vg->lr_used |= 1u << n;
+    if (intid >= GIC_FIRST_SPI)
+        vg->lr_spi |= 1u << n;
+}
+
 /*
  * Puts `intid`, which is pending or active, into list register `n`, which is free. An active one
  * may be shown as pending too only if `both`; else its end asks for maintenance.
@@ -78,7 +83,7 @@ static void place(struct vcpu *v, uint32_t intid, uint32_t n, bool both)
     uint32_t i = intid % 32, bit = (uint32_t)1 << i;
     bool mine = intid < GIC_FIRST_SPI || b->target[i] == v->id;
     bool active = (b->active & bit) != 0;
-    bool pending = mine && (deliverable(g, b) & bit) != 0;
+    bool pending = mine && (vgic_deliverable(g, b) & bit) != 0;
     uint64_t lr = intid | field_prep(GIC_LR_PRIORITY, b->priority[i]);
 
     if (b->group1 & bit)
@@ -104,13 +109,65 @@ static void place(struct vcpu *v, uint32_t intid, uint32_t n, bool both)
     }
     lr |= (pending ? GIC_LR_PENDING : 0) | (active ? GIC_LR_ACTIVE : 0);
 
-    b->in_lr |= bit;
-    b->owner[i] = (uint8_t)v->id;
-    vg->lr_used |= 1u << n;
-    if (intid >= GIC_FIRST_SPI)
-        vg->lr_spi |= 1u << n;
+    attach(v, b, intid, n);
     vg->lr[n] = lr;
     gic.driver->write_lr(n, lr);
+}
+
+/*
+ * Where `intid`, which is not pending in a list register, can be put without a look at any other.
+ * False if there is more to do: see each case.
+ */
+static bool find_place(struct vcpu *v, struct vgic_bank *b, uint32_t intid, uint32_t *n)
+{
+    struct vgic_vcpu *vg = &v->arch.vgic;
+    uint32_t i = intid % 32, bit = (uint32_t)1 << i;
+
+    if (!(b->in_lr & bit)) {
+        uint32_t free = ((1u << gic.nr_lrs) - 1) & ~vg->lr_used;
+        /* Others may have ended; or it is active and was left out. */
+        if (free == 0 || (b->active & bit))
+            return false;
+        *n = bit_lowest(free);
+        attach(v, b, intid, *n);
+        return true;
+    }
+    /* The same one as before, which has ended: what goes with that comes first. */
+    *n = b->lr_of[i];
+    b->active &= ~bit;
+    return (vg->lr[*n] & (GIC_LR_HW | GIC_LR_EOI)) != GIC_LR_EOI;
+}
+
+bool vgic_show(struct vcpu *v, struct vgic_bank *b, uint32_t intid)
+{
+    struct vgic_vcpu *vg = &v->arch.vgic;
+    uint32_t i = intid % 32, bit = (uint32_t)1 << i, n;
+    uint64_t lr = intid | GIC_LR_PENDING | field_prep(GIC_LR_PRIORITY, b->priority[i]);
+
+    if (unlikely(!vg->loaded || (vg->parks | vg->waiting) != 0))
+        return false;
+    if (b->in_lr & bit) {
+        if (intid >= GIC_FIRST_SPI && b->owner[i] != v->id)
+            return false;
+        uint64_t old = gic.driver->read_lr(b->lr_of[i]);
+        if (old & GIC_LR_PENDING)
+            return !(b->tied & bit);
+        if (old & GIC_LR_ACTIVE) {
+            if (b->tied & bit)
+                return false;
+            gic.driver->write_lr(b->lr_of[i], old | GIC_LR_PENDING);
+            return true;
+        }
+    }
+    if (!find_place(v, b, intid, &n))
+        return false;
+    if (b->group1 & bit)
+        lr |= GIC_LR_GROUP1;
+    if (b->tied & b->fired & bit)
+        lr |= GIC_LR_HW | field_prep(GIC_LR_PINTID, b->irq[i]);
+    vg->lr[n] = lr;
+    gic.driver->write_lr(n, lr);
+    return true;
 }
 
 /* Takes note that list register `n` is free; what it held is not in_lr any more. Its bank is
@@ -162,8 +219,7 @@ static void release(struct vcpu *v, uint32_t n, uint64_t *banks)
         offer_again(v, b, intid, banks);
 }
 
-/* All list registers that are empty by now. */
-static void release_ended(struct vcpu *v, uint64_t *banks)
+void vgic_release_ended(struct vcpu *v, uint64_t *banks)
 {
     uint32_t ended = gic.driver->empty_lrs() & v->arch.vgic.lr_used;
 
@@ -199,17 +255,11 @@ static void fold(struct vcpu *v, uint32_t n, uint64_t *banks)
     }
     gic.driver->write_lr(n, 0);
     if (intid < GIC_FIRST_SPI)
-        timer_went(v, b, intid);
+        vgic_timer_went(v, intid);
     if ((b->active & bit) != 0)
         *banks |= BIT(intid / 32);
     if (vgic_pending(b) & bit)
         offer_again(v, b, intid, banks);
-}
-
-static void fold_all(struct vcpu *v, uint64_t *banks)
-{
-    for (uint32_t used = v->arch.vgic.lr_used; used != 0; used &= used - 1)
-        fold(v, bit_lowest(used), banks);
 }
 
 /* --- filling them --- */
@@ -219,7 +269,7 @@ static uint32_t candidates(struct vcpu *v, uint32_t n)
 {
     struct vgic *g = vgic_of(v);
     const struct vgic_bank *b = vgic_bank(g, v, n);
-    uint32_t pending = deliverable(g, b), active = b->active & ~b->in_lr;
+    uint32_t pending = vgic_deliverable(g, b), active = b->active & ~b->in_lr;
     uint32_t all = pending | active;
 
     if (n == 0)
@@ -236,7 +286,6 @@ static uint32_t candidates(struct vcpu *v, uint32_t n)
 /* An edge came for an interrupt that `v` has in a list register. False: needs a rebuild. */
 static bool merge(struct vcpu *v, struct vgic_bank *b, uint32_t intid)
 {
-    struct vgic_vcpu *vg = &v->arch.vgic;
     uint32_t bit = (uint32_t)1 << (intid % 32);
 
     if (!((b->edge | b->tied) & bit) || !(b->latched & bit))
@@ -244,29 +293,22 @@ static bool merge(struct vcpu *v, struct vgic_bank *b, uint32_t intid)
     if ((b->tied & bit) || (intid < GIC_NR_SGIS && vgic_of(v)->version == 2) ||
         (intid >= GIC_FIRST_SPI && b->target[intid % 32] != v->id))
         return false;
-    for (uint32_t used = vg->lr_used; used != 0; used &= used - 1) {
-        uint32_t n = bit_lowest(used);
-        if ((vg->lr[n] & GIC_LR_VINTID) != intid)
-            continue;
-        uint64_t lr = gic.driver->read_lr(n);
-        if (!(lr & GIC_LR_PENDING))
-            gic.driver->write_lr(n, lr | GIC_LR_PENDING);
-        b->latched &= ~bit;
-        return true;
-    }
-    return false;
+    uint32_t n = b->lr_of[intid % 32];
+    uint64_t lr = gic.driver->read_lr(n);
+    if (!(lr & GIC_LR_PENDING))
+        gic.driver->write_lr(n, lr | GIC_LR_PENDING);
+    b->latched &= ~bit;
+    return true;
 }
 
-/* Adds what `banks` hold to the free list registers. False when they do not suffice: rebuild()
- * then. */
-static bool add(struct vcpu *v, uint64_t banks)
+bool vgic_add(struct vcpu *v, uint64_t banks)
 {
     struct vgic *g = vgic_of(v);
     struct vgic_vcpu *vg = &v->arch.vgic;
     uint32_t all = (1u << gic.nr_lrs) - 1;
 
     if (vg->lr_used != 0)
-        release_ended(v, &banks);
+        vgic_release_ended(v, &banks);
     for (; banks != 0; banks &= banks - 1) {
         uint32_t n = bit_lowest(banks);
         struct vgic_bank *b = vgic_bank(g, v, n);
@@ -277,7 +319,7 @@ static bool add(struct vcpu *v, uint64_t banks)
                     return false;
                 continue;
             }
-            if (n == 0 && timer_went(v, b, i) && !(b->active & (uint32_t)1 << i))
+            if (n == 0 && vgic_timer_went(v, i) && !(b->active & (uint32_t)1 << i))
                 continue;
             uint32_t free = all & ~vg->lr_used;
             if (free == 0)
@@ -348,7 +390,7 @@ static uint32_t choose_all(struct vcpu *v, uint64_t banks, uint32_t vmcr, struct
         struct vgic_bank *b = vgic_bank(g, v, n);
         for (uint32_t rest = candidates(v, n); rest != 0; rest &= rest - 1) {
             uint32_t i = bit_lowest(rest);
-            if (n == 0 && timer_went(v, b, i) && !(b->active & (uint32_t)1 << i))
+            if (n == 0 && vgic_timer_went(v, i) && !(b->active & (uint32_t)1 << i))
                 continue;
             struct choice c = choice_of(b, n, i, vmcr);
             total++;
@@ -412,7 +454,7 @@ static void end_deferred(struct vcpu *v)
         vgic_release_physical(v, v, 0, bits & ~v->arch.vgic.priv.active);
 }
 
-static void set_maintenance(struct vgic_vcpu *vg, uint32_t bits)
+void vgic_set_maintenance(struct vgic_vcpu *vg, uint32_t bits)
 {
     if (vg->maintenance == bits)
         return;
@@ -437,283 +479,35 @@ static uint32_t needed_maintenance(const struct left_out *left, uint32_t vmcr)
     return bits | ((vmcr & VMCR_ENG1) ? GIC_MAINT_GROUP1_OFF : GIC_MAINT_GROUP1_ON);
 }
 
-static void rebuild(struct vcpu *v, uint64_t banks)
+void vgic_empty_lrs(struct vcpu *v, uint64_t *banks)
+{
+    struct vgic_vcpu *vg = &v->arch.vgic;
+
+    if (vg->maintenance & GIC_MAINT_EOI_COUNT) {
+        uint32_t count = gic.driver->take_eoi_count();
+        /* With EOImode = 1 an end is a write to DIR, which came to vgic_write_dir(). */
+        if (!gic.traps_dir || !(gic.driver->read_vmcr() & VMCR_EOIM))
+            end_left_out(v, count, banks);
+    }
+    for (uint32_t used = vg->lr_used; used != 0; used &= used - 1)
+        fold(v, bit_lowest(used), banks);
+    end_deferred(v);
+    *banks |= vg->waiting;
+    vg->waiting = 0;
+}
+
+void vgic_rebuild(struct vcpu *v, uint64_t banks)
 {
     struct vgic_vcpu *vg = &v->arch.vgic;
     struct choice list[VGIC_MAX_LRS];
     struct left_out left = { 0 };
 
-    if (vg->maintenance & GIC_MAINT_EOI_COUNT)
-        end_left_out(v, gic.driver->take_eoi_count(), &banks);
-    fold_all(v, &banks);
-    end_deferred(v);
-    banks |= vg->waiting;
+    vgic_empty_lrs(v, &banks);
     uint32_t vmcr = gic.driver->read_vmcr();
-    uint32_t nr = choose_all(v, banks & ALL_BANKS, vmcr, list, &left);
+    uint32_t nr = choose_all(v, banks & VGIC_ALL_BANKS, vmcr, list, &left);
     /* None pending is to mean: none that is better than what is left out. */
     for (uint32_t i = 0; i < nr; i++)
         place(v, list[i].intid, i, left.pending == 0);
     vg->waiting = left.pending + left.active != 0 ? (uint32_t)banks : 0;
-    set_maintenance(vg, needed_maintenance(&left, vmcr));
-}
-
-/* --- locks --- */
-
-/* LOCK_VGIC is needed only where an SPI may be concerned. */
-static bool lock_for(struct vgic *g, struct vgic_vcpu *vg, bool spis)
-{
-    if (spis)
-        spin_lock(&g->lock);
-    spin_lock(&vg->lock);
-    return spis;
-}
-
-static void unlock_for(struct vgic *g, struct vgic_vcpu *vg, bool spis)
-{
-    spin_unlock(&vg->lock);
-    if (spis)
-        spin_unlock(&g->lock);
-}
-
-/* Out with all; what is known of them is in the banks afterwards and in `todo`. */
-static void empty(struct vcpu *v)
-{
-    struct vgic *g = vgic_of(v);
-    struct vgic_vcpu *vg = &v->arch.vgic;
-    uint64_t banks = 0;
-    bool spis = lock_for(g, vg, (vg->lr_spi | (vg->waiting & ~1u)) != 0);
-
-    if (vg->maintenance & GIC_MAINT_EOI_COUNT)
-        end_left_out(v, gic.driver->take_eoi_count(), &banks);
-    fold_all(v, &banks);
-    end_deferred(v);
-    banks |= vg->waiting;
-    vg->waiting = 0;
-    set_maintenance(vg, 0);
-    unlock_for(g, vg, spis);
-    if (banks != 0)
-        __atomic_fetch_or(&vg->todo, banks, __ATOMIC_RELAXED);
-}
-
-/* --- parking --- */
-
-/* One round of waiting for another pCPU: serves what that one, or a third, may be waiting for. */
-static void wait_round(struct vcpu *v)
-{
-    struct vgic_vcpu *vg = &v->arch.vgic;
-
-    if (load_acquire(vg->parks) != 0 && (vg->lr_used | vg->waiting) != 0)
-        empty(v);
-    pcpu_wait_round();
-}
-
-/* Stays out of the guest, with nothing in list registers, while somebody wants that. */
-static void stay_parked(struct vcpu *v)
-{
-    empty(v);
-    while (load_acquire(v->arch.vgic.parks) != 0)
-        pcpu_wait_round();
-}
-
-/* Gets `t`, which runs on another pCPU, out of the guest with its list registers empty, until
- * unpark(). */
-static void park(struct vcpu *v, struct vcpu *t, struct vgic_stopped *s)
-{
-    struct vgic_vcpu *vg = &t->arch.vgic;
-
-    if (!s->any)
-        bitmap_zero(s->vcpus, DOMAIN_MAX_VCPUS);
-    s->any = true;
-    if (!bitmap_test(s->vcpus, t->id)) {
-        bitmap_set(s->vcpus, t->id);
-        __atomic_fetch_add(&vg->parks, 1, __ATOMIC_SEQ_CST);
-        __atomic_fetch_or(&vg->todo, VGIC_PARK, __ATOMIC_SEQ_CST);
-        vcpu_kick(t);
-    }
-    while (load_acquire(vg->lr_used) != 0)
-        wait_round(v);
-}
-
-static void unpark(struct vgic *g, struct vgic_stopped *s)
-{
-    unsigned int i;
-
-    if (!s->any)
-        return;
-    bitmap_for_each_set (i, s->vcpus, DOMAIN_MAX_VCPUS)
-        __atomic_fetch_sub(&g->domain->vcpus[i]->arch.vgic.parks, 1, __ATOMIC_RELEASE);
-}
-
-struct vgic_bank *vgic_stop(struct vcpu *v, struct vcpu *t, uint32_t n, uint32_t mask,
-                            struct vgic_stopped *s)
-{
-    struct vgic *g = vgic_of(v);
-    struct vgic_bank *b = vgic_bank(g, t, n);
-
-    s->any = false;
-    for (;;) {
-        spin_lock(vgic_bank_lock(g, t, n));
-        uint32_t busy = b->in_lr & mask;
-        if (likely(busy == 0))
-            return b;
-        struct vcpu *owner = n == 0 ? t : g->domain->vcpus[b->owner[bit_lowest(busy)]];
-        spin_unlock(vgic_bank_lock(g, t, n));
-
-        /* Each vCPU comes up once, or twice if it was just about to enter: then it fills nothing
-         * until resumed. */
-        if (owner == v) {
-            empty(v);
-            vcpu_kick(v);
-        } else {
-            park(v, owner, s);
-        }
-    }
-}
-
-void vgic_resume(struct vcpu *v, struct vcpu *t, uint32_t n, struct vgic_stopped *s)
-{
-    struct vgic *g = vgic_of(v);
-
-    spin_unlock(vgic_bank_lock(g, t, n));
-    unpark(g, s);
-}
-
-/* --- entry, load, save --- */
-
-/* Does what `todo` says; false: somebody parked this vCPU in between, nothing may be put into list
- * registers. */
-static bool deliver(struct vcpu *v, uint64_t todo)
-{
-    struct vgic *g = vgic_of(v);
-    struct vgic_vcpu *vg = &v->arch.vgic;
-    bool spis = lock_for(g, vg, (todo & ALL_BANKS) > 1 || vg->lr_spi != 0 || vg->waiting > 1);
-    bool done = read_once(vg->parks) == 0;
-
-    if (likely(done) && ((todo & VGIC_RESYNC) || vg->waiting != 0 || !add(v, todo & ALL_BANKS)))
-        rebuild(v, todo);
-    unlock_for(g, vg, spis);
-    return done;
-}
-
-void vgic_deliver(struct vcpu *v)
-{
-    struct vgic_vcpu *vg = &v->arch.vgic;
-    uint64_t todo;
-
-    if (unlikely(!vg->loaded))
-        vgic_load(v);
-    if (read_once(vg->todo) == 0)
-        return;
-    todo = __atomic_exchange_n(&vg->todo, 0, __ATOMIC_ACQUIRE);
-    if (unlikely(todo & VGIC_PARK)) {
-        stay_parked(v);
-        todo |= __atomic_exchange_n(&vg->todo, 0, __ATOMIC_ACQUIRE);
-    }
-    while (unlikely(!deliver(v, todo))) {
-        stay_parked(v);
-        todo |= __atomic_exchange_n(&vg->todo, 0, __ATOMIC_ACQUIRE);
-    }
-}
-
-void vgic_save(struct vcpu *v)
-{
-    struct vgic_vcpu *vg = &v->arch.vgic;
-    struct vgic_bank *b = &vg->priv;
-
-    if (!vg->loaded)
-        return;
-    if ((vg->lr_used | vg->waiting | read_once(vg->unfire)) != 0)
-        empty(v);
-    gic.driver->vcpu_save(v);
-    spin_lock(&vg->lock);
-    vg->loaded = false;
-    /* This pCPU's lines of the tied PPIs (timers) are the next vCPU's. */
-    for (uint32_t bits = b->tied & b->fired; bits != 0; bits &= bits - 1)
-        gic.driver->set_active(b->irq[bit_lowest(bits)], false);
-    spin_unlock(&vg->lock);
-}
-
-void vgic_load(struct vcpu *v)
-{
-    struct vgic_vcpu *vg = &v->arch.vgic;
-    struct vgic_bank *b = &vg->priv;
-
-    if (vg->loaded)
-        return;
-    gic.driver->vcpu_load(v);
-    spin_lock(&vg->lock);
-    vg->loaded = true;
-    for (uint32_t bits = b->tied & b->fired; bits != 0; bits &= bits - 1)
-        gic.driver->set_active(b->irq[bit_lowest(bits)], true);
-    spin_unlock(&vg->lock);
-}
-
-void vgic_maintenance(struct vcpu *v)
-{
-    vgic_resync(v);
-}
-
-void vgic_write_dir(struct vcpu *v, uint64_t value)
-{
-    struct vgic *g = vgic_of(v);
-    uint32_t intid = (uint32_t)value & 0xffffff, n = intid / 32;
-    struct vgic_stopped s;
-
-    if (intid >= GIC_FIRST_SPECIAL || n >= g->nr_banks)
-        return;
-    uint32_t bit = (uint32_t)1 << (intid % 32);
-    struct vgic_bank *b = vgic_stop(v, v, n, bit, &s);
-    if (b->active & bit) {
-        b->active &= ~bit;
-        vgic_release_physical(v, v, n, bit);
-        vgic_offer(g, v, n, bit);
-    }
-    vgic_resume(v, v, n, &s);
-}
-
-/* --- would it be interrupted? --- */
-
-static bool passes(uint32_t vmcr, uint32_t priority, bool group1)
-{
-    return (vmcr & (group1 ? VMCR_ENG1 : VMCR_ENG0)) != 0 && priority < field_get(VMCR_PMR, vmcr);
-}
-
-bool vgic_has_interrupt(struct vcpu *v)
-{
-    struct vgic *g = vgic_of(v);
-    struct vgic_vcpu *vg = &v->arch.vgic;
-    uint64_t banks = (read_once(vg->todo) & ALL_BANKS) | vg->waiting;
-
-    if (banks == 0 && vg->lr_used == 0)
-        return false;
-    uint32_t vmcr = vg->loaded ? gic.driver->read_vmcr() : vg->vmcr;
-    if (vg->lr_used != 0) {
-        /* What has ended there may be pending anew in its bank. */
-        bool spis = lock_for(g, vg, vg->lr_spi != 0);
-        uint64_t ended = 0;
-        release_ended(v, &ended);
-        unlock_for(g, vg, spis);
-        banks |= ended;
-        if (ended != 0)
-            __atomic_fetch_or(&vg->todo, ended, __ATOMIC_RELAXED);
-    }
-    for (uint32_t held = vg->lr_used; held != 0; held &= held - 1) {
-        uint64_t lr = gic.driver->read_lr(bit_lowest(held));
-        if ((lr & GIC_LR_PENDING) &&
-            passes(vmcr, (uint32_t)field_get(GIC_LR_PRIORITY, lr), (lr & GIC_LR_GROUP1) != 0))
-            return true;
-    }
-    /* A glance without locks: who pends something after it kicks this vCPU. */
-    for (; banks != 0; banks &= banks - 1) {
-        uint32_t n = bit_lowest(banks);
-        const struct vgic_bank *b = vgic_bank(g, v, n);
-        for (uint32_t bits = deliverable(g, b) & ~(b->active | b->in_lr); bits != 0;
-             bits &= bits - 1) {
-            uint32_t i = bit_lowest(bits);
-            if ((n == 0 || b->target[i] == v->id) &&
-                passes(vmcr, b->priority[i], (b->group1 & (uint32_t)1 << i) != 0))
-                return true;
-        }
-    }
-    return false;
+    vgic_set_maintenance(vg, needed_maintenance(&left, vmcr));
 }

@@ -5,10 +5,17 @@
  */
 #include <asm/gic.h>
 #include <asm/vgic_model.h>
+#include <asm/vtimer.h>
 #include <hospes/irq.h>
 
-/* Bits of words that stand for SGIs: always enabled to be configured as edge, never level. */
+/* Bits of words that stand for SGIs. */
 #define SGIS 0xffffu
+
+/* Those whose pending bits can be written: v2's SGIs have SPENDSGIR and CPENDSGIR instead. */
+static uint32_t written_pending(const struct vgic *g, uint32_t n)
+{
+    return n == 0 && g->version == 2 ? ~SGIS : ~0u;
+}
 
 /* Interrupts of bank `n` that exist: not the special numbers at the end. */
 static uint32_t existing(uint32_t n)
@@ -36,6 +43,22 @@ static void physical_disable(const struct vgic_bank *b, uint32_t bits)
 
 /* --- a bit for each --- */
 
+/*
+ * Timers' lines are known where the timers are: what a past one left pending goes, one that is due
+ * shows even while its interrupt is active.
+ */
+static uint32_t timers_pending(struct vcpu *v, uint32_t value)
+{
+    for (uint32_t bits = v->arch.vgic.priv.tied; bits != 0; bits &= bits - 1) {
+        uint32_t i = bit_lowest(bits), bit = (uint32_t)1 << i;
+        if (vtimer_pending(v, i))
+            value |= bit;
+        else if (vgic_timer_went(v, i))
+            value &= ~bit;
+    }
+    return value;
+}
+
 /* ISPENDR, ISACTIVER and their counterparts: what list registers hold has to be fetched. */
 static uint32_t read_state(struct vcpu *v, struct vcpu *t, uint32_t n, bool active)
 {
@@ -43,6 +66,8 @@ static uint32_t read_state(struct vcpu *v, struct vcpu *t, uint32_t n, bool acti
     struct vgic_bank *b = vgic_stop(v, t, n, ~0u, &s);
     uint32_t value = active ? b->active : vgic_pending(b);
 
+    if (n == 0 && t == v && !active)
+        value = timers_pending(v, value);
     vgic_resume(v, t, n, &s);
     return value;
 }
@@ -72,38 +97,49 @@ uint32_t vgic_read_bits(struct vcpu *v, struct vcpu *t, uint32_t offset)
     }
 }
 
-static void set_enabled(struct vcpu *v, struct vcpu *t, uint32_t n, uint32_t value)
+/* What a timer left pending while its interrupt was off goes if the guest has set it anew since. */
+static void drop_past_timers(struct vcpu *v, uint32_t bits)
+{
+    const struct vgic_bank *b = &v->arch.vgic.priv;
+
+    for (bits &= b->tied & b->fired & b->latched; bits != 0; bits &= bits - 1)
+        vgic_timer_went(v, bit_lowest(bits));
+}
+
+static enum exit_action __noinline set_enabled(struct vcpu *v, struct vcpu *t, uint32_t n,
+                                               uint32_t value)
 {
     struct vgic *g = vgic_of(v);
     struct vgic_bank *b = vgic_bank(g, t, n);
 
     spin_lock(vgic_bank_lock(g, t, n));
     value &= ~b->enabled;
-    if (value != 0) {
-        b->enabled |= value;
-        if (n != 0)
-            physical_enable(g, b, value);
-        vgic_offer(g, t, n, value);
-    }
+    b->enabled |= value;
+    if (n != 0)
+        physical_enable(g, b, value);
+    else if (t == v)
+        drop_past_timers(v, value);
+    vgic_offer(g, t, n, value);
     spin_unlock(vgic_bank_lock(g, t, n));
+    return EXIT_HANDLED;
 }
 
-static void clear_enabled(struct vcpu *v, struct vcpu *t, uint32_t n, uint32_t value)
+static enum exit_action __noinline clear_enabled(struct vcpu *v, struct vcpu *t, uint32_t n,
+                                                 uint32_t value)
 {
     struct vgic_stopped s;
     struct vgic_bank *b = vgic_bank(vgic_of(v), t, n);
 
-    value &= read_once(b->enabled);
-    if (value == 0)
-        return;
     b = vgic_stop(v, t, n, value, &s);
     b->enabled &= ~value;
     if (n != 0)
         physical_disable(b, value);
     vgic_resume(v, t, n, &s);
+    return EXIT_HANDLED;
 }
 
-static void set_pending(struct vcpu *v, struct vcpu *t, uint32_t n, uint32_t value)
+static enum exit_action __noinline set_pending(struct vcpu *v, struct vcpu *t, uint32_t n,
+                                               uint32_t value)
 {
     struct vgic_stopped s;
     struct vgic_bank *b = vgic_stop(v, t, n, value, &s);
@@ -111,9 +147,11 @@ static void set_pending(struct vcpu *v, struct vcpu *t, uint32_t n, uint32_t val
     b->latched |= value;
     vgic_offer(vgic_of(v), t, n, value);
     vgic_resume(v, t, n, &s);
+    return EXIT_HANDLED;
 }
 
-static void clear_pending(struct vcpu *v, struct vcpu *t, uint32_t n, uint32_t value)
+static enum exit_action __noinline clear_pending(struct vcpu *v, struct vcpu *t, uint32_t n,
+                                                 uint32_t value)
 {
     struct vgic_stopped s;
     struct vgic_bank *b = vgic_stop(v, t, n, value, &s);
@@ -121,9 +159,11 @@ static void clear_pending(struct vcpu *v, struct vcpu *t, uint32_t n, uint32_t v
     b->latched &= ~value;
     vgic_release_physical(v, t, n, value & ~b->active);
     vgic_resume(v, t, n, &s);
+    return EXIT_HANDLED;
 }
 
-static void set_active(struct vcpu *v, struct vcpu *t, uint32_t n, uint32_t value)
+static enum exit_action __noinline set_active(struct vcpu *v, struct vcpu *t, uint32_t n,
+                                              uint32_t value)
 {
     struct vgic_stopped s;
     struct vgic_bank *b = vgic_stop(v, t, n, value, &s);
@@ -142,9 +182,11 @@ static void set_active(struct vcpu *v, struct vcpu *t, uint32_t n, uint32_t valu
         vgic_notify(owner, n);
     }
     vgic_resume(v, t, n, &s);
+    return EXIT_HANDLED;
 }
 
-static void clear_active(struct vcpu *v, struct vcpu *t, uint32_t n, uint32_t value)
+static enum exit_action __noinline clear_active(struct vcpu *v, struct vcpu *t, uint32_t n,
+                                                uint32_t value)
 {
     struct vgic_stopped s;
     struct vgic_bank *b = vgic_stop(v, t, n, value, &s);
@@ -154,62 +196,56 @@ static void clear_active(struct vcpu *v, struct vcpu *t, uint32_t n, uint32_t va
     vgic_release_physical(v, t, n, value);
     vgic_offer(vgic_of(v), t, n, value);
     vgic_resume(v, t, n, &s);
+    return EXIT_HANDLED;
 }
 
-static void set_group(struct vcpu *v, struct vcpu *t, uint32_t n, uint32_t value)
+static enum exit_action __noinline set_group(struct vcpu *v, struct vcpu *t, uint32_t n,
+                                             uint32_t value)
 {
     struct vgic_stopped s;
     struct vgic_bank *b = vgic_bank(vgic_of(v), t, n);
     uint32_t changed = read_once(b->group1) ^ value;
 
     if (changed == 0)
-        return;
+        return EXIT_HANDLED;
     b = vgic_stop(v, t, n, changed, &s);
     b->group1 = (b->group1 & ~changed) | (value & changed);
     vgic_offer(vgic_of(v), t, n, changed);
     vgic_resume(v, t, n, &s);
+    return EXIT_HANDLED;
 }
 
-void vgic_write_bits(struct vcpu *v, struct vcpu *t, uint32_t offset, uint32_t value)
+/* Each function on its own, called last: what changes nothing, the usual case, costs no frame. */
+enum exit_action vgic_write_bits(struct vcpu *v, struct vcpu *t, uint32_t offset, uint32_t value)
 {
-    const struct vgic *g = vgic_of(v);
+    struct vgic *g = vgic_of(v);
     uint32_t n = offset % 0x80 / 4;
 
-    if (n >= g->nr_banks)
-        return;
+    if (unlikely(n >= g->nr_banks))
+        return EXIT_HANDLED;
     if (unlikely(n == GIC_FIRST_SPECIAL / 32))
         value &= existing(n);
-    switch (offset & ~0x7fu) {
-    case GICD_ISENABLER:
-        set_enabled(v, t, n, value);
-        break;
-    case GICD_ICENABLER:
-        clear_enabled(v, t, n, value);
-        break;
-    case GICD_IGROUPR:
-        set_group(v, t, n, value);
-        break;
-    case GICD_ISPENDR:
-    case GICD_ICPENDR:
-        if (g->version == 2 && n == 0)
-            value &= ~SGIS; /* these have SPENDSGIR and CPENDSGIR */
-        if (value == 0)
-            break;
-        if ((offset & ~0x7fu) == GICD_ISPENDR)
-            set_pending(v, t, n, value);
-        else
-            clear_pending(v, t, n, value);
-        break;
-    case GICD_ISACTIVER:
-        if (value != 0)
-            set_active(v, t, n, value);
-        break;
-    case GICD_ICACTIVER:
-        if (value != 0)
-            clear_active(v, t, n, value);
-        break;
+    const struct vgic_bank *b = vgic_bank(g, t, n);
+    switch (offset / 0x80) {
+    case GICD_IGROUPR / 0x80:
+        return set_group(v, t, n, value);
+    case GICD_ISENABLER / 0x80:
+        return (value & ~read_once(b->enabled)) != 0 ? set_enabled(v, t, n, value) : EXIT_HANDLED;
+    case GICD_ICENABLER / 0x80:
+        value &= read_once(b->enabled);
+        return value != 0 ? clear_enabled(v, t, n, value) : EXIT_HANDLED;
+    case GICD_ISPENDR / 0x80:
+        value &= written_pending(g, n);
+        return value != 0 ? set_pending(v, t, n, value) : EXIT_HANDLED;
+    case GICD_ICPENDR / 0x80:
+        value &= written_pending(g, n);
+        return value != 0 ? clear_pending(v, t, n, value) : EXIT_HANDLED;
+    case GICD_ISACTIVER / 0x80:
+        return value != 0 ? set_active(v, t, n, value) : EXIT_HANDLED;
+    case GICD_ICACTIVER / 0x80:
+        return value != 0 ? clear_active(v, t, n, value) : EXIT_HANDLED;
     default:
-        break;
+        return EXIT_HANDLED;
     }
 }
 

@@ -144,7 +144,7 @@ static void write_byte(struct vcpu *v, uint32_t offset, uint8_t value)
         write_sources(v, (offset - GICD_CPENDSGIR) % GIC_NR_SGIS, value, offset >= GICD_SPENDSGIR);
 }
 
-static void access_bytes(struct vcpu *v, struct mmio_access *a)
+static enum exit_action __noinline access_bytes(struct vcpu *v, struct mmio_access *a)
 {
     uint32_t offset = (uint32_t)a->offset;
     uint64_t value = 0;
@@ -157,27 +157,21 @@ static void access_bytes(struct vcpu *v, struct mmio_access *a)
     }
     if (!a->write)
         a->value = value;
+    return EXIT_HANDLED;
 }
 
 /* --- the distributor --- */
 
-static uint32_t dist_read(struct vcpu *v, uint32_t offset)
+static uint32_t dist_read_word(struct vcpu *v, uint32_t offset)
 {
     const struct vgic *g = vgic_of(v);
 
-    switch (offset) {
-    case GICD_CTLR:
-        return read_once(g->ctlr);
-    case GICD_TYPER:
-        return (uint32_t)(field_prep(GICD_TYPER_LINES, g->nr_banks - 1) |
-                          field_prep(GICD_TYPER_CPUS, g->nr_vcpus - 1));
-    case GICD_IIDR:
-        return VGIC_IIDR;
-    default:
-        break;
-    }
     if (within(offset, GICD_IGROUPR, GICD_IPRIORITYR))
         return vgic_read_bits(v, v, offset);
+    if (offset == GICD_CTLR)
+        return read_once(g->ctlr);
+    if (offset == GICD_IIDR)
+        return VGIC_IIDR;
     if (within(offset, GICD_ICFGR, GICD_IGRPMODR))
         return vgic_read_config(v, v, (offset - GICD_ICFGR) * 4);
     if (within(offset, GICD_V2_ID, DIST_BYTES))
@@ -185,51 +179,85 @@ static uint32_t dist_read(struct vcpu *v, uint32_t offset)
     return 0;
 }
 
-static void dist_write(struct vcpu *v, uint32_t offset, uint32_t value)
+static enum exit_action __noinline dist_read(struct vcpu *v, struct mmio_access *a)
 {
-    if (within(offset, GICD_IGROUPR, GICD_IPRIORITYR))
-        vgic_write_bits(v, v, offset, value);
-    else if (offset == GICD_SGIR)
+    a->value = dist_read_word(v, (uint32_t)a->offset);
+    return EXIT_HANDLED;
+}
+
+static enum exit_action __noinline dist_write_other(struct vcpu *v, uint32_t offset, uint32_t value)
+{
+    if (offset == GICD_SGIR)
         write_sgir(v, value);
     else if (offset == GICD_CTLR)
         vgic_write_ctlr(v, value & (uint32_t)(GICD_CTLR_GRP0 | GICD_CTLR_GRP1));
     else if (within(offset, GICD_ICFGR, GICD_IGRPMODR))
         vgic_write_config(v, v, (offset - GICD_ICFGR) * 4, value);
+    return EXIT_HANDLED;
+}
+
+/* Of another width than a word. */
+static enum exit_action __noinline dist_odd(struct vcpu *v, struct mmio_access *a)
+{
+    if (a->size == 1 && is_bytes((uint32_t)a->offset))
+        return access_bytes(v, a);
+    if (!a->write)
+        a->value = 0;
+    return EXIT_HANDLED;
 }
 
 static enum exit_action dist_access(struct vcpu *v, struct mmio_access *a, void *device)
 {
+    const struct vgic *g = device;
     uint32_t offset = (uint32_t)a->offset;
 
-    (void)device;
-    if (is_bytes(offset) && (a->size == 1 || (a->size == 4 && (offset & 3) == 0))) {
-        access_bytes(v, a);
-    } else if (unlikely(a->size != 4 || (offset & 3) != 0)) {
-        if (!a->write)
-            a->value = 0;
-    } else if (a->write) {
-        dist_write(v, offset, (uint32_t)a->value);
-    } else {
-        a->value = dist_read(v, offset);
+    if (unlikely(a->size != 4 || (offset & 3) != 0))
+        return dist_odd(v, a);
+    if (is_bytes(offset))
+        return access_bytes(v, a);
+    if (a->write) {
+        if (within(offset, GICD_IGROUPR, GICD_IPRIORITYR))
+            return vgic_write_bits(v, v, offset, (uint32_t)a->value);
+        return dist_write_other(v, offset, (uint32_t)a->value);
     }
+    if (offset != GICD_TYPER)
+        return dist_read(v, a);
+    a->value = g->typer;
+    return EXIT_HANDLED;
+}
+
+/* GICC_DIR, alone in its page: the hardware's would deactivate nothing that is not in a list
+ * register. */
+static enum exit_action dir_access(struct vcpu *v, struct mmio_access *a, void *device)
+{
+    (void)device;
+    if (!a->write)
+        a->value = 0;
+    else if (a->size == 4 && a->offset % FRAME_SIZE == 0)
+        vgic_write_dir(v, a->value & GIC_INTID);
     return EXIT_HANDLED;
 }
 
 /*
- * GICC: the two pages that belong together, or, where a guest's tree says that there are as many
- * copies as on the board, all of them.
+ * GICC: a page of the machine's GICV and one with GICC_DIR; or, where a guest's tree says that
+ * there are as many copies of each as on the board, all of them.
  */
 int vgic_v2_map(struct domain *d, gaddr_t gicd, gaddr_t gicc, uint64_t gicc_bytes)
 {
-    uint64_t offset = gic.virt_offset, bytes = 2 * FRAME_SIZE;
+    struct vgic *g = &d->arch.vgic;
+    uint64_t offset = gic.virt_offset, bytes = FRAME_SIZE;
 
-    if (gicc_bytes < bytes)
+    if (gicc_bytes < 2 * FRAME_SIZE)
         return -EINVAL;
     if (gicc_bytes >= GICC_ALIAS_BYTES && offset != 0) {
         offset = 0;
-        bytes = min(gicc_bytes, gic.virt.size);
+        bytes = GICC_ALIAS_BYTES / 2;
     }
-    int rc = mmio_add(d, gicd, DIST_BYTES, dist_access, &d->arch.vgic);
+    g->typer = (uint32_t)(field_prep(GICD_TYPER_LINES, g->nr_banks - 1) |
+                          field_prep(GICD_TYPER_CPUS, g->nr_vcpus - 1));
+    int rc = mmio_add(d, gicd, DIST_BYTES, dist_access, g);
+    if (rc == 0)
+        rc = mmio_add(d, gaddr_add(gicc, bytes), bytes, dir_access, g);
     if (rc != 0)
         return rc;
     return p2m_map(d, gaddr_to_gfn(gicc), maddr_to_mfn(MADDR(gic.virt.base + offset)),

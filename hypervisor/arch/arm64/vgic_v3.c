@@ -52,83 +52,89 @@ static void write_route(struct vgic *g, uint32_t intid, uint64_t value)
     spin_unlock(&g->lock);
 }
 
-static uint32_t dist_read(struct vcpu *v, uint32_t offset)
+/* Registers that a guest reads once. */
+static uint64_t __noinline dist_read_other(struct vcpu *v, uint32_t offset)
 {
     const struct vgic *g = vgic_of(v);
 
-    switch (offset) {
-    case GICD_CTLR:
-        return (uint32_t)(GICD_CTLR_ARE | GICD_CTLR_DS) | read_once(g->ctlr);
-    case GICD_TYPER:
-        return (uint32_t)(field_prep(GICD_TYPER_LINES, g->nr_banks - 1) |
-                          field_prep(GICD_TYPER_IDBITS, INTID_BITS - 1) | GICD_TYPER_NO1N);
-    case GICD_IIDR:
+    if (offset == GICD_CTLR)
+        return GICD_CTLR_ARE | GICD_CTLR_DS | read_once(g->ctlr);
+    if (offset == GICD_IIDR)
         return VGIC_IIDR;
-    default:
-        break;
-    }
-    /* SGIs and PPIs are not seen here, but in redistributors. */
-    if (within(offset, GICD_IGROUPR, GICD_IPRIORITYR))
-        return offset % 0x80 != 0 ? vgic_read_bits(v, NULL, offset) : 0;
     if (within(offset, GICD_IPRIORITYR + GIC_FIRST_SPI, GICD_ITARGETSR))
         return vgic_read_priority(v, NULL, offset - GICD_IPRIORITYR, 4);
     if (within(offset, GICD_ICFGR + GIC_FIRST_SPI / 4, GICD_IGRPMODR))
         return vgic_read_config(v, NULL, (offset - GICD_ICFGR) * 4);
     if (within(offset, GICD_IROUTER, GICD_IROUTER + 0x2000))
-        return offset & 4 ? 0 : (uint32_t)read_route(g, (offset - GICD_IROUTER) / 8);
+        return offset & 4 ? 0 : read_route(g, (offset - GICD_IROUTER) / 8);
     if (within(offset, GICD_V3_ID, GICR_FRAME))
         return ids[(offset - GICD_V3_ID) / 4];
     return 0;
 }
 
-static void dist_write(struct vcpu *v, uint32_t offset, uint32_t value)
+static enum exit_action __noinline dist_write_other(struct vcpu *v, uint32_t offset, uint32_t value)
 {
-    if (within(offset, GICD_IGROUPR, GICD_IPRIORITYR)) {
-        if (offset % 0x80 != 0)
-            vgic_write_bits(v, NULL, offset, value);
-    } else if (offset == GICD_CTLR) {
+    if (offset == GICD_CTLR)
         vgic_write_ctlr(v, value & (uint32_t)(GICD_CTLR_GRP0 | GICD_CTLR_GRP1));
-    } else if (within(offset, GICD_IPRIORITYR + GIC_FIRST_SPI, GICD_ITARGETSR)) {
+    else if (within(offset, GICD_IPRIORITYR + GIC_FIRST_SPI, GICD_ITARGETSR))
         vgic_write_priority(v, NULL, offset - GICD_IPRIORITYR, 4, value);
-    } else if (within(offset, GICD_ICFGR + GIC_FIRST_SPI / 4, GICD_IGRPMODR)) {
+    else if (within(offset, GICD_ICFGR + GIC_FIRST_SPI / 4, GICD_IGRPMODR))
         vgic_write_config(v, NULL, (offset - GICD_ICFGR) * 4, value);
-    } else if (within(offset, GICD_IROUTER, GICD_IROUTER + 0x2000) && !(offset & 4)) {
+    else if (within(offset, GICD_IROUTER, GICD_IROUTER + 0x2000) && !(offset & 4))
         write_route(vgic_of(v), (offset - GICD_IROUTER) / 8, value);
-    }
+    return EXIT_HANDLED;
 }
 
-/* Bytes of priorities, and whole routes; *known is false for anything else. */
-static uint64_t dist_odd(struct vcpu *v, const struct mmio_access *a)
+/* Bytes of priorities, and whole routes. */
+static enum exit_action __noinline dist_odd(struct vcpu *v, struct mmio_access *a)
+{
+    uint32_t offset = (uint32_t)a->offset;
+    bool priority = a->size == 1 && within(offset, GICD_IPRIORITYR + GIC_FIRST_SPI, GICD_ITARGETSR);
+    bool route =
+        a->size == 8 && (offset & 7) == 0 && within(offset, GICD_IROUTER, GICD_IROUTER + 0x2000);
+
+    if (priority && a->write)
+        vgic_write_priority(v, NULL, offset - GICD_IPRIORITYR, 1, (uint32_t)a->value);
+    else if (route && a->write)
+        write_route(vgic_of(v), (offset - GICD_IROUTER) / 8, a->value);
+    else if (!a->write)
+        a->value = priority ? vgic_read_priority(v, NULL, offset - GICD_IPRIORITYR, 1)
+                   : route  ? read_route(vgic_of(v), (offset - GICD_IROUTER) / 8)
+                            : 0;
+    return EXIT_HANDLED;
+}
+
+/* SGIs and PPIs are not seen here, but in redistributors. */
+static bool is_spi_bits(uint32_t offset)
+{
+    return within(offset, GICD_IGROUPR, GICD_IPRIORITYR) && offset % 0x80 != 0;
+}
+
+static enum exit_action __noinline dist_read(struct vcpu *v, struct mmio_access *a)
 {
     uint32_t offset = (uint32_t)a->offset;
 
-    if (a->size == 1 && within(offset, GICD_IPRIORITYR + GIC_FIRST_SPI, GICD_ITARGETSR)) {
-        if (!a->write)
-            return vgic_read_priority(v, NULL, offset - GICD_IPRIORITYR, 1);
-        vgic_write_priority(v, NULL, offset - GICD_IPRIORITYR, 1, (uint32_t)a->value);
-    } else if (a->size == 8 && within(offset, GICD_IROUTER, GICD_IROUTER + 0x2000) &&
-               !(offset & 7)) {
-        if (!a->write)
-            return read_route(vgic_of(v), (offset - GICD_IROUTER) / 8);
-        write_route(vgic_of(v), (offset - GICD_IROUTER) / 8, a->value);
-    }
-    return 0;
+    a->value = is_spi_bits(offset) ? vgic_read_bits(v, NULL, offset) : dist_read_other(v, offset);
+    return EXIT_HANDLED;
 }
 
+/* Each way ends in a call of a function that returns here's value: none needs a frame of its own.
+ */
 static enum exit_action dist_access(struct vcpu *v, struct mmio_access *a, void *device)
 {
+    const struct vgic *g = device;
     uint32_t offset = (uint32_t)a->offset;
 
-    (void)device;
-    if (unlikely(a->size != 4 || (offset & 3) != 0)) {
-        uint64_t value = dist_odd(v, a);
-        if (!a->write)
-            a->value = value;
-    } else if (a->write) {
-        dist_write(v, offset, (uint32_t)a->value);
-    } else {
-        a->value = dist_read(v, offset);
+    if (unlikely(a->size != 4 || (offset & 3) != 0))
+        return dist_odd(v, a);
+    if (a->write) {
+        if (likely(is_spi_bits(offset)))
+            return vgic_write_bits(v, NULL, offset, (uint32_t)a->value);
+        return dist_write_other(v, offset, (uint32_t)a->value);
     }
+    if (offset != GICD_TYPER)
+        return dist_read(v, a);
+    a->value = g->typer;
     return EXIT_HANDLED;
 }
 
@@ -142,7 +148,7 @@ static uint64_t redist_typer(const struct vgic *g, const struct vcpu *t)
            (t->id + 1 == g->nr_vcpus ? GICR_TYPER_LAST : 0);
 }
 
-static uint32_t redist_read(struct vcpu *v, struct vcpu *t, uint32_t offset)
+static uint64_t redist_read_word(struct vcpu *v, struct vcpu *t, uint32_t offset)
 {
     const struct vgic *g = vgic_of(v);
 
@@ -156,10 +162,9 @@ static uint32_t redist_read(struct vcpu *v, struct vcpu *t, uint32_t offset)
     case GICR_TYPER:
         return (uint32_t)redist_typer(g, t);
     case GICR_TYPER + 4:
-        return (uint32_t)(redist_typer(g, t) >> 32);
+        return redist_typer(g, t) >> 32;
     case GICR_WAKER:
-        return read_once(t->arch.vgic.asleep) ? (uint32_t)(GICR_WAKER_SLEEP | GICR_WAKER_ASLEEP)
-                                              : 0;
+        return read_once(t->arch.vgic.asleep) ? GICR_WAKER_SLEEP | GICR_WAKER_ASLEEP : 0;
     case GICR_SGI(GICD_ICFGR):
         return vgic_read_config(v, t, 0);
     case GICR_SGI(GICD_ICFGR) + 4:
@@ -169,54 +174,58 @@ static uint32_t redist_read(struct vcpu *v, struct vcpu *t, uint32_t offset)
     }
 }
 
-static void redist_write(struct vcpu *v, struct vcpu *t, uint32_t offset, uint32_t value)
+static enum exit_action __noinline redist_read(struct vcpu *v, struct vcpu *t, uint32_t offset,
+                                               struct mmio_access *a)
 {
-    if (within(offset, GICR_SGI(GICD_IGROUPR), GICR_SGI(GICD_IPRIORITYR))) {
-        if (offset % 0x80 == 0)
-            vgic_write_bits(v, t, offset - GICR_FRAME, value);
-    } else if (within(offset, GICR_SGI(GICD_IPRIORITYR), GICR_SGI(GICD_IPRIORITYR) + 32)) {
-        vgic_write_priority(v, t, offset - GICR_SGI(GICD_IPRIORITYR), 4, value);
-    } else if (offset == GICR_SGI(GICD_ICFGR) + 4) {
-        vgic_write_config(v, t, 16, value);
-    } else if (offset == GICR_WAKER) {
-        write_once(t->arch.vgic.asleep, (value & GICR_WAKER_SLEEP) != 0);
-    }
+    a->value = redist_read_word(v, t, offset);
+    return EXIT_HANDLED;
 }
 
-static uint64_t redist_odd(struct vcpu *v, struct vcpu *t, uint32_t offset,
-                           const struct mmio_access *a)
+static enum exit_action __noinline redist_write_other(struct vcpu *v, struct vcpu *t,
+                                                      uint32_t offset, uint32_t value)
 {
-    if (a->size == 1 && within(offset, GICR_SGI(GICD_IPRIORITYR), GICR_SGI(GICD_IPRIORITYR) + 32)) {
-        if (!a->write)
-            return vgic_read_priority(v, t, offset - GICR_SGI(GICD_IPRIORITYR), 1);
-        vgic_write_priority(v, t, offset - GICR_SGI(GICD_IPRIORITYR), 1, (uint32_t)a->value);
-    } else if (a->size == 8 && offset == GICR_TYPER) {
-        return redist_typer(vgic_of(v), t);
-    }
-    return 0;
+    if (within(offset, GICR_SGI(GICD_IPRIORITYR), GICR_SGI(GICD_IPRIORITYR) + 32))
+        vgic_write_priority(v, t, offset - GICR_SGI(GICD_IPRIORITYR), 4, value);
+    else if (offset == GICR_SGI(GICD_ICFGR) + 4)
+        vgic_write_config(v, t, 16, value);
+    else if (offset == GICR_WAKER)
+        write_once(t->arch.vgic.asleep, (value & GICR_WAKER_SLEEP) != 0);
+    return EXIT_HANDLED;
+}
+
+/* Bytes of priorities, GICR_TYPER as a whole; and redistributors of vCPUs that there are not. */
+static enum exit_action __noinline redist_odd(struct vcpu *v, struct vcpu *t, uint32_t offset,
+                                              struct mmio_access *a)
+{
+    uint32_t first = GICR_SGI(GICD_IPRIORITYR);
+    bool priority = t != NULL && a->size == 1 && within(offset, first, first + 32);
+    bool typer = t != NULL && a->size == 8 && offset == GICR_TYPER;
+
+    if (priority && a->write)
+        vgic_write_priority(v, t, offset - first, 1, (uint32_t)a->value);
+    else if (!a->write)
+        a->value = priority ? vgic_read_priority(v, t, offset - first, 1)
+                   : typer  ? redist_typer(vgic_of(v), t)
+                            : 0;
+    return EXIT_HANDLED;
 }
 
 static enum exit_action redist_access(struct vcpu *v, struct mmio_access *a, void *device)
 {
+    const struct vgic *g = device;
     uint32_t id = (uint32_t)(a->offset >> FRAMES_OF_VCPU_SHIFT);
     uint32_t offset = (uint32_t)a->offset & ((1u << FRAMES_OF_VCPU_SHIFT) - 1);
-    const struct vgic *g = vgic_of(v);
     struct vcpu *t = id < g->nr_vcpus ? g->domain->vcpus[id] : NULL;
 
-    (void)device;
-    if (unlikely(t == NULL)) {
-        if (!a->write)
-            a->value = 0;
-    } else if (unlikely(a->size != 4 || (offset & 3) != 0)) {
-        uint64_t value = redist_odd(v, t, offset, a);
-        if (!a->write)
-            a->value = value;
-    } else if (a->write) {
-        redist_write(v, t, offset, (uint32_t)a->value);
-    } else {
-        a->value = redist_read(v, t, offset);
-    }
-    return EXIT_HANDLED;
+    if (unlikely(t == NULL || a->size != 4 || (offset & 3) != 0))
+        return redist_odd(v, t, offset, a);
+    if (!a->write)
+        return redist_read(v, t, offset, a);
+    if (!within(offset, GICR_SGI(GICD_IGROUPR), GICR_SGI(GICD_IPRIORITYR)))
+        return redist_write_other(v, t, offset, (uint32_t)a->value);
+    if (offset % 0x80 != 0)
+        return EXIT_HANDLED;
+    return vgic_write_bits(v, t, offset - GICR_FRAME, (uint32_t)a->value);
 }
 
 int vgic_v3_map(struct domain *d, gaddr_t gicd, gaddr_t gicr, uint64_t gicr_bytes)
@@ -226,6 +235,9 @@ int vgic_v3_map(struct domain *d, gaddr_t gicd, gaddr_t gicr, uint64_t gicr_byte
 
     if (gicr_bytes < bytes)
         return -EINVAL;
+    d->arch.vgic.typer =
+        (uint32_t)(field_prep(GICD_TYPER_LINES, d->arch.vgic.nr_banks - 1) |
+                   field_prep(GICD_TYPER_IDBITS, INTID_BITS - 1) | GICD_TYPER_NO1N);
     rc = mmio_add(d, gicd, GICR_FRAME, dist_access, &d->arch.vgic);
     if (rc == 0)
         rc = mmio_add(d, gicr, bytes, redist_access, &d->arch.vgic);

@@ -179,7 +179,7 @@ void vtimer_interrupt(bool virt)
     struct vcpu *v = this_pcpu()->current;
 
     if (v != NULL && v->arch.vtimer.loaded) {
-        vgic_inject(v->domain, v, virt ? v->arch.vtimer.ppi_virt : v->arch.vtimer.ppi_phys);
+        vgic_inject(v->domain, v, virt ? v->arch.vtimer.ppi_virt : v->arch.vtimer.ppi_phys, v);
         return;
     }
     /* It was on its way when the vCPU was saved. */

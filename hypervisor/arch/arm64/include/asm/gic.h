@@ -30,7 +30,7 @@ struct vcpu;
 
 /* When the virtual CPU interface asks for a maintenance interrupt, besides GIC_LR_EOI. */
 #define GIC_MAINT_NONE_PENDING 1u /* no list register is pending */
-#define GIC_MAINT_EOI_COUNT    2u /* an end matched no list register; v3: ICC_DIR_EL1 traps too */
+#define GIC_MAINT_EOI_COUNT    2u /* an end matched no list register */
 #define GIC_MAINT_GROUP0_ON    4u /* the guest has group 0 on in its CPU interface; and so on */
 #define GIC_MAINT_GROUP0_OFF   8u
 #define GIC_MAINT_GROUP1_ON    16u
@@ -74,6 +74,7 @@ struct gic_info {
     uint32_t nr_irqs; /* SGIs and PPIs included */
     uint32_t nr_lrs;
     uint32_t maintenance_irq;
+    bool traps_dir; /* guests' writes to ICC_DIR_EL1 or GICV_DIR come to us: vgic_write_dir() */
     struct gic_region dist;
     struct gic_region cpu;       /* v2: GICC */
     struct gic_region hyp, virt; /* v2: GICH, GICV */

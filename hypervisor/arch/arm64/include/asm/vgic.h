@@ -41,6 +41,7 @@ struct vgic_bank {
     uint8_t priority[32];
     uint8_t target[32]; /* SPIs: number of the vCPU that gets it, or VGIC_NO_VCPU */
     uint8_t owner[32];  /* SPIs in_lr or active: the vCPU that has it */
+    uint8_t lr_of[32];  /* in_lr: in which list register */
     uint16_t irq[32];   /* physical INTID, where tied */
     uint32_t
         route[32]; /* SPIs, what the guest wrote: v2: ITARGETSR's byte, v3: IROUTER's affinities */
@@ -79,6 +80,7 @@ struct vgic {
     uint32_t nr_banks; /* bank 0 included */
     uint32_t nr_vcpus;
     uint32_t ctlr;         /* GICD_CTLR's enable bits */
+    uint32_t typer;        /* GICD_TYPER */
     struct vgic_bank *spi; /* [nr_banks - 1], bank 1 first */
 };
 
@@ -127,9 +129,10 @@ void vgic_untie(struct domain *d, struct vcpu *v, uint32_t virq);
 
 /*
  * The physical interrupt behind `virq`, of a PPI this pCPU's and `v` loaded here, was acknowledged
- * and stays active: pends it. Returns the vCPU that gets it, NULL for none.
+ * and stays active: pends it. `here` is the vCPU loaded on this pCPU, or NULL. Returns the vCPU
+ * that gets it, NULL for none.
  */
-struct vcpu *vgic_inject(struct domain *d, struct vcpu *v, uint32_t virq);
+struct vcpu *vgic_inject(struct domain *d, struct vcpu *v, uint32_t virq, struct vcpu *here);
 
 /*
  * The same for a PPI of a `v` that is not loaded: the line is made active when it is. No effect if
@@ -146,8 +149,7 @@ bool vgic_fired(const struct vcpu *v, uint32_t virq);
 void vgic_write_sgi1r(struct vcpu *v, uint64_t value);
 void vgic_write_sgi0r(struct vcpu *v, uint64_t value);
 
-/* ICC_DIR_EL1 written (v3): traps only while the guest has more active interrupts than list
- * registers. */
+/* ICC_DIR_EL1 (v3), which traps, or GICC_DIR (v2) written. */
 void vgic_write_dir(struct vcpu *v, uint64_t value);
 
 /* On the pCPU that runs `v`, just before entry, when PENDING_DELIVER was set or after a load: fills

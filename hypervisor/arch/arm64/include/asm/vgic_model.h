@@ -46,6 +46,12 @@ static inline uint32_t vgic_in_groups(const struct vgic *g, const struct vgic_ba
            ((g->ctlr & GICD_CTLR_GRP1) ? b->group1 : 0);
 }
 
+/* Pending and to be shown, as far as the bank knows. */
+static inline uint32_t vgic_deliverable(const struct vgic *g, const struct vgic_bank *b)
+{
+    return vgic_pending(b) & b->enabled & vgic_in_groups(g, b);
+}
+
 /* --- vgic.c --- */
 
 /* Tells `v` that bank `n` has something for it; or that it is to look at its list registers. Any
@@ -63,7 +69,37 @@ void vgic_offer(struct vgic *g, struct vcpu *t, uint32_t n, uint32_t bits);
  */
 void vgic_release_physical(struct vcpu *v, struct vcpu *t, uint32_t n, uint32_t bits);
 
-/* --- vgic_lr.c --- */
+/* --- vgic_lr.c: the vCPU is loaded here; its lock is held, LOCK_VGIC too where SPIs are concerned
+ * --- */
+
+#define VGIC_ALL_BANKS MASK(31, 0)
+
+/*
+ * The short way for an edge of `intid`, which is enabled and of an enabled group: shows it to `v`
+ * at once. False: it has to be latched, and offered.
+ */
+bool vgic_show(struct vcpu *v, struct vgic_bank *b, uint32_t intid);
+
+/*
+ * A timer's PPI that the guest has not taken yet follows its line: it goes when the guest has set
+ * the timer anew meanwhile. True if it went. `v` is loaded here or not at all.
+ */
+bool vgic_timer_went(struct vcpu *v, uint32_t intid);
+
+/* Takes back list registers that have ended: banks that have something for `v` again go to *banks.
+ */
+void vgic_release_ended(struct vcpu *v, uint64_t *banks);
+
+/* Adds what `banks` hold to free list registers. False when they do not suffice: vgic_rebuild()
+ * then. */
+bool vgic_add(struct vcpu *v, uint64_t banks);
+
+/* Takes all back; or does so, and chooses anew what is to be in them. */
+void vgic_empty_lrs(struct vcpu *v, uint64_t *banks);
+void vgic_rebuild(struct vcpu *v, uint64_t banks);
+void vgic_set_maintenance(struct vgic_vcpu *vg, uint32_t bits);
+
+/* --- vgic_entry.c --- */
 
 /* vCPUs that were parked for an access. */
 struct vgic_stopped {
@@ -81,9 +117,9 @@ void vgic_resume(struct vcpu *v, struct vcpu *t, uint32_t n, struct vgic_stopped
 
 /* --- vgic_regs.c: registers of a bank, for an access by `v`; `t` is whose bank 0 it is --- */
 
-/* IGROUPR to ICACTIVER: `offset` is GICD's, 0x80 to 0x3ff, a word. */
+/* IGROUPR to ICACTIVER: `offset` is GICD's, 0x80 to 0x3ff, a word. EXIT_HANDLED. */
 uint32_t vgic_read_bits(struct vcpu *v, struct vcpu *t, uint32_t offset);
-void vgic_write_bits(struct vcpu *v, struct vcpu *t, uint32_t offset, uint32_t value);
+enum exit_action vgic_write_bits(struct vcpu *v, struct vcpu *t, uint32_t offset, uint32_t value);
 
 /* IPRIORITYR: `first` interrupt, 1 or 4 of them. */
 uint32_t vgic_read_priority(struct vcpu *v, struct vcpu *t, uint32_t first, uint32_t bytes);
