@@ -12,8 +12,7 @@
  * kernels that grow. */
 #define MODULES_OFFSET MIB(128)
 
-/* --- stages: 0: done, go to the next; 1: call again; -errno: told
- * --------------------------------------- */
+/* --- stages: 0: done, go to the next; 1: call again; -errno: told ---------------------------- */
 
 static int stage_create(struct domain_builder *b)
 {
@@ -132,8 +131,7 @@ static int (*const stages[BUILD_DONE])(struct domain_builder *b) = {
     [BUILD_KERNEL] = stage_kernel, [BUILD_RAMDISK] = stage_ramdisk, [BUILD_TABLES] = stage_tables,
 };
 
-/* --- the whole
- * -------------------------------------------------------------------------------------- */
+/* --- the whole ------------------------------------------------------------------------------- */
 
 void domain_build_begin(struct domain_builder *b, const struct domain_config *config)
 {

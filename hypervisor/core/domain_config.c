@@ -19,8 +19,7 @@
 
 struct domain_configs domain_configs;
 
-/* --- domains that get in each other's way
- * ------------------------------------------------------------ */
+/* --- domains that get in each other's way ---------------------------------------------------- */
 
 static bool overlap(uint64_t a, uint64_t a_bytes, uint64_t b, uint64_t b_bytes)
 {
@@ -100,8 +99,7 @@ static void drop_clashing(struct domain_configs *out)
     out->nr = kept;
 }
 
-/* --- the nodes
- * -------------------------------------------------------------------------------------- */
+/* --- the nodes ------------------------------------------------------------------------------- */
 
 static struct domain_config *begin(struct domain_configs *out, const struct dt_walk *w)
 {
@@ -216,8 +214,7 @@ void domain_config_parse(const void *fdt, uint32_t cpus, struct domain_configs *
     drop_clashing(out);
 }
 
-/* --- before memory is handed out
- * -------------------------------------------------------------------- */
+/* --- before memory is handed out ------------------------------------------------------------- */
 
 static void reserve(uint64_t start, uint64_t end, const char *what)
 {
@@ -261,8 +258,7 @@ void domain_config_reserve(const void *fdt)
     }
 }
 
-/* --- the hypervisor's own
- * --------------------------------------------------------------------------- */
+/* --- the hypervisor's own -------------------------------------------------------------------- */
 
 /* True if the classic dom0's kernel module has a command line of its own. */
 static bool kernel_has_bootargs(const struct dt_walk *chosen)

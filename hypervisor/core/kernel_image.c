@@ -103,8 +103,7 @@ static const struct {
     { 0, 8, "\0\0\0\0\0\0\0\0", "is not there: its memory begins with zeros" },
 };
 
-/* --- Linux
- * ------------------------------------------------------------------------------------------ */
+/* --- Linux ----------------------------------------------------------------------------------- */
 
 /* Bytes that a file with a PE header has at least: its sections. 0: no PE header in sight. */
 static uint64_t pe_bytes(const struct head *h, uint16_t *machine)
@@ -158,8 +157,7 @@ static int probe_linux(const struct head *h, struct kernel_image *k)
     return 0;
 }
 
-/* --- ELF
- * -------------------------------------------------------------------------------------------- */
+/* --- ELF ------------------------------------------------------------------------------------- */
 
 static int read_phdr(const struct head *h, struct kernel_image *k, const uint8_t *p)
 {
@@ -210,8 +208,7 @@ static int probe_elf(const struct head *h, struct kernel_image *k)
     return wrong(h->m, "is an ELF file whose entry is in none of its segments");
 }
 
-/* --- wrappers
- * --------------------------------------------------------------------------------------- */
+/* --- wrappers -------------------------------------------------------------------------------- */
 
 static int read_plain(struct head *h, const struct kernel_image *k)
 {
@@ -308,8 +305,7 @@ int kernel_probe(const struct boot_module *m, struct kernel_image *k)
     return rc;
 }
 
-/* --- its place
- * -------------------------------------------------------------------------------------- */
+/* --- its place ------------------------------------------------------------------------------- */
 
 static void extent(const struct kernel_image *k, uint64_t *low, uint64_t *high)
 {

@@ -46,8 +46,7 @@ const char *dt_string(const void *fdt, int node, const char *property)
     return s;
 }
 
-/* --- walks
- * ----------------------------------------------------------------------------------------- */
+/* --- walks ----------------------------------------------------------------------------------- */
 
 void dt_walk_start(struct dt_walk *w, const void *fdt)
 {
@@ -129,8 +128,7 @@ uint32_t dt_walk_size_cells(struct dt_walk *w, uint32_t depth)
     return cells_property(w, depth, w->size_cells, "#size-cells", 1);
 }
 
-/* --- addresses
- * ------------------------------------------------------------------------------------- */
+/* --- addresses ------------------------------------------------------------------------------- */
 
 /* One step up: from addresses of the bus path[depth] to those of the bus above. */
 static int translate_once(struct dt_walk *w, uint32_t depth, uint64_t *addr, uint64_t bytes)
@@ -214,8 +212,7 @@ int dt_reg(const void *fdt, int node, uint32_t index, uint64_t *addr, uint64_t *
     return rc ? rc : dt_walk_reg(&w, index, addr, bytes);
 }
 
-/* --- for messages
- * ---------------------------------------------------------------------------------- */
+/* --- for messages ---------------------------------------------------------------------------- */
 
 const char *dt_walk_path(const struct dt_walk *w, char *buf, uint32_t bytes)
 {

@@ -26,8 +26,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 
-/* --- what the sources under test ask of others
- * --------------------------------------------------------- */
+/* --- what the sources under test ask of others ----------------------------------------------- */
 
 struct options options = { .dom0_mem = MIB(512) };
 
@@ -90,8 +89,7 @@ void heap_free(void *p)
     free(p);
 }
 
-/* --- checks
- * -------------------------------------------------------------------------------------------- */
+/* --- checks ---------------------------------------------------------------------------------- */
 
 static void check(bool good)
 {
@@ -189,8 +187,8 @@ static void check_trees(const void *fdt)
     struct domain_config config = { .bootargs = "x", .vcpus = 2 };
     struct domain_layout layout = { .bank = { { GADDR(0x80000000), GIB(8) } }, .nr_banks = 1 };
     struct domain_places places = { 3, 1 << 16, 1 << 16, 1 << 20, 1 << 20, 1 << 24, 32 };
-    struct host_tree host = { &view, &config, &layout };
-    struct guest_tree guest = { &config, &layout, &places, host_cpu_compatible(fdt), fdt };
+    struct host_tree host = { &view, &config, &layout, NULL };
+    struct guest_tree guest = { &config, &layout, &places, host_cpu_compatible(fdt), fdt, NULL };
     struct uart uart = { .irq = 0 };
     uint32_t n;
     int node = -1, gic = find_gic(fdt);

@@ -20,8 +20,7 @@ static uint64_t kernel_bytes, tables_bytes;
 static enum domain_build_stage fail_at;
 static uint32_t created, destroyed, torn_down, vcpus, copies, loads_ended;
 
-/* --- fakes: each stage can be told to fail
- * ------------------------------------------------------------- */
+/* --- fakes: each stage can be told to fail --------------------------------------------------- */
 
 static int result(enum domain_build_stage stage)
 {
@@ -122,8 +121,7 @@ int arch_domain_build_tables(struct domain *d, const struct domain_config *c,
     return result(BUILD_TABLES);
 }
 
-/* --- tests
- * --------------------------------------------------------------------------------------------- */
+/* --- tests ----------------------------------------------------------------------------------- */
 
 static int start(void **state)
 {

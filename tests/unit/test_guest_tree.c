@@ -22,9 +22,9 @@ static struct domain_layout layout;
 static struct domain_places places;
 static uint8_t fdt[65536];
 static uint32_t bytes;
+static const uint8_t *seed;
 
-/* --- what passthrough.c asks of others
- * ----------------------------------------------------------------- */
+/* --- what passthrough.c asks of others ------------------------------------------------------- */
 
 static struct {
     uint64_t guest, machine, frames;
@@ -73,8 +73,7 @@ bool boot_range_overlaps(const struct boot_ranges *list, uint64_t start, uint64_
     return false;
 }
 
-/* --- helpers
- * ------------------------------------------------------------------------------------------- */
+/* --- helpers --------------------------------------------------------------------------------- */
 
 static int setup(void **state)
 {
@@ -96,13 +95,14 @@ static int setup(void **state)
     places = (struct domain_places){ 3, 0x3001000, 0x10000, 0x3020000, 0x1000000, 0x22000000, 32 };
     nr_mapped = nr_given = 0;
     irqs_busy = false;
+    seed = NULL;
     host_log_clear();
     return 0;
 }
 
 static int write_tree(const void *partial)
 {
-    struct guest_tree t = { &config, &layout, &places, "arm,cortex-a57", partial };
+    struct guest_tree t = { &config, &layout, &places, "arm,cortex-a57", partial, seed };
     int rc = guest_tree_write(&t, fdt, sizeof(fdt), &bytes);
 
     if (!rc)
@@ -133,8 +133,7 @@ static void expect_text(const char *path, const char *property, const char *valu
     assert_string_equal(s, value);
 }
 
-/* --- tests
- * --------------------------------------------------------------------------------------------- */
+/* --- tests ----------------------------------------------------------------------------------- */
 
 /* Node by node and number by number what Xen 4.20 gave such a guest. */
 static void as_xen(void **state)
@@ -194,6 +193,23 @@ static void others(void **state)
     assert_null(fdt_getprop(fdt, chosen, "linux,initrd-start", NULL));
     assert_null(fdt_getprop(fdt, chosen, "bootargs", NULL));
     assert_null(fdt_getprop(fdt, chosen, "stdout-path", NULL));
+    assert_null(fdt_getprop(fdt, chosen, "kaslr-seed", NULL));
+}
+
+/* Linux places itself at random, and has random numbers early, by these two. */
+static void seeds(void **state)
+{
+    uint8_t numbers[SEED_BYTES];
+    int len;
+
+    memset(numbers, 1, 8);
+    memset(numbers + 8, 2, 32);
+    seed = numbers;
+    assert_int_equal(write_tree(NULL), 0);
+    expect_cells("/chosen", "kaslr-seed", 2, 0x01010101, 0x01010101);
+    const uint8_t *p = fdt_getprop(fdt, fdt_path_offset(fdt, "/chosen"), "rng-seed", &len);
+    assert_int_equal(len, 32);
+    assert_memory_equal(p, numbers + 8, 32);
 }
 
 /* vCPUs are numbered as VMPIDR_EL2 numbers them: 16 to a cluster, so that all can be sent an SGI.
@@ -211,13 +227,12 @@ static void many_vcpus(void **state)
         n++;
     assert_int_equal(n, 128);
     /* Too little room is an error, found at the end. */
-    struct guest_tree t = { &config, &layout, &places, "arm,cortex-a57", NULL };
+    struct guest_tree t = { &config, &layout, &places, "arm,cortex-a57", NULL, NULL };
     uint32_t size;
     assert_int_equal(guest_tree_write(&t, fdt, 4096, &size), -ENOSPC);
 }
 
-/* --- passthrough
- * --------------------------------------------------------------------------------------- */
+/* --- passthrough ----------------------------------------------------------------------------- */
 
 static void *host, *partial;
 
@@ -364,11 +379,9 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup(f, setup)
     const struct CMUnitTest tests[] = {
-        TEST(as_xen),
-        TEST(others),
-        TEST(many_vcpus),
-        TEST(passthrough),
-        TEST(passthrough_wrong),
+        TEST(as_xen),           TEST(others),
+        TEST(many_vcpus),       TEST(seeds),
+        TEST(passthrough),      TEST(passthrough_wrong),
         TEST(passthrough_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -109,7 +109,7 @@ static void view_of(const char *gic, const char *uart, uint32_t irq)
 
 static void write_tree(void)
 {
-    const struct host_tree t = { &view, &config, &layout };
+    const struct host_tree t = { &view, &config, &layout, NULL };
     memset(&config, 0, sizeof(config));
     config.bootargs = "console=ttyAMA0";
     config.vcpus = 2;
@@ -346,7 +346,7 @@ static void too_little_room(void **state)
     LOAD_OR_SKIP(host, "virt-v3");
     view_of("/intc@8000000", "/pl011@9000000", 33);
     write_tree();
-    const struct host_tree t = { &view, &config, &layout };
+    const struct host_tree t = { &view, &config, &layout, NULL };
     for (uint32_t room = 0; room < bytes; room += 61) {
         uint8_t *small = malloc(room + 1);
         uint32_t got;

@@ -25,8 +25,7 @@ static struct kernel_image k;
 static enum p2m_type types[ROOM / MIB(2)]; /* of each 2 MiB */
 static uint32_t cleared; /* blocks that were cleared as the guest would cause it */
 
-/* --- the domain's memory
- * ---------------------------------------------------------------------------- */
+/* --- the domain's memory --------------------------------------------------------------------- */
 
 static bool inside(gaddr_t a, uint64_t bytes)
 {
@@ -75,8 +74,7 @@ int p2m_map(struct domain *d, gfn_t gfn, mfn_t mfn, uint64_t frames, enum p2m_ty
     return 0;
 }
 
-/* --- files
- * ------------------------------------------------------------------------------------------- */
+/* --- files ----------------------------------------------------------------------------------- */
 
 static uint8_t file[MIB(16)];
 static uint64_t file_bytes;
@@ -176,8 +174,7 @@ static int setup(void **state)
     return 0;
 }
 
-/* --- tests
- * ------------------------------------------------------------------------------------------- */
+/* --- tests ----------------------------------------------------------------------------------- */
 
 /* Linux's Image: at its offset from 2 MiB, with its bss within memory, whole. */
 static void linux_image(void **state)

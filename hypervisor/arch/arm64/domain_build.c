@@ -41,8 +41,7 @@ static int view_host(void)
     return host_view_init(&host_view, host_fdt, gic.node, node, uart.irq);
 }
 
-/* --- where things are
- * --------------------------------------------------------------------------------- */
+/* --- where things are ------------------------------------------------------------------------ */
 
 static void guest_places(struct domain_places *p)
 {
@@ -86,8 +85,7 @@ static void find_places(const struct domain_config *c, struct domain_places *p)
         p->uart = 0;
 }
 
-/* --- devices
- * ------------------------------------------------------------------------------------------ */
+/* --- devices --------------------------------------------------------------------------------- */
 
 static int map_registers(void *arg, uint64_t start, uint64_t bytes)
 {
@@ -211,8 +209,7 @@ int arch_domain_build_devices(struct domain *d, const struct domain_config *c)
     return rc;
 }
 
-/* --- tables and registers
- * ------------------------------------------------------------------------------ */
+/* --- tables and registers -------------------------------------------------------------------- */
 
 uint64_t arch_domain_tables_bytes(const struct domain_config *c)
 {
@@ -224,12 +221,12 @@ uint64_t arch_domain_tables_bytes(const struct domain_config *c)
     return bytes >= TABLES_MAX ? TABLES_MAX : BIT(log2_ceil(bytes));
 }
 
-static int write_guest_tree(const struct domain_config *c, const struct domain_layout *l, void *fdt,
-                            uint32_t room, uint32_t *bytes)
+static int write_guest_tree(const struct domain_config *c, const struct domain_layout *l,
+                            const uint8_t *seed, void *fdt, uint32_t room, uint32_t *bytes)
 {
     struct domain_places p;
     void *partial;
-    struct guest_tree t = { c, l, &p, host_cpu_compatible(host_fdt), NULL };
+    struct guest_tree t = { c, l, &p, host_cpu_compatible(host_fdt), NULL, seed };
     int rc = passthrough_open(c, &partial);
 
     if (rc)
@@ -244,10 +241,11 @@ static int write_guest_tree(const struct domain_config *c, const struct domain_l
 static int write_tree(struct domain *d, const struct domain_config *c,
                       const struct domain_layout *l, void *fdt)
 {
-    const struct host_tree host = { &host_view, c, l };
+    uint8_t numbers[SEED_BYTES], *seed = seed_derive(host_fdt, numbers) ? numbers : NULL;
+    const struct host_tree host = { &host_view, c, l, seed };
     uint32_t bytes, room = (uint32_t)l->tables_bytes;
     int rc = c->hardware ? host_tree_write(&host, fdt, room, &bytes)
-                         : write_guest_tree(c, l, fdt, room, &bytes);
+                         : write_guest_tree(c, l, seed, fdt, room, &bytes);
 
     if (rc)
         log_err("%s: its device tree %s", c->node,

@@ -79,8 +79,7 @@ static int map_frames(struct domain *d, const struct domain_config *c, struct do
     return rc;
 }
 
-/* --- at the guest layout's addresses
- * ------------------------------------------------------------------ */
+/* --- at the guest layout's addresses --------------------------------------------------------- */
 
 /* The address of the byte at `done` of a guest's RAM; *bytes: how much follows it in that bank. */
 static uint64_t guest_address(uint64_t done, uint64_t *bytes)
@@ -122,8 +121,7 @@ static int guest_block(struct domain *d, const struct domain_config *c, struct d
     return map_frames(d, c, l, guest, m, *frames, dirty ? P2M_RESERVED : P2M_RAM);
 }
 
-/* --- xen,static-mem
- * ----------------------------------------------------------------------------------- */
+/* --- xen,static-mem -------------------------------------------------------------------------- */
 
 /*
  * These frames were never the allocator's: domain_config_reserve() kept them back. The domain owns
@@ -168,8 +166,7 @@ static int static_block(struct domain *d, const struct domain_config *c, struct 
     return map_frames(d, c, l, guest, m, *frames, c->passthrough ? P2M_RAM : P2M_RESERVED);
 }
 
-/* --- the hardware domain
- * ------------------------------------------------------------------------------ */
+/* --- the hardware domain --------------------------------------------------------------------- */
 
 /* The largest block there is, up to what is left, below 4 GiB if possible. */
 static int direct_block(struct domain *d, const struct domain_config *c, struct domain_layout *l,

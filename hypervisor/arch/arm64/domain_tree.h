@@ -11,6 +11,7 @@
 #include <hospes/domain_build.h>
 #include <hospes/dt.h>
 #include <hospes/dt_write.h>
+#include <hospes/seed.h>
 
 /* The phandle by which Xen's generated trees, and partial ones, know the interrupt controller. */
 #define GUEST_GIC_PHANDLE 0xfde8u
@@ -24,8 +25,7 @@ struct domain_places {
     uint32_t uart_virq;
 };
 
-/* --- guest_tree.c: the generated tree of a domain without devices
- * -------------------------------------- */
+/* --- guest_tree.c: the generated tree of a domain without devices ---------------------------- */
 
 struct guest_tree {
     const struct domain_config *c;
@@ -33,6 +33,7 @@ struct guest_tree {
     const struct domain_places *p;
     const char *cpu_compatible; /* of the host's CPUs */
     const void *partial;        /* checked tree with nodes to add, or NULL */
+    const uint8_t *seed;        /* SEED_BYTES, or NULL */
 };
 
 /* 0 and the size, -ENOSPC, -EINVAL (the partial tree). */
@@ -44,11 +45,11 @@ void tree_write_psci(struct dt_writer *w);
 void tree_write_cpus(struct dt_writer *w, uint32_t vcpus, const char *compatible);
 void tree_write_memory(struct dt_writer *w, const struct domain_layout *l, uint32_t address_cells,
                        uint32_t size_cells);
-/* Bootargs and ramdisk: the node stays open. */
-void tree_write_chosen(struct dt_writer *w, const char *bootargs, const struct domain_layout *l);
+/* Bootargs, ramdisk and seeds (NULL: none): the node stays open. */
+void tree_write_chosen(struct dt_writer *w, const char *bootargs, const struct domain_layout *l,
+                       const uint8_t *seed);
 
-/* --- host_view.c: which node of the host's tree is what to the hardware domain
- * -------------------------- */
+/* --- host_view.c: which node of the host's tree is what to the hardware domain --------------- */
 
 enum host_node {
     HOST_NODE_DEVICE, /* goes to the hardware domain */
@@ -88,8 +89,7 @@ enum host_node host_view_node(const struct host_view *v, const struct dt_walk *w
 /* Compatible of the first CPU, for guests' trees. Never NULL. */
 const char *host_cpu_compatible(const void *fdt);
 
-/* --- host_devices.c: what the hardware domain's devices are
- * --------------------------------------------- */
+/* --- host_devices.c: what the hardware domain's devices are ---------------------------------- */
 
 struct host_devices {
     /* A device's registers, or a PCI window: whole pages, without RAM and without what Hospes
@@ -104,20 +104,19 @@ struct host_devices {
 /* Calls these for each device of the tree; some come more than once. 0, or what a call returned. */
 int host_devices_each(struct host_view *v, const struct host_devices *fns);
 
-/* --- host_tree.c: the hardware domain's tree
- * ------------------------------------------------------------ */
+/* --- host_tree.c: the hardware domain's tree ------------------------------------------------- */
 
 struct host_tree {
     const struct host_view *v;
     const struct domain_config *c;
     const struct domain_layout *l;
+    const uint8_t *seed; /* SEED_BYTES, or NULL */
 };
 
 /* 0 and the size, -ENOSPC, -EINVAL. */
 int host_tree_write(const struct host_tree *t, void *fdt, uint32_t room, uint32_t *bytes);
 
-/* --- passthrough.c: devices for other domains
- * ----------------------------------------------------------- */
+/* --- passthrough.c: devices for other domains ------------------------------------------------ */
 
 struct domain;
 

@@ -10,6 +10,8 @@
 
 #define UART_NAME "sbsa-uart"
 
+#define KASLR_SEED_BYTES 8
+
 #define GIC_SPI    0u
 #define GIC_PPI    1u
 #define LEVEL_HIGH 4u
@@ -78,7 +80,8 @@ void tree_write_memory(struct dt_writer *w, const struct domain_layout *l, uint3
     }
 }
 
-void tree_write_chosen(struct dt_writer *w, const char *bootargs, const struct domain_layout *l)
+void tree_write_chosen(struct dt_writer *w, const char *bootargs, const struct domain_layout *l,
+                       const uint8_t *seed)
 {
     dt_write_node(w, "chosen");
     if (*bootargs)
@@ -86,6 +89,10 @@ void tree_write_chosen(struct dt_writer *w, const char *bootargs, const struct d
     if (l->ramdisk_bytes) {
         dt_write_u64(w, "linux,initrd-start", l->ramdisk.v);
         dt_write_u64(w, "linux,initrd-end", l->ramdisk.v + l->ramdisk_bytes);
+    }
+    if (seed) {
+        dt_write_bytes(w, "kaslr-seed", seed, KASLR_SEED_BYTES);
+        dt_write_bytes(w, "rng-seed", seed + KASLR_SEED_BYTES, SEED_BYTES - KASLR_SEED_BYTES);
     }
 }
 
@@ -154,7 +161,7 @@ int guest_tree_write(const struct guest_tree *t, void *fdt, uint32_t room, uint3
     dt_write_bytes(&w, "compatible", compatible, sizeof(compatible));
     dt_write_string(&w, "model", "XENVM-4.20");
     dt_write_u32(&w, "interrupt-parent", phandle);
-    tree_write_chosen(&w, t->c->bootargs, t->l);
+    tree_write_chosen(&w, t->c->bootargs, t->l, t->seed);
     if (t->p->uart) {
         format(path, sizeof(path), "/" UART_NAME "@%lx", (unsigned long)t->p->uart);
         dt_write_string(&w, "stdout-path", path);

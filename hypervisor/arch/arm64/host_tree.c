@@ -170,19 +170,13 @@ static void write_uart(const struct host_view *v, struct dt_walk *from, struct d
     dt_write_u32(w, "current-speed", 115200);
 }
 
-/* What of the host's /chosen the domain's keeps. */
 static void write_chosen(const struct host_tree *t, struct dt_writer *w)
 {
-    const void *fdt = t->v->fdt;
-    int chosen = dt_find(fdt, "/chosen"), len;
-    const void *seed = dt_property(fdt, chosen, "rng-seed", &len);
     char path[128];
 
-    tree_write_chosen(w, t->c->bootargs, t->l);
+    tree_write_chosen(w, t->c->bootargs, t->l, t->seed);
     if (t->v->uart >= 0)
-        dt_write_string(w, "stdout-path", dt_path(fdt, t->v->uart, path, sizeof(path)));
-    if (seed)
-        dt_write_bytes(w, "rng-seed", seed, (uint32_t)len);
+        dt_write_string(w, "stdout-path", dt_path(t->v->fdt, t->v->uart, path, sizeof(path)));
     dt_write_end(w);
 }
 

@@ -104,8 +104,7 @@ const char *host_cpu_compatible(const void *fdt)
     return "arm,armv8";
 }
 
-/* --- what Hospes keeps
- * ------------------------------------------------------------------------------- */
+/* --- what Hospes keeps ----------------------------------------------------------------------- */
 
 static void keep(struct host_view *v, struct dt_walk *w, enum host_node why)
 {

@@ -49,8 +49,7 @@ int passthrough_open(const struct domain_config *c, void **fdt)
     return 0;
 }
 
-/* --- devices
- * ----------------------------------------------------------------------------------------- */
+/* --- devices --------------------------------------------------------------------------------- */
 
 struct taker {
     struct domain *d;
@@ -149,8 +148,7 @@ int passthrough_devices(struct domain *d, const struct domain_config *c, const v
     return 0;
 }
 
-/* --- the guest's tree
- * -------------------------------------------------------------------------------- */
+/* --- the guest's tree ------------------------------------------------------------------------ */
 
 uint32_t passthrough_gic_phandle(const void *partial)
 {

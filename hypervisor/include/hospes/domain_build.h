@@ -67,8 +67,7 @@ bool domain_build_step(struct domain_builder *b);
 /* All steps. Boot only. 0 or -errno. */
 int domain_build(const struct domain_config *config, struct domain **out);
 
-/* --- contract of each architecture
- * ------------------------------------------------------------------- */
+/* --- contract of each architecture ----------------------------------------------------------- */
 
 /*
  * Gives the domain some more of its memory, in the banks that the layout then lists. 1: call again;

@@ -20,8 +20,7 @@ extern const void *host_fdt;
 /* 0, or -EINVAL: not a tree, or its parts do not lie within its size (which must be <= `bytes`). */
 int dt_check(const void *fdt, uint64_t bytes);
 
-/* --- structure
- * ------------------------------------------------------------------------------------- */
+/* --- structure ------------------------------------------------------------------------------- */
 
 /*
  * The next node in the tree's order, *depth counting along; the first (the root) for a negative
@@ -67,8 +66,7 @@ int dt_node_by_phandle(const void *fdt, uint32_t phandle);
 /* True if a list of strings, such as compatible's value, has `text`. */
 bool dt_list_has(const char *list, int len, const char *text);
 
-/* --- values
- * ---------------------------------------------------------------------------------------- */
+/* --- values ---------------------------------------------------------------------------------- */
 
 /* True if `node` exists for use: its status is absent, "okay" or "ok". */
 bool dt_enabled(const void *fdt, int node);
@@ -121,8 +119,7 @@ const char *dt_path(const void *fdt, int node, char *buf, uint32_t bytes);
  */
 const char *dt_value(const void *value, int len, char *buf, uint32_t bytes);
 
-/* --- walks
- * ----------------------------------------------------------------------------------------- */
+/* --- walks ----------------------------------------------------------------------------------- */
 
 /*
  * A way through the tree in its own order. It knows the nodes above, which otherwise have to be
