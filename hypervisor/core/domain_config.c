@@ -10,6 +10,7 @@
 #include <hospes/cmdline.h>
 #include <hospes/domain.h>
 #include <hospes/errno.h>
+#include <hospes/frame.h>
 #include <hospes/log.h>
 #include <lib/bits.h>
 #include <lib/format.h>
@@ -18,6 +19,8 @@
 #define DOM0_MEM_DEFAULT MIB(512)
 
 struct domain_configs domain_configs;
+
+static const char boot_module[] = "boot module"; /* who has modules, in boot_reserved */
 
 /* --- domains that get in each other's way ---------------------------------------------------- */
 
@@ -227,7 +230,7 @@ static void reserve(uint64_t start, uint64_t end, const char *what)
 static void reserve_module(const struct boot_module *m, void *unused)
 {
     (void)unused;
-    reserve(m->start.v, m->start.v + m->bytes, "boot module");
+    reserve(m->start.v, m->start.v + m->bytes, boot_module);
 }
 
 static void reserve_static_mem(struct dt_walk *w)
@@ -256,6 +259,41 @@ void domain_config_reserve(const void *fdt)
         if (dt_is_compatible(fdt, w.node, "xen,domain") && dt_enabled(fdt, w.node))
             reserve_static_mem(&w);
     }
+}
+
+/* --- after the domains are built ---------------------------------------------------------------
+ */
+
+static bool holds(const struct boot_module *m, uint64_t start, uint64_t end)
+{
+    return m->bytes && m->start.v < end && start < m->start.v + m->bytes;
+}
+
+static void release_module(const struct boot_module *m, void *arg)
+{
+    const struct domain_configs *configs = arg;
+    uint64_t start = align_up(m->start.v, FRAME_SIZE);
+    uint64_t end = align_down(m->start.v + m->bytes, FRAME_SIZE);
+    const struct boot_range *hit;
+
+    for (uint32_t i = 0; i < configs->nr; i++) {
+        const struct domain_config *c = &configs->d[i];
+        if (!c->hardware && (holds(&c->kernel, start, end) || holds(&c->ramdisk, start, end) ||
+                             holds(&c->dtb, start, end)))
+            return;
+    }
+    /* It must be there as reserve_module() noted it; a module that two nodes name is released once.
+     */
+    if (end <= start || !boot_range_overlaps(&boot_reserved, start, end, &hit) ||
+        hit->start > start || hit->end < end || strcmp(hit->what, boot_module) != 0 ||
+        boot_range_remove(&boot_reserved, start, end))
+        return;
+    frame_bank_release(maddr_to_mfn(MADDR(start)), maddr_to_mfn(MADDR(end)));
+}
+
+void domain_config_release(const void *fdt, struct domain_configs *configs)
+{
+    domain_config_modules(fdt, release_module, configs);
 }
 
 /* --- the hypervisor's own -------------------------------------------------------------------- */

@@ -98,6 +98,7 @@ static void build_domains(void)
             nr++;
     if (!nr)
         log_err("no domain could be started: see the lines above, and /chosen in the device tree");
+    domain_config_release(host_fdt, &domain_configs);
     for (uint32_t i = 0; i < nr; i++)
         domain_start(built[i]);
 }

@@ -79,6 +79,12 @@ void maddr_read(void *to, maddr_t from, uint64_t n)
     abort();
 }
 
+void frame_bank_release(mfn_t start, mfn_t end)
+{
+    if (end.v <= start.v)
+        abort();
+}
+
 void *heap_alloc(uint64_t size)
 {
     return calloc(1, size);
@@ -147,6 +153,7 @@ static void check_domains(const void *fdt)
         check(strlen(c->bootargs) < INT32_MAX && c->nr_static_mem <= DOMAIN_CONFIG_BANKS);
         hardware |= c->hardware;
     }
+    domain_config_release(fdt, &configs);
 }
 
 static int give_region(void *arg, uint64_t start, uint64_t n)

@@ -422,6 +422,52 @@ static void reserved(void **state)
     assert_int_equal(sum, 3 * 0x40000000ull + 0x111000);
 }
 
+static uint64_t released;
+
+void frame_bank_release(mfn_t start, mfn_t end)
+{
+    released += end.v - start.v;
+}
+
+/* What no domain can start again from is memory for others; what one can is not, however many name
+ * it. */
+static void release(void **state)
+{
+    tree_module(fdt, "/chosen", "k", "kernel", KERNEL, 0x100000);
+    tree_module(fdt, "/chosen", "r", "ramdisk", RAMDISK + 0x800, 0x100000);
+    good_domain("a", 0x60000000);
+    tree_module(fdt, "/chosen/a", "r", "ramdisk", 0x64000000, 0x100000);
+    parse();
+    assert_int_equal(out.nr, 2);
+    released = 0;
+    domain_config_release(fdt, &out);
+    /* dom0's; of the ramdisk, which begins and ends within a page, whole pages only. */
+    assert_int_equal(released, 0x100 + 0xff);
+    domain_config_release(fdt, &out);
+    assert_int_equal(released, 0x100 + 0xff);
+
+    /* The kernel is the other domain's too; the ramdisk's node is there twice. */
+    tree_cells(fdt, "/chosen/a/kernel", "reg", 4, 0, KERNEL, 0, 0x100000);
+    tree_domain(fdt, "bad", 65536, 0);
+    tree_module(fdt, "/chosen/bad", "k", "kernel", KERNEL, 0x100000);
+    tree_module(fdt, "/chosen/bad", "r", "ramdisk", RAMDISK + 0x800, 0x100000);
+    parse();
+    assert_int_equal(out.nr, 2);
+    released = 0;
+    domain_config_release(fdt, &out);
+    assert_int_equal(released, 0xff);
+
+    /* Memory that firmware reserved as well stays reserved. */
+    boot_range_add(&boot_ram, 0, 0x1000, NULL);
+    parse();
+    memset(&boot_reserved, 0, sizeof(boot_reserved));
+    boot_range_add(&boot_reserved, RAMDISK, RAMDISK + 0x200000, "firmware");
+    domain_config_reserve(fdt);
+    released = 0;
+    domain_config_release(fdt, &out);
+    assert_int_equal(released, 0);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -429,6 +475,7 @@ int main(void)
         TEST(example),       TEST(old_names), TEST(command_lines), TEST(all_properties),
         TEST(static_memory), TEST(mistakes),  TEST(wrong_modules), TEST(overlaps),
         TEST(hardware),      TEST(too_many),  TEST(nothing),       TEST(reserved),
+        TEST(release),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -73,6 +73,13 @@ const char *domain_config_hypervisor_cmdline(const void *fdt);
  */
 void domain_config_reserve(const void *fdt);
 
+/*
+ * Gives back to the frame allocator the modules that no domain in `configs` can start again from:
+ * those of the hardware domain, whose end is the machine's, and of domains that were rejected. Boot
+ * only, once, after the domains are built.
+ */
+void domain_config_release(const void *fdt, struct domain_configs *configs);
+
 /* Calls fn for each module's place, those of rejected domains and unknown modules included. */
 void domain_config_modules(const void *fdt, void (*fn)(const struct boot_module *m, void *arg),
                            void *arg);
