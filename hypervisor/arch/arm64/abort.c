@@ -16,28 +16,20 @@
 /* Fault status of an external abort on a stage 1 walk at some level. */
 #define FSC_EXTERNAL_WALK 0x14u
 
-/* The intermediate physical address that the access was for, if HPFAR_EL2 has it. */
-static inline gaddr_t translation_fault_address(uint64_t far)
+/*
+ * The guest frame that the access, or the stage 1 walk for it, was for. Of translation faults only:
+ * others need not set HPFAR_EL2. Nobody needs it of them, and to find it out by AT would walk tables
+ * that the guest may have changed to lie where a read is answered by an abort, which EL2 would take.
+ */
+static inline gfn_t fault_gfn(void)
 {
-    return GADDR((read_sysreg(hpfar_el2) & HPFAR_FIPA) << 8 | (far & FRAME_MASK));
+    return GFN(field_get(HPFAR_FIPA, read_sysreg(hpfar_el2)));
 }
 
-/* The same for any abort. False: it translates no more, try again. */
-static bool fault_address(uint64_t esr, uint64_t far, gaddr_t *ga)
+/* Memory that is there, or is now. */
+static bool is_memory(struct vcpu *v, uint64_t esr)
 {
-    uint64_t par, saved;
-
-    /* HPFAR_EL2 is not set by permission faults, but for those of a stage 1 walk. */
-    if ((esr & FSC_TYPE) != FSC_PERMISSION || (esr & ISS_DABT_S1PTW)) {
-        *ga = translation_fault_address(far);
-        return true;
-    }
-    saved = read_sysreg(par_el1);
-    __asm__ volatile("at s1e1r, %0\n\tisb" : : "r"(far) : "memory");
-    par = read_sysreg(par_el1);
-    write_sysreg(saved, par_el1);
-    *ga = GADDR((par & PAR_PA) | (far & FRAME_MASK));
-    return !(par & PAR_F);
+    return (esr & FSC_TYPE) == FSC_TRANSLATION && p2m_handle_fault(v->domain, fault_gfn());
 }
 
 /* What a guest gets for an access that nobody answers. */
@@ -89,36 +81,35 @@ static inline enum exit_action emulate(struct vcpu *v, uint64_t esr)
     return EXIT_HANDLED;
 }
 
+/* A load from nothing, where the domain is to read ones there. */
+static uint64_t ones(uint64_t esr)
+{
+    uint32_t bits = 8u << field_get(ISS_DABT_SAS, esr);
+
+    if (esr & ISS_DABT_SSE)
+        return esr & ISS_DABT_SF ? ~(uint64_t)0 : UINT32_MAX;
+    return ~(uint64_t)0 >> (64 - bits);
+}
+
 /* Where no device is: memory on first touch, or nothing. */
 static __noinline enum exit_action not_a_device(struct vcpu *v, uint64_t esr)
 {
-    if ((esr & FSC_TYPE) == FSC_TRANSLATION &&
-        p2m_handle_fault(v->domain, gaddr_to_gfn(v->access.addr)))
+    if (is_memory(v, esr))
         return EXIT_RETRY;
+    if (esr & ISS_DABT_S1PTW)
+        return no_answer(v, esr, read_sysreg(far_el2), false);
     /* Maintenance by address of what is not memory does nothing. */
     if (esr & ISS_DABT_CM) {
         exit_skip(v, esr);
         return EXIT_HANDLED;
     }
-    if (esr & ISS_DABT_ISV && !v->domain->mmio.trap_unmapped && !(esr & ISS_DABT_S1PTW)) {
+    if (esr & ISS_DABT_ISV && !v->domain->mmio.trap_unmapped) {
         if (!(esr & ISS_DABT_WNR) && access_register(esr) != 31)
-            v->regs.x[access_register(esr)] = esr & ISS_DABT_SF ? ~(uint64_t)0 : UINT32_MAX;
+            v->regs.x[access_register(esr)] = ones(esr);
         exit_skip(v, esr);
         return EXIT_HANDLED;
     }
     return no_answer(v, esr, read_sysreg(far_el2), false);
-}
-
-/* Of the rarer kinds. */
-static __noinline enum exit_action other_data_abort(struct vcpu *v, uint64_t esr)
-{
-    enum exit_action action = EXIT_FAULT;
-
-    if (!fault_address(esr, read_sysreg(far_el2), &v->access.addr))
-        return EXIT_RETRY;
-    if ((esr & (ISS_DABT_ISV | ISS_DABT_S1PTW)) == ISS_DABT_ISV)
-        action = emulate(v, esr);
-    return action == EXIT_FAULT ? not_a_device(v, esr) : action;
 }
 
 enum exit_action abort_data(struct vcpu *v, uint64_t esr)
@@ -127,20 +118,15 @@ enum exit_action abort_data(struct vcpu *v, uint64_t esr)
 
     if (unlikely((esr & (ISS_DABT_ISV | ISS_DABT_S1PTW | FSC_TYPE)) !=
                  (ISS_DABT_ISV | FSC_TRANSLATION)))
-        return other_data_abort(v, esr);
-    v->access.addr = translation_fault_address(read_sysreg(far_el2));
+        return not_a_device(v, esr);
+    v->access.addr = gaddr_add(gfn_to_gaddr(fault_gfn()), read_sysreg(far_el2) & FRAME_MASK);
     action = emulate(v, esr);
     return unlikely(action == EXIT_FAULT) ? not_a_device(v, esr) : action;
 }
 
 enum exit_action abort_instruction(struct vcpu *v, uint64_t esr)
 {
-    uint64_t far = read_sysreg(far_el2);
-    gaddr_t ga;
-
-    if (!fault_address(esr, far, &ga))
+    if (is_memory(v, esr))
         return EXIT_RETRY;
-    if ((esr & FSC_TYPE) == FSC_TRANSLATION && p2m_handle_fault(v->domain, gaddr_to_gfn(ga)))
-        return EXIT_RETRY;
-    return no_answer(v, esr, far, true);
+    return no_answer(v, esr, read_sysreg(far_el2), true);
 }

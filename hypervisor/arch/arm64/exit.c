@@ -24,6 +24,9 @@ extern const char _image_start[];
 /* The immediate of a hypercall: XEN_HYPERCALL_TAG of <xen/arch-arm.h>. */
 #define HVC_XEN 0xea1u
 
+/* ISS of EC_WFX: WFI (0), WFE, WFIT, WFET */
+#define WFX_TI 3u
+
 typedef enum exit_action exit_handler(struct vcpu *v, uint64_t esr);
 
 static enum exit_action exit_undefined(struct vcpu *v, uint64_t esr)
@@ -32,10 +35,10 @@ static enum exit_action exit_undefined(struct vcpu *v, uint64_t esr)
     return EXIT_UNDEF;
 }
 
-/* WFI blocks the vCPU, WFE yields: also WFIT and WFET, which may end early by definition. */
+/* WFI blocks the vCPU. WFE yields, as do WFIT and WFET: they may end early, but must not end late. */
 static enum exit_action exit_wait(struct vcpu *v, uint64_t esr)
 {
-    if (esr & 1)
+    if (esr & WFX_TI)
         sched_unit_yield(&v->sched);
     else
         vcpu_block(v);
@@ -49,8 +52,10 @@ static enum exit_action exit_hvc(struct vcpu *v, uint64_t esr)
 
     if (likely(immediate == 0))
         return smccc_call(v);
-    if (immediate != HVC_XEN)
+    if (immediate != HVC_XEN) {
+        v->regs.pc -= 4; /* undefined is the call itself, not what follows it */
         return EXIT_UNDEF;
+    }
     v->regs.x[0] = (uint64_t)-ENOSYS; /* no hypercalls yet */
     return EXIT_HANDLED;
 }

@@ -49,15 +49,10 @@ static void take(struct vcpu *v, uint64_t esr)
         v->regs.pstate |= PSTATE_PAN;
 }
 
-/* IL: the instruction was 32 bits long, as the exit that led here said. */
-static uint64_t length_bit(void)
-{
-    return read_sysreg(esr_el2) & ESR_IL;
-}
-
+/* ESR_EL1.IL is set in all that is injected here, whatever the length of the instruction. */
 void inject_undefined(struct vcpu *v)
 {
-    take(v, field_prep(ESR_EC, EC_UNKNOWN) | length_bit());
+    take(v, field_prep(ESR_EC, EC_UNKNOWN) | ESR_IL);
 }
 
 void inject_abort(struct vcpu *v, uint64_t far, bool instruction, uint32_t fault_status)
@@ -67,7 +62,7 @@ void inject_abort(struct vcpu *v, uint64_t far, bool instruction, uint32_t fault
     if (!from_el0(v->regs.pstate))
         class ++; /* "without a change of level" is the next number */
     write_sysreg(far, far_el1);
-    take(v, field_prep(ESR_EC, class) | length_bit() | fault_status |
+    take(v, field_prep(ESR_EC, class) | ESR_IL | fault_status |
                 (instruction ? 0 : read_sysreg(esr_el2) & (ISS_DABT_WNR | ISS_DABT_CM)));
 }
 

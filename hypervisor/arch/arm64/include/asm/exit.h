@@ -37,8 +37,7 @@ enum exit_action smccc_call(struct vcpu *v);
 
 /*
  * inject.c: makes the guest take an exception to its EL1; the vCPU is loaded. `far` is the virtual
- * address at fault, `esr` the syndrome of the exit, from which length of instruction and direction
- * are taken.
+ * address at fault; whether it was a write is taken from the syndrome of the exit.
  */
 void inject_undefined(struct vcpu *v);
 void inject_abort(struct vcpu *v, uint64_t far, bool instruction, uint32_t fault_status);
