@@ -79,6 +79,19 @@ int dt_next_node(const void *fdt, int node, int *depth)
     }
 }
 
+int dt_next_child(const void *fdt, int parent, int child)
+{
+    int depth = child < 0 ? 0 : 1, node = child < 0 ? parent : child;
+
+    if (parent < 0)
+        return -ENOENT;
+    while ((node = dt_next_node(fdt, node, &depth)) >= 0 && depth > 0) {
+        if (depth == 1)
+            return node;
+    }
+    return -ENOENT;
+}
+
 /* The property at *p, or behind it the next one of the same node. */
 static bool load(const void *fdt, const uint32_t *p, struct dt_property *out)
 {
@@ -132,11 +145,10 @@ static bool name_is(const char *name, const char *part, size_t len)
 
 int dt_child(const void *fdt, int parent, const char *name, size_t len)
 {
-    int depth = 0;
+    int node;
 
-    for (int node = dt_next_node(fdt, parent, &depth); node >= 0 && depth > 0;
-         node = dt_next_node(fdt, node, &depth)) {
-        if (depth == 1 && name_is(dt_name(fdt, node), name, len))
+    dt_for_each_child (node, fdt, parent) {
+        if (name_is(dt_name(fdt, node), name, len))
             return node;
     }
     return -ENOENT;

@@ -12,7 +12,6 @@
 #include <hospes/log.h>
 #include <hospes/pcpu.h>
 #include <hospes/timer.h>
-#include <libfdt.h>
 
 #define NS_PER_S 1000000000u
 #define CTL_OFF  0u
@@ -59,10 +58,10 @@ uint64_t clock_ticks_of(uint64_t ns)
 
 static int find_timer_node(void)
 {
-    int node = fdt_node_offset_by_compatible(host_fdt, -1, "arm,armv8-timer");
+    int node = dt_find_compatible(host_fdt, -1, "arm,armv8-timer");
 
     while (node >= 0 && !dt_enabled(host_fdt, node))
-        node = fdt_node_offset_by_compatible(host_fdt, node, "arm,armv8-timer");
+        node = dt_find_compatible(host_fdt, node, "arm,armv8-timer");
     return node;
 }
 

@@ -4,7 +4,6 @@
 #include <asm/psci.h>
 #include <hospes/cpu.h>
 #include <hospes/dt.h>
-#include <libfdt.h>
 #include <string.h>
 
 static enum { NONE, SMC, HVC } conduit;
@@ -39,7 +38,7 @@ void firmware_init(const void *fdt)
     int node = -1;
 
     for (unsigned int i = 0; i < 3 && node < 0; i++)
-        node = fdt_node_offset_by_compatible(fdt, -1, compatible[i]);
+        node = dt_find_compatible(fdt, -1, compatible[i]);
     if (node < 0)
         return;
     method = dt_string(fdt, node, "method");

@@ -18,7 +18,6 @@
 #include <hospes/map.h>
 #include <hospes/pcpu.h>
 #include <hospes/vcpu.h>
-#include <libfdt.h>
 
 /* All interrupts have one priority: nothing nests at EL2. Guests' are sorted by the list registers.
  */
@@ -51,8 +50,10 @@ static bool is_any(int node, const char *const *names, uint32_t nr)
 /* The first enabled controller of either version; its version, or 0. */
 static uint32_t find_node(void)
 {
-    for (int node = fdt_next_node(host_fdt, -1, NULL); node >= 0;
-         node = fdt_next_node(host_fdt, node, NULL)) {
+    int depth = 0;
+
+    for (int node = dt_next_node(host_fdt, -1, &depth); node >= 0;
+         node = dt_next_node(host_fdt, node, &depth)) {
         bool v3 = is_any(node, v3_names, array_size(v3_names));
         if (!v3 && !is_any(node, v2_names, array_size(v2_names)))
             continue;
@@ -143,7 +144,7 @@ int gic_init(void)
                 "arm,cortex-a15-gic): cannot run guests");
         return -ENODEV;
     }
-    gic.phandle = fdt_get_phandle(host_fdt, gic.node);
+    gic.phandle = dt_phandle(host_fdt, gic.node);
     rc = version == 3 ? read_v3() : read_v2();
     if (rc == 0)
         rc = version == 3 ? gicv3_init() : gicv2_init();

@@ -81,23 +81,23 @@ static void reserve(uint64_t start, uint64_t bytes, const char *what)
  * allocate. */
 static void reserve_listed(void)
 {
-    int parent = fdt_path_offset(host_fdt, "/reserved-memory"), node;
+    int parent = dt_find(host_fdt, "/reserved-memory"), node;
     uint64_t start, bytes;
 
     for (int i = 0; i < fdt_num_mem_rsv(host_fdt); i++)
         if (!fdt_get_mem_rsv(host_fdt, i, &start, &bytes))
             reserve(start, bytes, "memory reserved by firmware");
-    fdt_for_each_subnode (node, host_fdt, parent)
+    dt_for_each_child (node, host_fdt, parent)
         for (uint32_t i = 0; !dt_reg(host_fdt, node, i, &start, &bytes); i++)
             reserve(start, bytes, "reserved memory");
 }
 
 void arch_init_memory_map(void)
 {
-    int node;
+    int depth = 0;
 
-    for (node = fdt_next_node(host_fdt, -1, NULL); node >= 0;
-         node = fdt_next_node(host_fdt, node, NULL)) {
+    for (int node = dt_next_node(host_fdt, -1, &depth); node >= 0;
+         node = dt_next_node(host_fdt, node, &depth)) {
         const char *type = dt_string(host_fdt, node, "device_type");
 
         if (type && !strcmp(type, "memory") && dt_enabled(host_fdt, node))

@@ -22,7 +22,6 @@
 #include <hospes/map.h>
 #include <hospes/pcpu.h>
 #include <hospes/vcpu.h>
-#include <libfdt.h>
 #include <string.h>
 
 /* A CPU that does not answer within this long is left alone. Generous: emulators are slow. */
@@ -125,10 +124,10 @@ static bool start(const void *fdt, int node, uint32_t id, uint64_t mpidr)
 
 uint32_t arch_count_pcpus(void)
 {
-    int cpus = fdt_path_offset(host_fdt, "/cpus"), node;
+    int cpus = dt_find(host_fdt, "/cpus"), node;
     uint32_t n = 0;
 
-    fdt_for_each_subnode (node, host_fdt, cpus)
+    dt_for_each_child (node, host_fdt, cpus)
         n += is_cpu(host_fdt, node);
     return n;
 }
@@ -136,15 +135,15 @@ uint32_t arch_count_pcpus(void)
 void arch_start_pcpus(uint32_t max)
 {
     uint64_t self = read_sysreg(mpidr_el1) & MPIDR_AFFINITY, mpidr;
-    int cpus = fdt_path_offset(host_fdt, "/cpus"), node;
+    int cpus = dt_find(host_fdt, "/cpus"), node;
 
     max = max && max < MAX_PCPUS ? max : MAX_PCPUS;
-    fdt_for_each_subnode (node, host_fdt, cpus) {
+    dt_for_each_child (node, host_fdt, cpus) {
         if (!is_cpu(host_fdt, node) || nr_pcpus >= max)
             continue;
         if (!cpu_mpidr(host_fdt, node, &mpidr)) {
             log_err("/cpus/%s: reg: not a CPU's affinity: it is left unused",
-                    fdt_get_name(host_fdt, node, NULL));
+                    dt_name(host_fdt, node));
         } else if (mpidr != self) {
             /* A CPU that starts late must find its number taken into account. */
             nr_pcpus++;

@@ -28,6 +28,14 @@ int dt_check(const void *fdt, uint64_t bytes);
  */
 int dt_next_node(const void *fdt, int node, int *depth);
 
+/* The child of `parent` behind `child`, or its first for a negative one. -ENOENT, also for no
+ * parent.
+ */
+int dt_next_child(const void *fdt, int parent, int child);
+#define dt_for_each_child(node, fdt, parent)                   \
+    for ((node) = dt_next_child(fdt, parent, -1); (node) >= 0; \
+         (node) = dt_next_child(fdt, parent, node))
+
 /* Its name with unit address. */
 const char *dt_name(const void *fdt, int node);
 
