@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Building domains, stage by stage; where kernel, ramdisk and tables go in their memory. */
+#include <hospes/cmdline.h>
 #include <hospes/cpu.h>
 #include <hospes/domain_build.h>
 #include <hospes/errno.h>
@@ -48,7 +49,9 @@ static int stage_devices(struct domain_builder *b)
         return rc;
     rc = domain_create_vcpus(b->domain);
     if (rc)
-        log_err("%s: cpus = <%u>: no memory for the vCPUs", b->config->node, b->config->vcpus);
+        log_err("%s: cpus = <%u>: %s", b->config->node, b->config->vcpus,
+                options.sched == SCHED_NULL ? "sched=null: no CPU is left for each of its vCPUs"
+                                            : "no memory for the vCPUs");
     return rc;
 }
 
