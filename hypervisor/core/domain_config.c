@@ -206,7 +206,7 @@ void domain_config_parse(const void *fdt, uint32_t cpus, struct domain_configs *
     uint16_t next_id = 1;
 
     out->nr = out->rejected = 0;
-    if (dt_walk_to(&chosen, fdt, dt_find(fdt, "/chosen")))
+    if (dt_walk_find(&chosen, fdt, "/chosen"))
         return;
     read_dom0(&chosen, cpus, out);
     w = chosen;
@@ -252,7 +252,7 @@ void domain_config_reserve(const void *fdt)
     struct dt_walk chosen, w;
 
     domain_config_modules(fdt, reserve_module, NULL);
-    if (dt_walk_to(&chosen, fdt, dt_find(fdt, "/chosen")))
+    if (dt_walk_find(&chosen, fdt, "/chosen"))
         return;
     w = chosen;
     for (bool more = dt_walk_next(&w); more && w.depth > chosen.depth; more = dt_walk_skip(&w)) {
@@ -316,7 +316,7 @@ static bool kernel_has_bootargs(const struct dt_walk *chosen)
 const char *domain_config_hypervisor_cmdline(const void *fdt)
 {
     struct dt_walk chosen;
-    if (dt_walk_to(&chosen, fdt, dt_find(fdt, "/chosen")))
+    if (dt_walk_find(&chosen, fdt, "/chosen"))
         return "";
     const char *s = dt_string(fdt, chosen.node, "xen,xen-bootargs");
     if (!s &&

@@ -135,7 +135,7 @@ void domain_config_modules(const void *fdt, void (*fn)(const struct boot_module 
     struct dt_walk chosen, w;
     struct boot_module m;
 
-    if (dt_walk_to(&chosen, fdt, dt_find(fdt, "/chosen")))
+    if (dt_walk_find(&chosen, fdt, "/chosen"))
         return;
     w = chosen;
     while (dt_walk_next(&w) && w.depth > chosen.depth) {

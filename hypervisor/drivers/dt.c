@@ -95,6 +95,36 @@ int dt_walk_to(struct dt_walk *w, const void *fdt, int node)
     return w->node == node ? 0 : -EINVAL;
 }
 
+static bool enter_child(struct dt_walk *w, const char *name, size_t len)
+{
+    int node = w->depth + 1 < DT_MAX_DEPTH ? dt_child(w->fdt, w->node, name, len) : -ENOENT;
+
+    if (node < 0)
+        return false;
+    w->node = w->path[++w->depth] = node;
+    w->address_cells[w->depth] = w->size_cells[w->depth] = DT_CELLS_UNKNOWN;
+    w->irq_parent[w->depth] = 0;
+    return true;
+}
+
+int dt_walk_find(struct dt_walk *w, const void *fdt, const char *path)
+{
+    dt_walk_start(w, fdt);
+    if (*path != '/')
+        return -ENOENT;
+    for (;;) {
+        while (*path == '/')
+            path++;
+        const char *slash = strchr(path, '/');
+        size_t len = slash ? (size_t)(slash - path) : strlen(path);
+        if (len == 0)
+            return 0;
+        if (!enter_child(w, path, len))
+            return -ENOENT;
+        path += len;
+    }
+}
+
 static uint32_t cells_property(struct dt_walk *w, uint32_t depth, uint8_t *cache, const char *name,
                                uint32_t otherwise)
 {

@@ -348,6 +348,17 @@ static void walk(void **state)
     int first = w.node;
     assert_true(dt_walk_skip(&w));
     assert_int_equal(w.node, fdt_next_subnode(fdt, first));
+    /* Straight to a path is the same place as node by node. */
+    struct dt_walk by_path;
+    int node = node_at(fdt, "/axi/i2c@ff020000/i2c-mux@75");
+    assert_int_equal(dt_walk_find(&by_path, fdt, "/axi/i2c@ff020000//i2c-mux@75"), 0);
+    assert_int_equal(dt_walk_to(&w, fdt, node), 0);
+    assert_int_equal(by_path.depth, w.depth);
+    assert_memory_equal(by_path.path, w.path, (w.depth + 1) * sizeof(w.path[0]));
+    assert_int_equal(dt_walk_find(&w, fdt, "/"), 0);
+    assert_int_equal(w.depth, 0);
+    assert_int_equal(dt_walk_find(&w, fdt, "/axi/nothing"), -ENOENT);
+    assert_int_equal(dt_walk_find(&w, fdt, "axi"), -ENOENT);
     free(fdt);
 }
 

@@ -89,9 +89,8 @@ enum host_node host_view_node(const struct host_view *v, const struct dt_walk *w
 const char *host_cpu_compatible(const void *fdt)
 {
     struct dt_walk w;
-    int cpus = dt_find(fdt, "/cpus");
 
-    if (dt_walk_to(&w, fdt, cpus) == 0) {
+    if (dt_walk_find(&w, fdt, "/cpus") == 0) {
         while (dt_walk_next(&w) && w.depth > 1) {
             int len;
             const char *s = dt_property(fdt, w.node, "compatible", &len);

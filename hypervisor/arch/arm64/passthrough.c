@@ -112,7 +112,7 @@ static int take_interrupts(const struct taker *t, struct dt_walk *w)
 
     if (!dt_property(w->fdt, w->node, "xen,path", NULL))
         return 0;
-    if (!path || dt_walk_to(&host, host_fdt, dt_find(host_fdt, path)))
+    if (!path || dt_walk_find(&host, host_fdt, path))
         return refuse(t, w, "xen,path", "the host has no such node");
     if (!dt_property(host_fdt, host.node, "xen,passthrough", NULL) &&
         dt_enabled(host_fdt, host.node))
@@ -133,7 +133,7 @@ int passthrough_devices(struct domain *d, const struct domain_config *c, const v
     struct taker t = { .d = d, .c = c, .kept = kept };
     struct dt_walk top, w;
 
-    if (dt_walk_to(&top, partial, dt_find(partial, "/passthrough"))) {
+    if (dt_walk_find(&top, partial, "/passthrough")) {
         log_err("%s: the device tree has no node /passthrough", c->dtb.node);
         return -EINVAL;
     }
@@ -184,7 +184,7 @@ static void copy_tree(struct dt_writer *w, const void *partial, const char *path
     struct dt_walk top, from;
     uint32_t open;
 
-    if (dt_walk_to(&top, partial, dt_find(partial, path)))
+    if (dt_walk_find(&top, partial, path))
         return;
     from = top;
     copy_node(w, &from);

@@ -167,6 +167,8 @@ bool dt_walk_next(struct dt_walk *w);
 bool dt_walk_skip(struct dt_walk *w);
 /* To `node`. 0, -EINVAL (no such node, or too deep). */
 int dt_walk_to(struct dt_walk *w, const void *fdt, int node);
+/* To the node of an absolute path, as dt_find() has it. 0, -ENOENT (also if too deep). */
+int dt_walk_find(struct dt_walk *w, const void *fdt, const char *path);
 
 /* #address-cells and #size-cells that rule the children of path[depth]: the nearest such property
  * upwards, as Linux and Xen read them. */
