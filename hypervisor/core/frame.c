@@ -18,8 +18,6 @@
 #include <hospes/spinlock.h>
 #include <lib/bits.h>
 
-#include <string.h>
-
 #define FRAMES_2M ((uint64_t)1 << FRAME_ORDER_2M)
 
 _Static_assert(sizeof(struct frame) == 8, "a page of entries is 2 MiB");
@@ -65,7 +63,7 @@ int frame_bank_add(mfn_t start, mfn_t end, void *meta)
         return -EINVAL;
     if (nr_banks == FRAME_MAX_BANKS)
         return -ENOSPC;
-    memset(meta, 0, frame_bank_meta_size(frames));
+    arch_zero_pages(meta, align_up(frame_bank_meta_size(frames), FRAME_SIZE) >> FRAME_SHIFT);
     int ret = arch_frame_table_map(start, end, meta, entries_size(frames));
     if (ret != 0)
         return ret;

@@ -69,11 +69,13 @@ static void init_frames(void)
             banks[nr++] = (struct boot_range){ .start = start, .end = end };
     }
     for (uint32_t i = 0; i < nr; i++) {
-        uint64_t bytes = frame_bank_meta_size((banks[i].end - banks[i].start) >> FRAME_SHIFT);
-        maddr_t where =
-            boot_alloc(align_up(bytes, FRAME_SIZE), FRAME_SIZE, UINT64_MAX, "frame table");
+        uint64_t frames = (banks[i].end - banks[i].start) >> FRAME_SHIFT;
+        uint64_t bytes = align_up(frame_bank_meta_size(frames), FRAME_SIZE);
+        /* What is large is mapped by blocks. */
+        uint64_t align = bytes >= MIB(2) ? MIB(2) : FRAME_SIZE;
+        maddr_t where = boot_alloc(bytes, align, UINT64_MAX, "frame table");
 
-        meta[i] = where.v ? arch_init_map(where, align_up(bytes, FRAME_SIZE)) : NULL;
+        meta[i] = where.v ? arch_init_map(where, bytes) : NULL;
         if (!meta[i])
             panic("no memory for the table of %llu MiB of RAM at %#llx",
                   (unsigned long long)(banks[i].end - banks[i].start) >> 20,

@@ -81,29 +81,30 @@ memset:
     .size memset, . - memset
 
 /*
- * Zeroes x1 pages from x0 and cleans them to the point of coherency, for guests whose caches are off. DC ZVA where
- * the CPU allows it with blocks of 64 bytes, which all do that we know of; else stores.
+ * Zeroes x1 pages from x0; with `clean` to the point of coherency, for guests whose caches are off. DC ZVA where the
+ * CPU allows it with blocks of 64 bytes, which all do that we know of; else stores.
  */
-    .global arch_clear_pages
-    .type arch_clear_pages, %function
-arch_clear_pages:
-    add x2, x0, x1, lsl #12
-    mrs x3, dczid_el0
-    cmp x3, #4                        /* log2 of words; bit 4 set: prohibited */
+    .macro zero_pages name, clean
+    .global \name
+    .type \name, %function
+\name:
+    add x17, x0, x1, lsl #12
+    mrs x2, dczid_el0
+    cmp x2, #4                        /* log2 of words; bit 4 set: prohibited */
     b.ne 2f
-1:  dc zva, x0
-    dc cvac, x0
-    add x4, x0, #64
-    dc zva, x4
-    dc cvac, x4
-    add x5, x0, #128
-    dc zva, x5
-    dc cvac, x5
-    add x6, x0, #192
-    dc zva, x6
-    dc cvac, x6
-    add x0, x0, #256
-    cmp x0, x2
+    .set line, 0
+    .irp n, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16
+    .set line, line + 64
+    add x\n, x0, #line
+    .endr
+1:  .irp n, 0, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16
+    dc zva, x\n
+    .if \clean
+    dc cvac, x\n
+    .endif
+    add x\n, x\n, #1024
+    .endr
+    cmp x0, x17
     b.lo 1b
     dsb sy
     ret
@@ -111,10 +112,16 @@ arch_clear_pages:
     stp xzr, xzr, [x0, #16]
     stp xzr, xzr, [x0, #32]
     stp xzr, xzr, [x0, #48]
+    .if \clean
     dc cvac, x0
+    .endif
     add x0, x0, #64
-    cmp x0, x2
+    cmp x0, x17
     b.lo 2b
     dsb sy
     ret
-    .size arch_clear_pages, . - arch_clear_pages
+    .size \name, . - \name
+    .endm
+
+    zero_pages arch_clear_pages, 1
+    zero_pages arch_zero_pages, 0

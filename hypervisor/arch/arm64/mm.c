@@ -20,7 +20,6 @@
 #include <hospes/pgtable.h>
 #include <hospes/spinlock.h>
 #include <lib/bits.h>
-#include <string.h>
 
 #define POOL_START 24 /* pages in .bss: slots of the first CPU, its UART, the pool itself */
 
@@ -93,7 +92,7 @@ static void *pool_alloc(struct pgtable *pt)
     (void)pt;
     if (page) {
         pool_freed = (uint64_t *)(uintptr_t)*pool_freed;
-        memset(page, 0, FRAME_SIZE);
+        arch_zero_pages(page, 1);
     } else if (pool_pages) {
         page = pool;
         pool += FRAME_SIZE;
@@ -239,7 +238,7 @@ void mm_init_pool(void)
     page = where.v ? arch_init_map(where, pages * FRAME_SIZE) : NULL;
     if (!page)
         panic("no memory for %llu KiB of page tables", (unsigned long long)pages * 4);
-    memset(page, 0, pages * FRAME_SIZE);
+    arch_zero_pages(page, pages);
     pool = page;
     pool_pages = pages;
 }

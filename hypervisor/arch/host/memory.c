@@ -217,6 +217,11 @@ void ram_unmap(const void *p, uint64_t bytes)
     (void)bytes;
 }
 
+void arch_zero_pages(void *p, uint64_t pages)
+{
+    memset(p, 0, pages << FRAME_SHIFT);
+}
+
 void arch_clear_pages(void *p, uint64_t pages)
 {
     memset(p, 0, pages << FRAME_SHIFT);

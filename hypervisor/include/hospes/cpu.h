@@ -24,7 +24,8 @@ void arch_cache_clean(const void *p, uint64_t bytes);
 /* Makes instructions just written there visible to instruction fetch of all pCPUs. */
 void arch_icache_invalidate(void);
 
-/* Zeroes page-aligned memory and cleans it to the point of coherency. */
+/* Zeroes page-aligned memory; clear: and cleans it to the point of coherency, as guests want it. */
+void arch_zero_pages(void *p, uint64_t pages);
 void arch_clear_pages(void *p, uint64_t pages);
 
 /* Resets, or switches off, the machine. Return only if firmware cannot. */

@@ -54,8 +54,8 @@ enum frame_alloc_flags {
  * Boot only. Announces a bank of RAM [start, end), of which nothing is free at first, then gives
  * parts of it to the allocator. Start and end are multiples of 2 MiB; what in it is no RAM is never
  * released. Banks do not overlap; at most FRAME_MAX_BANKS. The metadata of a bank comes out of the
- * bank itself, or another: `meta`, aligned to a page, mapped, with frame_bank_meta_size(frames in
- * the bank) bytes, which frame_bank_add() clears. 0, -EINVAL, -ENOSPC, or what
+ * bank itself, or another: `meta`, mapped, whole pages for frame_bank_meta_size(frames in the bank)
+ * bytes, which frame_bank_add() clears. 0, -EINVAL, -ENOSPC, or what
  * arch_frame_table_map() says.
  *
  * What is released, in one bank (else it is not used), counts as dirty, and is cleared by
