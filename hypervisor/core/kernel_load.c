@@ -11,7 +11,7 @@
 
 /* What a slow core (A53) does in well under a millisecond. */
 #define COPY_STEP    KIB(512)
-#define UNPACK_STEP  KIB(128)
+#define UNPACK_STEP  KIB(32) /* up to 33 instructions a byte */
 #define UNPACK_PIECE KIB(16) /* the buffer in between */
 
 /*

@@ -150,7 +150,7 @@ static int load(void)
 
     kernel_load_begin(&l, NULL, &module, &k);
     while ((rc = kernel_load_step(&l)) == 1)
-        assert_true(++steps < 1000);
+        assert_true(++steps < 3000);
     kernel_load_end(&l);
     return rc;
 }
