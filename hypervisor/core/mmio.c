@@ -54,17 +54,14 @@ static __noinline const struct mmio_region *find(const struct mmio_space *s,
                                                  const struct mmio_access *a)
 {
     const struct mmio_region *r = s->regions;
+    uint64_t addr = a->addr.v;
     uint32_t n = s->nr;
 
     while (n > 1) {
         uint32_t half = n / 2;
 
-        if (r[half].start.v <= a->addr.v) {
-            r += half;
-            n -= half;
-        } else {
-            n = half;
-        }
+        r = r[half].start.v <= addr ? r + half : r;
+        n -= half;
     }
     return n && contains(r, a) ? r : NULL;
 }

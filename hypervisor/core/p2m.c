@@ -121,7 +121,7 @@ int p2m_unmap(struct domain *d, gfn_t gfn, uint64_t frames)
 }
 
 /* Under the lock. */
-static mfn_t lookup(struct domain *d, gfn_t gfn, enum p2m_type *type, unsigned int *order)
+static inline mfn_t lookup(struct domain *d, gfn_t gfn, enum p2m_type *type, unsigned int *order)
 {
     struct pgtable_leaf leaf;
 

@@ -22,9 +22,14 @@ struct doomed {
     uint64_t *first;
 };
 
+static unsigned int block_shift(unsigned int level)
+{
+    return FRAME_SHIFT + 9 * (LEAF_LEVEL - level);
+}
+
 static uint64_t block_size(unsigned int level)
 {
-    return FRAME_SIZE << (9 * (LEAF_LEVEL - level));
+    return (uint64_t)1 << block_shift(level);
 }
 
 static uint64_t input_size(const struct pgtable *pt)
@@ -34,7 +39,7 @@ static uint64_t input_size(const struct pgtable *pt)
 
 static uint64_t slot_of(const struct pgtable *pt, uint64_t addr, unsigned int level)
 {
-    uint64_t slot = addr / block_size(level);
+    uint64_t slot = addr >> block_shift(level);
 
     return level == pt->format->top_level ? slot : slot % ENTRIES;
 }
