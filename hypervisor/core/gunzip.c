@@ -41,12 +41,57 @@ void zcfree(voidpf opaque, voidpf p)
     heap_free(p);
 }
 
+/*
+ * The checksums, in place of zlib's own, whose tables are larger than what we need of zlib besides.
+ * CRC-32 is RFC 1952's chapter 8; Adler-32 (RFC 1950) is for streams that we do not accept.
+ */
+#define CRC32_POLYNOMIAL 0xedb88320u
+#define ADLER_BASE       65521u
+
+static uint32_t crc_table[256];
+
+static void make_crc_table(void)
+{
+    for (uint32_t i = 0; i < 256; i++) {
+        uint32_t c = i;
+
+        for (uint32_t bit = 0; bit < 8; bit++)
+            c = c & 1 ? c >> 1 ^ CRC32_POLYNOMIAL : c >> 1;
+        crc_table[i] = c;
+    }
+}
+
+uLong crc32(uLong crc, const Bytef *buf, uInt len)
+{
+    uint32_t c = ~(uint32_t)crc;
+
+    if (!buf)
+        return 0;
+    for (; len; len--)
+        c = c >> 8 ^ crc_table[(uint8_t)c ^ *buf++];
+    return (uint32_t)~c;
+}
+
+uLong adler32(uLong adler, const Bytef *buf, uInt len)
+{
+    uint32_t a = (uint32_t)adler & 0xffff, b = (uint32_t)adler >> 16;
+
+    if (!buf)
+        return 1;
+    for (; len; len--) {
+        a = (a + *buf++) % ADLER_BASE;
+        b = (b + a) % ADLER_BASE;
+    }
+    return b << 16 | a;
+}
+
 struct gunzip *gunzip_begin(maddr_t from, uint64_t bytes)
 {
     struct gunzip *g = heap_alloc(sizeof(*g));
 
     if (!g)
         return NULL;
+    make_crc_table();
     g->z.zalloc = zcalloc;
     g->z.zfree = zcfree;
     g->next = from;
