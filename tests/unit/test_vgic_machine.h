@@ -23,6 +23,7 @@
 #include <hospes/irq.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <unistd.h>
 
 #define PCPUS     4
 #define VCPUS     4
@@ -162,8 +163,15 @@ static void finish_all(void)
     fail_msg("pCPUs wait for each other for ever");
 }
 
+/* The pCPUs run at the same time, and each serves its own kicks: nothing of the above. */
+static bool machine_parallel;
+
 void pcpu_wait_round(void)
 {
+    if (machine_parallel) {
+        usleep(0);
+        return;
+    }
     machine_waits++;
     sem_post(&machine_controller);
     sem_wait(&machine_pcpus[machine_here].go);
@@ -185,7 +193,7 @@ void vcpu_kick(struct vcpu *v)
     uint32_t at = where_is(v);
 
     if (at < PCPUS)
-        machine_pcpus[at].kicked = true;
+        store_release(machine_pcpus[at].kicked, true);
 }
 
 bool vtimer_pending(struct vcpu *v, uint32_t ppi)
@@ -364,7 +372,7 @@ static uint64_t guest_access(struct vcpu *v, uint32_t region, uint64_t offset, u
     return j.a.value;
 }
 
-static uint32_t guest_read(struct vcpu *v, uint64_t offset)
+static inline uint32_t guest_read(struct vcpu *v, uint64_t offset)
 {
     return (uint32_t)guest_access(v, 0, offset, 4, false, 0);
 }
@@ -410,7 +418,7 @@ static void save_job(void *arg)
     here()->kicked = false;
 }
 
-static void unload(struct vcpu *v)
+static inline void unload(struct vcpu *v)
 {
     trace("v%u saved\n", v->id);
     begin(&machine_pcpus[where_is(v)], save_job, v);
@@ -433,7 +441,7 @@ static void sgi_run(void *arg)
         vgic_write_sgi1r(j->v, j->value);
 }
 
-static void guest_sgi(struct vcpu *v, uint64_t value, bool group0)
+static inline void guest_sgi(struct vcpu *v, uint64_t value, bool group0)
 {
     struct sgi_job j = { v, value, group0 };
 
@@ -475,7 +483,7 @@ static void input(uint32_t pcpu, struct vcpu *v, uint32_t intid, int what)
 }
 
 /* Physical interrupts that can be taken are taken, and told to `fired`. True if there was any. */
-static bool machine_pump(void (*fired)(struct vcpu *v, uint32_t intid))
+static inline bool machine_pump(void (*fired)(struct vcpu *v, uint32_t intid))
 {
     bool any = false;
 
@@ -563,7 +571,7 @@ static void maintain(struct machine_pcpu *p)
 }
 
 /* IAR: what is acknowledged, or VGIC's 1023. */
-static uint32_t guest_acknowledge(struct vcpu *v)
+static inline uint32_t guest_acknowledge(struct vcpu *v)
 {
     struct machine_pcpu *p = &machine_pcpus[where_is(v)];
     struct machine_vcpu *m = &machine_vcpus[v->id];
@@ -626,7 +634,7 @@ static void deactivate(struct vcpu *v, uint32_t intid)
 
 /* EOIR for what was acknowledged last, and with EOImode = 0 its deactivation. Returns its number.
  */
-static uint32_t guest_end(struct vcpu *v)
+static inline uint32_t guest_end(struct vcpu *v)
 {
     struct machine_vcpu *m = &machine_vcpus[v->id];
     uint32_t intid = m->stack[--m->depth] & 0xffff;
@@ -646,7 +654,7 @@ static uint32_t guest_end(struct vcpu *v)
 }
 
 /* EOImode = 1: DIR for one that was dropped. Returns its number. */
-static uint32_t guest_deactivate(struct vcpu *v, uint32_t which)
+static inline uint32_t guest_deactivate(struct vcpu *v, uint32_t which)
 {
     struct machine_vcpu *m = &machine_vcpus[v->id];
     uint32_t intid = m->dropped[which];

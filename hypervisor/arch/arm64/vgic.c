@@ -209,7 +209,7 @@ static void inject_private(struct vgic *g, struct vcpu *v, uint32_t ppi, bool he
 {
     struct vgic_vcpu *vg = &v->arch.vgic;
     struct vgic_bank *b = &vg->priv;
-    uint32_t bit = (uint32_t)1 << ppi;
+    uint32_t bit = (uint32_t)1 << (ppi % 32);
 
     spin_lock(&vg->lock);
     b->fired |= bit & b->tied;

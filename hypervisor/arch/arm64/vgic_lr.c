@@ -144,7 +144,7 @@ bool vgic_show(struct vcpu *v, struct vgic_bank *b, uint32_t intid)
     uint32_t i = intid % 32, bit = (uint32_t)1 << i, n;
     uint64_t lr = intid | GIC_LR_PENDING | field_prep(GIC_LR_PRIORITY, b->priority[i]);
 
-    if (unlikely(!vg->loaded || (vg->parks | vg->waiting) != 0))
+    if (unlikely(!vg->loaded || (read_once(vg->parks) | vg->waiting) != 0))
         return false;
     if (b->in_lr & bit) {
         if (intid >= GIC_FIRST_SPI && b->owner[i] != v->id)

@@ -128,9 +128,8 @@ static enum exit_action __noinline clear_enabled(struct vcpu *v, struct vcpu *t,
                                                  uint32_t value)
 {
     struct vgic_stopped s;
-    struct vgic_bank *b = vgic_bank(vgic_of(v), t, n);
+    struct vgic_bank *b = vgic_stop(v, t, n, value, &s);
 
-    b = vgic_stop(v, t, n, value, &s);
     b->enabled &= ~value;
     if (n != 0)
         physical_disable(b, value);
