@@ -3,6 +3,7 @@
  * Unpacking gzip files through bounded buffers: zlib does the work, its memory comes from our heap.
  */
 #define Z_SOLO /* zlib.h without C's library */
+#include <hospes/compiler.h>
 #include <hospes/errno.h>
 #include <hospes/gunzip.h>
 #include <hospes/heap.h>
@@ -50,6 +51,8 @@ void zcfree(voidpf opaque, voidpf p)
 
 static uint32_t crc_table[256];
 
+/* The last entry comes last: who sees it sees all. Others may be at the same, and write the same.
+ */
 static void make_crc_table(void)
 {
     for (uint32_t i = 0; i < 256; i++) {
@@ -57,7 +60,7 @@ static void make_crc_table(void)
 
         for (uint32_t bit = 0; bit < 8; bit++)
             c = c & 1 ? c >> 1 ^ CRC32_POLYNOMIAL : c >> 1;
-        crc_table[i] = c;
+        store_release(crc_table[i], c);
     }
 }
 
@@ -67,6 +70,8 @@ uLong crc32(uLong crc, const Bytef *buf, uInt len)
 
     if (!buf)
         return 0;
+    if (!load_acquire(crc_table[255]))
+        make_crc_table();
     for (; len; len--)
         c = c >> 8 ^ crc_table[(uint8_t)c ^ *buf++];
     return (uint32_t)~c;
@@ -91,7 +96,6 @@ struct gunzip *gunzip_begin(maddr_t from, uint64_t bytes)
 
     if (!g)
         return NULL;
-    make_crc_table();
     g->z.zalloc = zcalloc;
     g->z.zfree = zcfree;
     g->next = from;
