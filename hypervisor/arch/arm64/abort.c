@@ -18,8 +18,9 @@
 
 /*
  * The guest frame that the access, or the stage 1 walk for it, was for. Of translation faults only:
- * others need not set HPFAR_EL2. Nobody needs it of them, and to find it out by AT would walk tables
- * that the guest may have changed to lie where a read is answered by an abort, which EL2 would take.
+ * others need not set HPFAR_EL2. Nobody needs it of them, and to find it out by AT would walk
+ * tables that the guest may have changed to lie where a read is answered by an abort, which EL2
+ * would take.
  */
 static inline gfn_t fault_gfn(void)
 {
@@ -119,7 +120,8 @@ enum exit_action abort_data(struct vcpu *v, uint64_t esr)
     if (unlikely((esr & (ISS_DABT_ISV | ISS_DABT_S1PTW | FSC_TYPE)) !=
                  (ISS_DABT_ISV | FSC_TRANSLATION)))
         return not_a_device(v, esr);
-    v->access.addr = gaddr_add(gfn_to_gaddr(fault_gfn()), read_sysreg(far_el2) & FRAME_MASK);
+    v->access.addr =
+        GADDR((read_sysreg(hpfar_el2) & HPFAR_FIPA) << 8 | (read_sysreg(far_el2) & FRAME_MASK));
     action = emulate(v, esr);
     return unlikely(action == EXIT_FAULT) ? not_a_device(v, esr) : action;
 }

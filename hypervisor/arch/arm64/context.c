@@ -44,9 +44,7 @@ int arch_vcpu_init(struct vcpu *v)
     struct arch_vcpu *a = &v->arch;
     int err;
 
-    a->hcr_el2 = cpu_guest_hcr();
     a->vmpidr_el2 = 1ull << 31 | (v->id / CPUS_PER_GROUP) << 8 | v->id % CPUS_PER_GROUP;
-    a->sysregs.sctlr_el1 = SCTLR_EL1_RESET;
     err = vgic_vcpu_init(v);
     return err ? err : vtimer_vcpu_init(v);
 }
@@ -64,6 +62,7 @@ void arch_vcpu_reset(struct vcpu *v)
         (struct cpu_regs){ .pstate = PSTATE_EL1H | PSTATE_D | PSTATE_A | PSTATE_I | PSTATE_F };
     a->sysregs = (struct vcpu_sysregs){ .sctlr_el1 = SCTLR_EL1_RESET };
     a->fp = (struct vcpu_fp){ 0 };
+    a->hcr_el2 = cpu_guest_hcr(); /* no SError pends any more */
     a->mdscr = 0;
     a->os_lock = false;
     vgic_vcpu_reset(v);
@@ -110,8 +109,8 @@ void arch_vcpu_deliver(struct vcpu *v)
 
 bool arch_vcpu_has_interrupt(struct vcpu *v)
 {
-    return vgic_has_interrupt(v) || vtimer_pending(v, VTIMER_PPI_VIRT) ||
-           vtimer_pending(v, VTIMER_PPI_PHYS);
+    return vgic_has_interrupt(v) || vtimer_pending(v, v->arch.vtimer.ppi_virt) ||
+           vtimer_pending(v, v->arch.vtimer.ppi_phys);
 }
 
 void arch_vcpu_dump(const struct vcpu *v)

@@ -17,6 +17,7 @@
 #define ID_ROWS 7 /* CRm 1..7 */
 
 static uint64_t id_regs[ID_ROWS][8];
+static uint64_t first_midr;
 static bool have_first;
 
 /* Rows of the table by name. */
@@ -133,6 +134,7 @@ void cpu_init_features(void)
             for (unsigned int op2 = 0; op2 < 8; op2++)
                 id_regs[row][op2] = raw[row][op2];
         limit_all(raw);
+        first_midr = read_sysreg(midr_el1);
         have_first = true;
         return;
     }
@@ -167,19 +169,29 @@ uint64_t cpu_guest_hcr(void)
     return hcr | (cpu_has_pauth() ? HCR_API | HCR_APK : 0);
 }
 
+/* Counters that are not EL2's: all, as after reset; none is not a legal number for most CPUs. */
+static uint64_t event_counters(void)
+{
+    uint64_t version = read_sysreg(id_aa64dfr0_el1) >> 8 & 15;
+
+    return version == 0 || version == 15 ? 0 : read_sysreg(pmcr_el0) >> 11 & MDCR_EL2_HPMN;
+}
+
 void cpu_init_traps(void)
 {
     uint64_t mmfr0 = read_sysreg(id_aa64mmfr0_el1);
 
     write_sysreg(CPTR_EL2_RES1 | CPTR_EL2_TTA | CPTR_EL2_TAM, cptr_el2);
     write_sysreg(MDCR_EL2_TPM | MDCR_EL2_TPMCR | MDCR_EL2_TDA | MDCR_EL2_TDOSA | MDCR_EL2_TDRA |
-                     MDCR_EL2_TPMS | MDCR_EL2_TTRF,
+                     MDCR_EL2_TPMS | MDCR_EL2_TTRF | event_counters(),
                  mdcr_el2);
     write_sysreg(0, hstr_el2);
     write_sysreg(stage2_vtcr(), vtcr_el2);
-    write_sysreg(read_sysreg(midr_el1), vpidr_el2);
+    write_sysreg(first_midr, vpidr_el2); /* the same wherever a vCPU goes */
     write_sysreg(CNTHCTL_EL1PCTEN | CNTHCTL_EL1PCEN, cnthctl_el2);
     write_sysreg(0, mdscr_el1);
+    write_sysreg(0,
+                 oslar_el1); /* locked after reset, which would keep guests from single-stepping */
     if (mmfr0 >> 56 &
         15) { /* fine-grained traps: none but those that guard what we do not switch */
         write_sysreg(0, S3_4_C1_C1_4); /* HFGRTR_EL2 */
@@ -190,5 +202,7 @@ void cpu_init_traps(void)
     }
     if (read_sysreg(id_aa64mmfr1_el1) >> 40 & 15)
         write_sysreg(0, S3_4_C1_C2_2); /* HCRX_EL2 */
+    if (read_sysreg(id_aa64pfr0_el1) >> 28 & 15)
+        write_sysreg(0, S3_4_C5_C2_3); /* VSESR_EL2: the syndrome of SErrors that we inject */
     isb();
 }
