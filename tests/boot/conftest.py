@@ -26,6 +26,12 @@ def xen(request):
 
 
 @pytest.fixture
+def hypervisor(request):
+    """The image under test, for tests that load it themselves."""
+    return request.config.getoption("--hypervisor").resolve()
+
+
+@pytest.fixture
 def boot(request, xen):
     """boot(setting=...) starts a machine (settings: board.Machine) whose log is in build/logs."""
     started = []

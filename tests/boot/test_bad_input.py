@@ -232,19 +232,17 @@ def test_missing_device(boot, node, words):
     machine.expect_off()
 
 
-def test_no_memory_node(boot, tmp_path, request):
+def test_no_memory_node(boot, tmp_path, hypervisor):
     """Else a tree without memory ends in silence."""
     machine = boot(domains=[tiny.ticker("never")],
-                   **tiny.exact(tmp_path, lambda tree: tree.remove("/memory@40000000"),
-                                request.config.getoption("--hypervisor")))
+                   **tiny.exact(tmp_path, hypervisor, lambda tree: tree.remove("/memory@40000000")))
     machine.expect(r"no RAM: the device tree has no node with device_type = \"memory\"")
 
 
-def test_no_psci(boot, tmp_path, request):
+def test_no_psci(boot, tmp_path, hypervisor):
     """Else firmware without PSCI costs the whole machine, not only its other CPUs."""
     machine = boot(domains=[tiny.ticker("good")], cpus=2,
-                   **tiny.exact(tmp_path, lambda tree: tree.remove("/psci"),
-                                request.config.getoption("--hypervisor")))
+                   **tiny.exact(tmp_path, hypervisor, lambda tree: tree.remove("/psci")))
     machine.expect(r"CPU 1 \(reg 0x1\): did not start .*: it is left unused")
     machine.expect("1 CPU, ")
     tiny.expect_ticks(machine, "good")

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: MIT
 """One serial line for everybody: who has the keyboard, whose line is whose, and what no guest can do to it."""
 
-import re
-
 import pytest
 
 import board
@@ -16,11 +14,6 @@ def switch(machine, target):
     """Ctrl-A three times; the keyboard must go to `target`."""
     machine.send(CTRL_A * 3)
     assert machine.expect(SWITCH % r"(\S+)")[1] == target
-
-
-def torn(text):
-    """`text`, also where lines of others stand in it: the one in focus is waited for, but not long."""
-    return r"(?:\r*\n(?:\(\w+\) [^\n]*\n)+)?".join(re.escape(letter) for letter in text)
 
 
 def echo(name, **changes):
@@ -55,12 +48,12 @@ def test_prefixes(three):
 def test_input_goes_to_one(three):
     """Else what is typed for one guest, a password even, reaches another."""
     three.send("{for dom0}")  # characters that nobody else writes
-    three.expect(torn("{for dom0}"))
+    three.expect(tiny.torn("{for dom0}"))
     switch(three, "DOM1")
     three.send("~for nobody~")
     switch(three, "DOM2")
     three.send("[for dom2]")
-    three.expect(torn("[for dom2]"))
+    three.expect(tiny.torn("[for dom2]"))
     switch(three, "Hospes")
     switch(three, "DOM0")
     three.send("q")  # ends dom0 and with it the machine
@@ -72,7 +65,7 @@ def test_input_goes_to_one(three):
 def test_two_ctrl_a(three):
     """Else a guest's program that uses Ctrl-A (screen, minicom, a shell) never gets it."""
     three.send(CTRL_A * 2 + "x")
-    three.expect(torn(CTRL_A * 2 + "x"))
+    three.expect(tiny.torn(CTRL_A * 2 + "x"))
 
 
 def test_debug_keys(three):
@@ -141,7 +134,7 @@ def test_flood(boot):
     machine.expect("dom0# ")
     for number in range(3):
         machine.send("echo $((%d+1))answer\r" % number)
-        machine.expect(torn("%danswer" % (number + 1)))
+        machine.expect(tiny.torn("%danswer" % (number + 1)))
     machine.expect_all(r"\(d1\) #+", r"\(d2\) #+")
     tiny.expect_ticks(machine, "steady", count=2)
     machine.send(CTRL_A * 3)  # the flood is in focus: it may write as it likes, but not keep the keyboard

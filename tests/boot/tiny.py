@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Machines that are up in a second: domains with the tiny kernels of tests/guest, trees of a test's own."""
 
+import re
 import struct
 
 import board
@@ -25,11 +26,18 @@ def tickers(count):
     return [ticker("t%d" % number) for number in range(1, count + 1)]
 
 
+def torn(text):
+    """`text`, also where lines of others stand in it: the one in focus is waited for, but not long."""
+    return r"(?:\r*\n(?:\(\w+\) [^\n]*\n)+)?".join(re.escape(letter) for letter in text)
+
+
 def expect_ticks(machine, *names, count=3):
     """Waits until each of these tickers has gone on `count` times from now."""
     left = {name: count for name in names}
     while left:
-        name = machine.expect(r"tick (%s) \d+\r*\n" % "|".join(left))[1]
+        waiting = list(left)
+        machine.expect("|".join("(%s)" % torn("tick %s " % name) for name in waiting))
+        name = waiting[machine.console.match.lastindex - 1]
         left[name] -= 1
         if not left[name]:
             del left[name]
@@ -55,12 +63,11 @@ def put_place(tree, path, address=None, size=None):
                                   was[1] if size is None else size))
 
 
-def exact(folder, edit=None, hypervisor=board.BUILD / "arm64/hospes", tree_at=0x48000000,
-          hypervisor_at=0x48200000):
+def exact(folder, hypervisor, edit, reserved=(), tree_at=0x48000000, hypervisor_at=0x48200000):
     """Settings for a machine whose tree reaches the hypervisor just as `edit` left it.
 
     With -kernel QEMU puts its own memory and PSCI into the tree. Here a loader of three instructions
-    stands in the place of the firmware.
+    stands in the place of the firmware. `reserved` are (address, bytes) for /memreserve/.
     """
     stub, blob = folder / "stub.bin", folder / "exact.dtb"
     #  ldr x0, tree; ldr x4, hypervisor; br x4
@@ -68,9 +75,11 @@ def exact(folder, edit=None, hypervisor=board.BUILD / "arm64/hospes", tree_at=0x
                                  tree_at, hypervisor_at))
 
     def finish(tree):
-        if edit:
-            edit(tree)
-        blob.write_bytes(tree.blob())
+        edit(tree)
+        data = tree.blob()
+        for address, size in reserved:
+            data = reserve(data, address, size)
+        blob.write_bytes(data)
 
     return {"bios": stub, "edit": finish,
             "qemu": ["-device", "loader,file=%s,addr=%#x,force-raw=on" % (blob, tree_at),
@@ -84,3 +93,12 @@ def memory(tree, *banks):
             tree.remove(path)
     tree.put("/memory@40000000", "device_type", "memory")
     tree.put("/memory@40000000", "reg", cells64(*[number for bank in banks for number in bank]))
+
+
+def reserve(blob, address, size):
+    """A tree's bytes with one more entry among its reserved places (/memreserve/)."""
+    total, offsets = struct.unpack(">4xI3I", blob[:20])[0], list(struct.unpack(">3I", blob[8:20]))
+    at = offsets[2]
+    offsets = [offset + 16 if offset > at else offset for offset in offsets]
+    head = blob[:4] + struct.pack(">4I", total + 16, *offsets) + blob[20:]
+    return head[:at] + struct.pack(">2Q", address, size) + head[at:]
