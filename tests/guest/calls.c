@@ -17,8 +17,10 @@ const char guest_name[] = "calls";
 #define SMC             0xd4000003u
 #define XEN_TAG         0xea1u
 #define XEN_ENOSYS      (-38)
-#define SMC64           0x40000000u
-#define FAST            0x80000000u
+/* The compiler is told not to use FP registers, which the assembler then refuses. */
+#define FP    ".arch_extension fp\n\t"
+#define SMC64 0x40000000u
+#define FAST  0x80000000u
 
 static bool domu;
 
@@ -105,10 +107,10 @@ static void preserved(uint32_t insn, uint64_t fn, const char *name)
     for (i = 1; i < 31; i++)
         x[i] = before[i] = wild();
     x[0] = fn;
-    __asm__ volatile("fmov d0, %0\n\tfmov d9, %1\n\tfmov d31, %2" ::"r"(x[1]), "r"(x[2]),
+    __asm__ volatile(FP "fmov d0, %0\n\tfmov d9, %1\n\tfmov d31, %2" ::"r"(x[1]), "r"(x[2]),
                      "r"(x[3]));
     esr = call(insn, x);
-    __asm__ volatile("fmov %0, d0\n\tfmov %1, d9\n\tfmov %2, d31"
+    __asm__ volatile(FP "fmov %0, d0\n\tfmov %1, d9\n\tfmov %2, d31"
                      : "=r"(d[0]), "=r"(d[1]), "=r"(d[2]));
     if (esr != 0) {
         check(insn == SMC && ESR_EC(esr) == EC_UNKNOWN && !domu, "%s 0x%lx is a call (esr 0x%lx)",

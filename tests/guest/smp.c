@@ -100,7 +100,6 @@ static void on_off_tests(void)
 
 /* ---- waking each other ---- */
 static volatile unsigned int pings[MAX_CPUS];
-static volatile bool pinging;
 
 static void on_irq(struct frame *f)
 {
@@ -231,6 +230,8 @@ static void map_tests(void)
             f(9, cntp_cval_el0, 1) f(10, amair_el1, 1) f(11, esr_el1, 0) f(12, afsr1_el1, 0)      \
                 f(13, cntkctl_el1, 0)
 #define REGISTERS 14
+/* The compiler is told not to use FP registers, which the assembler then refuses. */
+#define FP ".arch armv8-a+fp+simd\n\t"
 
 static uint64_t mark(unsigned int id, unsigned int n)
 {
@@ -262,7 +263,7 @@ static unsigned int compare_registers(unsigned int id, unsigned int n,
     if (sysreg_read(reg) != had[i] && differ++ == 0 && noted++ < 5) \
         note("CPU %u: " #reg " 0x%lx, not 0x%lx", id, sysreg_read(reg), had[i]);
     EACH_REGISTER(COMPARE)
-    __asm__ volatile("mov %0, v0.d[1]\n\tmov %1, v15.d[0]\n\tmov %2, v31.d[1]"
+    __asm__ volatile(FP "mov %0, v0.d[1]\n\tmov %1, v15.d[0]\n\tmov %2, v31.d[1]"
                      : "=r"(v[0]), "=r"(v[1]), "=r"(v[2]));
     for (unsigned int i = 0; i < 3; i++)
         differ += v[i] != mark(id, n + i);

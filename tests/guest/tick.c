@@ -8,7 +8,7 @@
 
 const char guest_name[] = "tick";
 
-static volatile uint64_t fired;
+static volatile uint64_t fired, when;
 
 static void on_irq(struct frame *f)
 {
@@ -16,6 +16,7 @@ static void on_irq(struct frame *f)
 
     (void)f;
     if (iar == machine.ppi_virt) {
+        when = now();
         timer_virt_off();
         fired++;
     }
@@ -26,6 +27,7 @@ static void on_irq(struct frame *f)
 void guest_main(void)
 {
     char name[24] = "tick";
+    bool late = bootarg_number("late", 0);
     uint64_t period = ticks_of_us(bootarg_number("period", 100) * 1000), next = now();
 
     bootarg("name", name, sizeof(name));
@@ -41,6 +43,9 @@ void guest_main(void)
                 wfi();
             irq_on();
         }
-        put("tick %s %lu\n", name, n);
+        if (late)
+            put("tick %s %lu %lu\n", name, n, (when - next) / ticks_of_us(1));
+        else
+            put("tick %s %lu\n", name, n);
     }
 }

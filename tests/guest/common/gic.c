@@ -245,11 +245,13 @@ unsigned int gic_lines(void)
 uint32_t gic_expect(void)
 {
     uint64_t end = now() + ticks_of_us(200000);
+    unsigned int tries = 0;
     uint32_t iar;
 
+    /* Time alone is no measure: the emulator may not have run this meanwhile. */
     do
         iar = gic_ack();
-    while ((iar & 0x3ff) == GIC_SPURIOUS && now() < end);
+    while ((iar & 0x3ff) == GIC_SPURIOUS && (tries++ < 2000 || now() < end));
     return iar;
 }
 
