@@ -245,6 +245,7 @@ static void mark_registers(unsigned int id, unsigned int n, uint64_t had[REGISTE
     EACH_REGISTER(WRITE)
     EACH_REGISTER(READ)
     __asm__ volatile(
+        FP
         "dup v0.2d, %0\n\tdup v15.2d, %1\n\tdup v31.2d, %2\n\tmsr fpcr, %3\n\tmsr fpsr, %4" ::"r"(
             mark(id, n)),
         "r"(mark(id, n + 1)), "r"(mark(id, n + 2)), "r"((uint64_t)(id & 3) << 22),

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The neighbour: prints `tick NAME N` for ever, by its virtual timer and WFI. Arguments: name=,
- * period= (ms). Tests run it beside a guest that misbehaves: while N grows, the hypervisor and its
- * other guests go on.
+ * period= (ms); late=1 adds how many us after its time the interrupt came. Tests run it beside a
+ * guest that misbehaves: while N grows, the hypervisor and its other guests go on.
  */
 #include "guest.h"
 
