@@ -188,6 +188,22 @@ static void hardware(void **state)
     destroy();
 }
 
+/* Low memory in more pieces than a device tree should list: dom0 starts all the same. */
+static void hardware_in_pieces(void **state)
+{
+    uint64_t before;
+
+    for (uint64_t at = STATIC + MIB(64); at < LOW + LOW_BYTES; at += MIB(8))
+        assert_int_equal(frame_alloc_at(MFN(at >> 12), 512, 9), 0);
+    before = frame_free_count();
+    config.hardware = config.direct_map = true;
+    assert_int_equal(build(GIB(2)), 0);
+    assert_true(check(GIB(2), P2M_RAM, true) > GIB(4));
+    assert_true(layout.bank[0].start.v < GIB(4));
+    destroy();
+    assert_int_equal(frame_free_count(), before);
+}
+
 /* xen,static-mem: these frames, before and after a restart, whatever others take in between. */
 static void static_memory(void **state)
 {
@@ -248,7 +264,8 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup(f, start)
     const struct CMUnitTest tests[] = {
         TEST(guest),    TEST(guest_with_devices), TEST(guest_in_pieces),
-        TEST(hardware), TEST(static_memory),      TEST(too_much),
+        TEST(hardware), TEST(hardware_in_pieces), TEST(static_memory),
+        TEST(too_much),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

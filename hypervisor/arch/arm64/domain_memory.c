@@ -18,6 +18,8 @@
 #include <hospes/log.h>
 #include <lib/bits.h>
 
+#define FRAGMENTS_MAX (DOMAIN_LAYOUT_BANKS - 8)
+
 #define STEP_FRAMES 512u /* mapped or cleared in one step: 2 MiB */
 
 /* Left to the hypervisor, for tables and vCPUs of this domain and what comes later. */
@@ -168,7 +170,10 @@ static int static_block(struct domain *d, const struct domain_config *c, struct 
 
 /* --- the hardware domain --------------------------------------------------------------------- */
 
-/* The largest block there is, up to what is left, below 4 GiB if possible. */
+/*
+ * The largest block there is, up to what is left, below 4 GiB if possible; but not from there to
+ * the last fragment, when the list of banks comes to its end.
+ */
 static int direct_block(struct domain *d, const struct domain_config *c, struct domain_layout *l,
                         uint64_t *frames)
 {
@@ -177,7 +182,7 @@ static int direct_block(struct domain *d, const struct domain_config *c, struct 
     unsigned int least = min(most, (unsigned int)FRAME_ORDER_2M);
     mfn_t m;
 
-    for (uint32_t i = 0; i < 2; i++) {
+    for (uint32_t i = l->nr_banks > FRAGMENTS_MAX; i < 2; i++) {
         for (unsigned int order = most + 1; order-- > least;) {
             if (frame_alloc(d->id, order, FRAME_DIRTY_OK | where[i], &m, NULL))
                 continue;

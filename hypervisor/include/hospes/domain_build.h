@@ -14,7 +14,7 @@
 #include <hospes/domain_config.h>
 #include <hospes/kernel_image.h>
 
-#define DOMAIN_LAYOUT_BANKS 16
+#define DOMAIN_LAYOUT_BANKS 32
 
 struct domain_layout {
     struct {
