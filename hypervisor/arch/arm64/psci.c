@@ -98,7 +98,8 @@ static int64_t affinity_info(struct vcpu *v)
         if ((other->arch.vmpidr_el2 & mask) != (mpidr & mask))
             continue;
         found = true;
-        if (read_once(other->online))
+        /* One that said CPU_OFF is off when it has left: who asks wants to switch it on again. */
+        if (read_once(other->online) || sched_is_running(&other->sched))
             return PSCI_AFFINITY_ON;
     }
     return found ? PSCI_AFFINITY_OFF : PSCI_INVALID_PARAMETERS;
