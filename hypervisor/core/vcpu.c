@@ -2,10 +2,11 @@
 /*
  * vCPUs: creation, blocking, and what a pCPU does between two entries into a guest.
  *
- * Waiting without losing a wake-up: the vCPU first says that it is blocked, then looks for interrupts once more; who
- * pends one first makes it visible, then looks whether the vCPU is blocked. A full barrier stands between on both sides,
- * so at least one of them sees the other. Whoever takes `blocked` back, and nobody else, wakes it: so it cannot run, let
- * alone sleep again or go off, before that one has come so far.
+ * Waiting without losing a wake-up: the vCPU first says that it is blocked, then looks for
+ * interrupts once more; who pends one first makes it visible, then looks whether the vCPU is
+ * blocked. A full barrier stands between on both sides, so at least one of them sees the other.
+ * Whoever takes `blocked` back, and nobody else, wakes it: so it cannot run, let alone sleep again
+ * or go off, before that one has come so far.
  */
 #include <hospes/cpu.h>
 #include <hospes/domain.h>
@@ -68,7 +69,8 @@ void vcpu_kick(struct vcpu *v)
         unblock(v);
         return;
     }
-    /* If it is not loaded there, it will look when it is; a pCPU that has just changed gets a kick too many. */
+    /* If it is not loaded there, it will look when it is; a pCPU that has just changed gets a kick
+     * too many. */
     p = read_once(v->sched.pcpu);
     if (read_once(p->current) == v)
         pcpu_kick(p, PENDING_DELIVER);
@@ -87,8 +89,8 @@ void vcpu_down(struct vcpu *v)
 }
 
 /*
- * Makes what the scheduler chose what this pCPU runs. A vCPU stays loaded, `current`, while the pCPU only idles: it may be
- * the next to run here, and then nothing has to be switched.
+ * Makes what the scheduler chose what this pCPU runs. A vCPU stays loaded, `current`, while the
+ * pCPU only idles: it may be the next to run here, and then nothing has to be switched.
  */
 static void switch_unit(struct pcpu *p)
 {

@@ -35,7 +35,8 @@ static enum exit_action exit_undefined(struct vcpu *v, uint64_t esr)
     return EXIT_UNDEF;
 }
 
-/* WFI blocks the vCPU. WFE yields, as do WFIT and WFET: they may end early, but must not end late. */
+/* WFI blocks the vCPU. WFE yields, as do WFIT and WFET: they may end early, but must not end late.
+ */
 static enum exit_action exit_wait(struct vcpu *v, uint64_t esr)
 {
     if (esr & WFX_TI)

@@ -45,7 +45,8 @@ int p2m_init(struct domain *d);
  */
 int p2m_map(struct domain *d, gfn_t gfn, mfn_t mfn, uint64_t frames, enum p2m_type type);
 
-/* Removes mappings. Frames are the caller's to free. 0, -ENOMEM, -EINVAL beyond the guest's address width. */
+/* Removes mappings. Frames are the caller's to free. 0, -ENOMEM, -EINVAL beyond the guest's address
+ * width. */
 int p2m_unmap(struct domain *d, gfn_t gfn, uint64_t frames);
 
 /*
