@@ -158,13 +158,14 @@ void arch_cpu_halt(void)
         __asm__ volatile("wfi" ::: "memory");
 }
 
+/* Out of the caches too: see arch_clear_pages(). */
 void arch_cache_clean(const void *p, uint64_t bytes)
 {
     uint64_t line = 4ull << (read_sysreg(ctr_el0) >> 16 & 0xf);
     uint64_t a = align_down((uint64_t)(uintptr_t)p, line);
 
     for (; a < (uint64_t)(uintptr_t)p + bytes; a += line)
-        __asm__ volatile("dc cvac, %0" : : "r"(a) : "memory");
+        __asm__ volatile("dc civac, %0" : : "r"(a) : "memory");
     dsb(sy);
 }
 

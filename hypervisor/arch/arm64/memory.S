@@ -81,8 +81,9 @@ memset:
     .size memset, . - memset
 
 /*
- * Zeroes x1 pages from x0; with `clean` to the point of coherency, for guests whose caches are off. DC ZVA where the
- * CPU allows it with blocks of 64 bytes, which all do that we know of; else stores.
+ * Zeroes x1 pages from x0; with `clean` to the point of coherency, for guests whose caches are off: and out of the
+ * caches, or what such a guest writes is hidden by our zeroes once it turns its caches on. DC ZVA where the CPU allows
+ * it with blocks of 64 bytes, which all do that we know of; else stores.
  */
     .macro zero_pages name, clean
     .global \name
@@ -100,7 +101,7 @@ memset:
 1:  .irp n, 0, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16
     dc zva, x\n
     .if \clean
-    dc cvac, x\n
+    dc civac, x\n
     .endif
     add x\n, x\n, #1024
     .endr
@@ -113,7 +114,7 @@ memset:
     stp xzr, xzr, [x0, #32]
     stp xzr, xzr, [x0, #48]
     .if \clean
-    dc cvac, x0
+    dc civac, x0
     .endif
     add x0, x0, #64
     cmp x0, x17

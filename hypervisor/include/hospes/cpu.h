@@ -18,7 +18,8 @@ void arch_irq_poll(void);
 /* Interrupts pCPU `id`: it leaves its guest, or its sleep, and looks at `pending`. */
 void arch_send_kick(uint32_t id);
 
-/* Writes dirty lines back to the point of coherency. */
+/* Writes dirty lines back to the point of coherency, and forgets them: who has its caches off may
+ * write there next. */
 void arch_cache_clean(const void *p, uint64_t bytes);
 
 /* Makes instructions just written there visible to instruction fetch of all pCPUs. */
