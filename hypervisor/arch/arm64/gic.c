@@ -39,10 +39,10 @@ static const char *const v2_names[] = { "arm,gic-400",         "arm,cortex-a15-g
 
 /* --- finding it --- */
 
-static bool is_any(int node, const char *const *names, uint32_t nr)
+static bool has_any(const char *list, int len, const char *const *names, uint32_t nr)
 {
     for (uint32_t i = 0; i < nr; i++)
-        if (dt_is_compatible(host_fdt, node, names[i]))
+        if (dt_list_has(list, len, names[i]))
             return true;
     return false;
 }
@@ -54,8 +54,10 @@ static uint32_t find_node(void)
 
     for (int node = dt_next_node(host_fdt, -1, &depth); node >= 0;
          node = dt_next_node(host_fdt, node, &depth)) {
-        bool v3 = is_any(node, v3_names, array_size(v3_names));
-        if (!v3 && !is_any(node, v2_names, array_size(v2_names)))
+        int len = 0;
+        const char *compatible = dt_property(host_fdt, node, "compatible", &len);
+        bool v3 = has_any(compatible, len, v3_names, array_size(v3_names));
+        if (!v3 && !has_any(compatible, len, v2_names, array_size(v2_names)))
             continue;
         if (!dt_enabled(host_fdt, node))
             continue;

@@ -213,7 +213,7 @@ static void inject_private(struct vgic *g, struct vcpu *v, uint32_t ppi, bool he
 
     spin_lock(&vg->lock);
     b->fired |= bit & b->tied;
-    if (!here || !(b->enabled & vgic_in_groups(g, b) & bit) || !vgic_show(v, b, ppi)) {
+    if (!here || !(b->enabled & vgic_in_groups(g, b) & bit) || !vgic_show(v, b, ppi, 0)) {
         b->latched |= bit;
         vgic_offer(g, v, 0, bit);
     }
@@ -228,7 +228,7 @@ static bool show_spi(struct vgic *g, struct vcpu *v, struct vgic_bank *b, uint32
     if (!(b->enabled & vgic_in_groups(g, b) & (uint32_t)1 << (intid % 32)))
         return false;
     spin_lock(&v->arch.vgic.lock);
-    bool shown = vgic_show(v, b, intid);
+    bool shown = vgic_show(v, b, intid, 0);
     spin_unlock(&v->arch.vgic.lock);
     if (shown && unlikely(read_once(v->blocked)))
         vcpu_kick(v);
@@ -289,7 +289,8 @@ static void pend_sgi(struct vcpu *v, struct vcpu *t, uint32_t intid, bool group0
 
     spin_lock(&vg->lock);
     if (likely(!group0_only || !(b->group1 & bit))) {
-        bool shown = t == v && (b->enabled & vgic_in_groups(g, b) & bit) && vgic_show(v, b, intid);
+        bool shown =
+            t == v && (b->enabled & vgic_in_groups(g, b) & bit) && vgic_show(v, b, intid, 0);
         if (!shown) {
             b->latched |= bit;
             vgic_offer(g, t, 0, bit);

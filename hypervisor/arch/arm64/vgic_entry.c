@@ -141,6 +141,21 @@ static bool deliver(struct vcpu *v, uint64_t todo)
     return done;
 }
 
+/* Shows a latched edge of a private interrupt at once, if it can be. */
+static bool show_private(struct vcpu *v, uint32_t version, uint32_t intid)
+{
+    struct vgic_vcpu *vg = &v->arch.vgic;
+    uint32_t senders = version == 2 && intid < GIC_NR_SGIS ? vg->sgi_sources[intid] : 0;
+    uint32_t sender = senders != 0 ? bit_lowest(senders) : 0;
+
+    if ((senders & (senders - 1)) != 0 || !vgic_show(v, &vg->priv, intid, sender))
+        return false;
+    vg->priv.latched &= ~((uint32_t)1 << intid);
+    if (senders != 0)
+        vg->sgi_sources[intid] = 0;
+    return true;
+}
+
 /*
  * The usual case, shortened: edges of SGIs and PPIs, and there is room. False: nothing but that was
  * done.
@@ -154,12 +169,9 @@ static bool deliver_private(struct vcpu *v)
 
     spin_lock(&vg->lock);
     uint32_t bits = vgic_deliverable(g, b);
-    if (((bits & ~(b->edge | b->tied)) | (b->active & ~b->in_lr)) == 0 && g->version == 3) {
-        for (; bits != 0; bits &= bits - 1) {
-            if (!vgic_show(v, b, bit_lowest(bits)))
-                break;
-            b->latched &= ~(bits & -bits);
-        }
+    if (((bits & ~(b->edge | b->tied)) | (b->active & ~b->in_lr)) == 0) {
+        while (bits != 0 && show_private(v, g->version, bit_lowest(bits)))
+            bits &= bits - 1;
         done = bits == 0;
     }
     spin_unlock(&vg->lock);

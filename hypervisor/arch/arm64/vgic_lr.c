@@ -15,6 +15,9 @@
 #include <asm/vgic_model.h>
 #include <asm/vtimer.h>
 
+/* Of an SGI that is in a list register (v2). */
+#define SENDER (GIC_LR_PINTID & ~GIC_LR_EOI)
+
 /* What is to be in a list register: sorted by `key`, the least first. */
 struct choice {
     uint32_t key;
@@ -138,11 +141,12 @@ static bool find_place(struct vcpu *v, struct vgic_bank *b, uint32_t intid, uint
     return (vg->lr[*n] & (GIC_LR_HW | GIC_LR_EOI)) != GIC_LR_EOI;
 }
 
-bool vgic_show(struct vcpu *v, struct vgic_bank *b, uint32_t intid)
+bool vgic_show(struct vcpu *v, struct vgic_bank *b, uint32_t intid, uint32_t sender)
 {
     struct vgic_vcpu *vg = &v->arch.vgic;
     uint32_t i = intid % 32, bit = (uint32_t)1 << i, n;
-    uint64_t lr = intid | GIC_LR_PENDING | field_prep(GIC_LR_PRIORITY, b->priority[i]);
+    uint64_t lr = intid | GIC_LR_PENDING | field_prep(GIC_LR_PRIORITY, b->priority[i]) |
+                  field_prep(GIC_LR_PINTID, sender);
 
     if (unlikely(!vg->loaded || (read_once(vg->parks) | vg->waiting) != 0))
         return false;
@@ -150,11 +154,11 @@ bool vgic_show(struct vcpu *v, struct vgic_bank *b, uint32_t intid)
         if (intid >= GIC_FIRST_SPI && b->owner[i] != v->id)
             return false;
         uint64_t old = gic.driver->read_lr(b->lr_of[i]);
-        if (old & GIC_LR_PENDING)
-            return !(b->tied & bit);
-        if (old & GIC_LR_ACTIVE) {
-            if (b->tied & bit)
+        if (old & (GIC_LR_PENDING | GIC_LR_ACTIVE)) {
+            if ((b->tied & bit) || (intid < GIC_NR_SGIS && ((old ^ lr) & SENDER) != 0))
                 return false;
+            if (old & GIC_LR_PENDING)
+                return true;
             gic.driver->write_lr(b->lr_of[i], old | GIC_LR_PENDING);
             return true;
         }
@@ -241,7 +245,7 @@ static void fold(struct vcpu *v, uint32_t n, uint64_t *banks)
     struct vgic_bank *b = detach(vg, v, n);
     b->active = (lr & GIC_LR_ACTIVE) ? b->active | bit : b->active & ~bit;
     if (intid < GIC_NR_SGIS && vgic_of(v)->version == 2) {
-        uint32_t source = (uint32_t)field_get(GIC_LR_PINTID & ~GIC_LR_EOI, lr) & 7;
+        uint32_t source = (uint32_t)field_get(SENDER, lr) & 7;
         if (lr & GIC_LR_PENDING) {
             vg->sgi_sources[i] |= (uint8_t)(1u << source);
             b->latched |= bit;

@@ -55,9 +55,13 @@ static void pend_sgi(struct vcpu *v, struct vcpu *t, uint32_t intid)
     uint32_t bit = (uint32_t)1 << intid;
 
     spin_lock(&vg->lock);
-    vg->sgi_sources[intid] |= (uint8_t)(1u << v->id);
-    vg->priv.latched |= bit;
-    vgic_offer(vgic_of(v), t, 0, bit);
+    if (t != v || vg->sgi_sources[intid] != 0 ||
+        !(vg->priv.enabled & vgic_in_groups(vgic_of(v), &vg->priv) & bit) ||
+        !vgic_show(v, &vg->priv, intid, v->id)) {
+        vg->sgi_sources[intid] |= (uint8_t)(1u << v->id);
+        vg->priv.latched |= bit;
+        vgic_offer(vgic_of(v), t, 0, bit);
+    }
     spin_unlock(&vg->lock);
 }
 

@@ -69,16 +69,17 @@ void vgic_offer(struct vgic *g, struct vcpu *t, uint32_t n, uint32_t bits);
  */
 void vgic_release_physical(struct vcpu *v, struct vcpu *t, uint32_t n, uint32_t bits);
 
-/* --- vgic_lr.c: the vCPU is loaded here; its lock is held, LOCK_VGIC too where SPIs are concerned
- * --- */
+/*
+ * --- vgic_lr.c: the vCPU is loaded here; its lock is held, LOCK_VGIC too where SPIs are concerned
+ */
 
 #define VGIC_ALL_BANKS MASK(31, 0)
 
 /*
  * The short way for an edge of `intid`, which is enabled and of an enabled group: shows it to `v`
- * at once. False: it has to be latched, and offered.
+ * at once. `sender`: of a v2 SGI, else 0. False: it has to be latched, and offered.
  */
-bool vgic_show(struct vcpu *v, struct vgic_bank *b, uint32_t intid);
+bool vgic_show(struct vcpu *v, struct vgic_bank *b, uint32_t intid, uint32_t sender);
 
 /*
  * A timer's PPI that the guest has not taken yet follows its line: it goes when the guest has set
