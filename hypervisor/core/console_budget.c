@@ -62,6 +62,8 @@ void budget_share(void)
     fill();
     for (struct console_domain *c = console_domains; c; c = c->next)
         eaters += c->hungry || c->tokens < PORTION;
+    if (eaters == 0)
+        return;
     int32_t share = stock / eaters;
     for (struct console_domain *c = console_domains; c; c = c->next) {
         int32_t wanted = c->hungry ? share : max(PORTION - c->tokens, 0);

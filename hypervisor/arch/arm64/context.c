@@ -19,14 +19,14 @@
 #define SCTLR_EL1_RESET 0x30d00800ull /* RES1 bits; MMU and caches off */
 #define CPUS_PER_GROUP  16            /* of one SGI target list: affinity level 0 */
 
-/* clang-format off: lists, which it indents anew each time */
-#define EACH_SYSREG(DO)                                                                           \
-    DO(sp_el0)                                                                                    \
-    DO(sp_el1) DO(elr_el1) DO(spsr_el1) DO(sctlr_el1) DO(cpacr_el1) DO(tcr_el1) DO(ttbr0_el1)     \
-        DO(ttbr1_el1) DO(mair_el1) DO(amair_el1) DO(esr_el1) DO(far_el1) DO(afsr0_el1)            \
-            DO(afsr1_el1) DO(vbar_el1) DO(contextidr_el1) DO(par_el1) DO(tpidr_el0) DO(tpidr_el1) \
-                DO(tpidrro_el0) DO(csselr_el1) DO(cntkctl_el1)
-#define EACH_PAUTH_KEY(DO)                 \
+/* Lists, which the formatter would indent anew each time. */
+/* clang-format off */
+#define EACH_SYSREG(DO) \
+    DO(sp_el0) DO(sp_el1) DO(elr_el1) DO(spsr_el1) DO(sctlr_el1) DO(cpacr_el1) DO(tcr_el1) \
+    DO(ttbr0_el1) DO(ttbr1_el1) DO(mair_el1) DO(amair_el1) DO(esr_el1) DO(far_el1) DO(afsr0_el1) \
+    DO(afsr1_el1) DO(vbar_el1) DO(contextidr_el1) DO(par_el1) DO(tpidr_el0) DO(tpidr_el1) \
+    DO(tpidrro_el0) DO(csselr_el1) DO(cntkctl_el1)
+#define EACH_PAUTH_KEY(DO) \
     DO(apia, APIAKEYLO_EL1, APIAKEYHI_EL1) \
     DO(apib, APIBKEYLO_EL1, APIBKEYHI_EL1) \
     DO(apda, APDAKEYLO_EL1, APDAKEYHI_EL1) \

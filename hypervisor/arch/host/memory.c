@@ -175,9 +175,9 @@ void *frame_map(mfn_t m)
     return map_slots(mfn_to_maddr(m), FRAME_SIZE);
 }
 
-void frame_unmap(void *p)
+void frame_unmap(void *page)
 {
-    unmap_slots(p);
+    unmap_slots(page);
 }
 
 void *frame_map_2m(mfn_t m)
@@ -185,9 +185,9 @@ void *frame_map_2m(mfn_t m)
     return map_slots(mfn_to_maddr(m), CHUNK_BYTES);
 }
 
-void frame_unmap_2m(void *p)
+void frame_unmap_2m(void *block)
 {
-    unmap_slots(p);
+    unmap_slots(block);
 }
 
 __attribute__((weak)) void maddr_read(void *to, maddr_t from, uint64_t bytes)

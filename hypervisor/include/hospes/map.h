@@ -15,11 +15,11 @@ struct domain;
  * used as a stack: unmap in reverse order, before the pCPU leaves the hypervisor. Does not fail.
  */
 void *frame_map(mfn_t m);
-void frame_unmap(void *p);
+void frame_unmap(void *page);
 
 /* The same for the 2 MiB-aligned block that begins at `m`: 2 slots. */
 void *frame_map_2m(mfn_t m);
-void frame_unmap_2m(void *p);
+void frame_unmap_2m(void *block);
 
 /* Copies between the hypervisor and machine memory, mapping piece by piece. Any alignment and
  * length. */
