@@ -123,6 +123,17 @@ void console_tx_pump(void)
     }
 }
 
+void console_flush(void)
+{
+    struct uart *u = load_acquire(tx.uart);
+
+    if (!u || read_once(tx.panicking))
+        return;
+    spin_lock(&uart_lock);
+    move_all(u, load_acquire(tx.head));
+    spin_unlock(&uart_lock);
+}
+
 uint32_t console_tx_receive(uint8_t *to, uint32_t most)
 {
     struct uart *u = load_acquire(tx.uart);

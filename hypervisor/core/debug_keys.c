@@ -56,6 +56,7 @@ static void dump_all(void)
 static void reset(void)
 {
     console_line("Resetting the machine");
+    console_flush();
     arch_machine_reset();
     console_line("It cannot be reset");
 }

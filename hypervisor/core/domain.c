@@ -8,6 +8,7 @@
  * the device tree that asked for a reset, build it again.
  */
 #include <hospes/cmdline.h>
+#include <hospes/console.h>
 #include <hospes/cpu.h>
 #include <hospes/domain.h>
 #include <hospes/domain_build.h>
@@ -256,6 +257,7 @@ static void stop_machine(enum domain_stop reason)
              options.noreboot ? "noreboot: stopping"
                               : (reason == DOMAIN_POWEROFF ? "switching off" : "resetting"));
     pcpu_stop_others();
+    console_flush();
     if (!options.noreboot) {
         if (reason == DOMAIN_POWEROFF)
             arch_machine_off();

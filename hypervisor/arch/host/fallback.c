@@ -6,6 +6,7 @@
  */
 #include <asm/host.h>
 #include <hospes/cmdline.h>
+#include <hospes/console.h>
 #include <hospes/heap.h>
 #include <hospes/log.h>
 #include <lib/format.h>
@@ -81,6 +82,10 @@ WEAK void log_guest(uint16_t domid, enum log_level level, const char *fmt, ...)
 WEAK void log_unlimited(bool on)
 {
     (void)on;
+}
+
+WEAK void console_flush(void)
+{
 }
 
 WEAK void panic_print(const char *fmt, ...)

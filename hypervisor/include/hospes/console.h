@@ -120,6 +120,9 @@ void console_key(char key, const char *help, void (*fn)(void));
 /* Registers the hypervisor's own keys. core/debug_keys.c */
 void debug_keys_init(void);
 
+/* Waits until all that was written before has left for the UART: before the machine stops. */
+void console_flush(void);
+
 /*
  * For panic(): console_panic_begin() keeps all others from the UART and writes out what waits in
  * the ring. console_panic_write() writes raw text ('\n' as "\r\n"). Both take no lock and wait for
