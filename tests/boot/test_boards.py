@@ -9,7 +9,8 @@ import board
 @pytest.mark.parametrize("name", ["zcu102", "raspi4b"])
 def test_two_shells(boot, name):
     """Else Hospes runs on the one machine that it was written on, and on no board that somebody has."""
-    machine = boot(board=name)
+    # QEMU shows 960 MiB of a raspi4b.
+    machine = boot(board=name, domains=[board.dom0()] + board.domus(1, memory=256))
     machine.expect("4 CPUs, ")
     machine.expect_all("dom0: Linux", "domU1: Linux")
     machine.shell("dom0")
