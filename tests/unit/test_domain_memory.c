@@ -228,6 +228,13 @@ static void static_memory(void **state)
             assert_int_equal(frame_free_count(), before);
         }
     }
+    /* The hardware domain's is clear and there at once: its devices may write to it at any time. */
+    config.hardware = config.direct_map = true;
+    assert_int_equal(build(MIB(24)), 0);
+    check(MIB(24), P2M_RAM, true);
+    destroy();
+    config.hardware = config.direct_map = false;
+
     /* Memory that another domain holds is refused. */
     frame_bank_claim(MFN((STATIC + MIB(48)) >> 12), MFN((STATIC + MIB(50)) >> 12), 3);
     config.nr_static_mem = 1;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Giving domains their RAM. Three ways:
- *   - guests: at the addresses of <xen/arch-arm.h>, from anywhere, the high end first; not cleared
- * now but where the guest first touches it (P2M_RESERVED), unless devices that the guest drives
- * could see it before that
+ *   - guests: at the addresses of <xen/arch-arm.h>, from anywhere, the high end first; neither
+ *     cleared nor filled with the boot modules now but where the guest first touches it
+ *     (P2M_RESERVED), unless devices that the guest drives could see it before that
  *   - xen,static-mem: exactly these frames, there or, with direct-map, at their machine addresses
  *   - the hardware domain: at machine addresses, so that DMA works without an IOMMU; low, for
- * devices of 32 bits
+ *     devices of 32 bits
  */
 #include "domain_tree.h"
 
@@ -112,15 +112,14 @@ static int guest_block(struct domain *d, const struct domain_config *c, struct d
         fitting_order(guest >> FRAME_SHIFT, min(room >> FRAME_SHIFT, frames_left(c, l)),
                       now ? FRAME_ORDER_2M : FRAME_MAX_ORDER);
     unsigned int flags = FRAME_HIGH_FIRST | (now ? 0 : FRAME_DIRTY_OK);
-    bool dirty = false;
     mfn_t m;
 
-    while (frame_alloc(d->id, order, flags, &m, now ? NULL : &dirty)) {
+    while (frame_alloc(d->id, order, flags, &m, NULL)) {
         if (order-- == 0)
             return short_of(c, l);
     }
     *frames = (uint64_t)1 << order;
-    return map_frames(d, c, l, guest, m, *frames, dirty ? P2M_RESERVED : P2M_RAM);
+    return map_frames(d, c, l, guest, m, *frames, now ? P2M_RAM : P2M_RESERVED);
 }
 
 /* --- xen,static-mem -------------------------------------------------------------------------- */
@@ -163,9 +162,10 @@ static int static_block(struct domain *d, const struct domain_config *c, struct 
                 (unsigned long)mfn_to_maddr(m).v, (unsigned long)(*frames << FRAME_SHIFT));
         return rc;
     }
-    if (c->passthrough)
+    bool now = c->passthrough || c->hardware; /* devices may write there before the guest does */
+    if (now)
         frame_clear(m, *frames);
-    return map_frames(d, c, l, guest, m, *frames, c->passthrough ? P2M_RAM : P2M_RESERVED);
+    return map_frames(d, c, l, guest, m, *frames, now ? P2M_RAM : P2M_RESERVED);
 }
 
 /* --- the hardware domain --------------------------------------------------------------------- */
