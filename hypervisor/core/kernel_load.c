@@ -11,6 +11,7 @@
 
 /* What a slow core (A53) does in well under a millisecond. */
 #define COPY_STEP    KIB(512)
+#define LOOKUP_STEP  1024u   /* blocks that are looked at */
 #define UNPACK_STEP  KIB(32) /* up to 33 instructions a byte */
 #define UNPACK_PIECE KIB(16) /* the buffer in between */
 
@@ -35,20 +36,25 @@ static void claim(struct domain *d, gaddr_t start, uint64_t bytes)
 
 int module_copy_step(struct domain *d, gaddr_t to, maddr_t from, uint64_t bytes, uint64_t *done)
 {
-    /* Steps end at 2 MiB / 4 of the target, so that a block is claimed by its first step. */
-    uint64_t at = to.v + *done;
-    uint64_t n = min(bytes - *done, COPY_STEP - at % COPY_STEP);
+    int rc = *done == 0 ? p2m_fill(d, to, from, bytes) : 0;
 
-    if (n && (*done == 0 || is_aligned(at, MIB(2)))) {
-        uint64_t block = align_down(at, MIB(2));
-        if (block >= to.v && to.v + bytes - block >= MIB(2))
-            claim(d, GADDR(block), MIB(2));
+    for (uint32_t i = 0; !rc && *done < bytes && i < LOOKUP_STEP; i++) {
+        enum p2m_type type;
+        unsigned int order;
+        gaddr_t at = gaddr_add(to, *done);
+        uint64_t left = bytes - *done;
+        (void)p2m_lookup(d, gaddr_to_gfn(at), &type, &order);
+        if (type == P2M_RESERVED) {
+            uint64_t block = FRAME_SIZE << min(order, (unsigned int)FRAME_ORDER_2M);
+            *done += min(left, block - at.v % block);
+            continue;
+        }
+        left = min(left, COPY_STEP - at.v % COPY_STEP);
+        rc = p2m_copy_module(d, at, maddr_add(from, *done), left);
+        *done += left;
+        break;
     }
-    int rc = n ? p2m_copy_module(d, GADDR(at), maddr_add(from, *done), n) : 0;
-    if (rc)
-        return rc;
-    *done += n;
-    return *done < bytes;
+    return rc ? rc : *done < bytes;
 }
 
 void kernel_load_begin(struct kernel_load *l, struct domain *d, const struct boot_module *m,

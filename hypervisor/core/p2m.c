@@ -16,6 +16,9 @@
  * well under 1 ms. */
 #define TEARDOWN_FRAMES 4096
 
+/* What is copied at a time: a slow core (A53) does that in well under a millisecond. */
+#define FILL_STEP KIB(512)
+
 static DECLARE_BITMAP(vmids, MAX_VMIDS);
 
 static const uint32_t type_flags[P2M_TYPES] = {
@@ -144,20 +147,72 @@ mfn_t p2m_lookup(struct domain *d, gfn_t gfn, enum p2m_type *type, unsigned int 
     return m;
 }
 
-/* Clears and maps the reserved block of at most 2 MiB around `gfn`, found at `m`. Under the lock.
+/* The part of a fill that lies in [start, end), in bytes; *first is where it begins. */
+static uint64_t overlap(const struct p2m_fill *f, uint64_t start, uint64_t end, uint64_t *first)
+{
+    uint64_t last = min(end, f->to.v + f->bytes);
+
+    *first = max(start, f->to.v);
+    return last > *first ? last - *first : 0;
+}
+
+static bool is_filled(const struct p2m *p2m, uint64_t start, uint64_t end)
+{
+    uint64_t first;
+
+    for (uint32_t i = 0; i < p2m->nr_fills; i++)
+        if (overlap(&p2m->fills[i], start, end, &first))
+            return true;
+    return false;
+}
+
+/* Gives the frames at `to` what the guest is to find in [start, end), whole frames. */
+static void set_content(const struct p2m *p2m, uint64_t start, uint64_t end, maddr_t to)
+{
+    uint64_t frames = (end - start) >> FRAME_SHIFT, first;
+    bool whole = false;
+
+    for (uint32_t i = 0; i < p2m->nr_fills; i++)
+        whole |= overlap(&p2m->fills[i], start, end, &first) == end - start;
+    if (!whole && !frame_were_clean(maddr_to_mfn(to), frames))
+        frame_clear(maddr_to_mfn(to), frames);
+    for (uint32_t i = 0; i < p2m->nr_fills; i++) {
+        const struct p2m_fill *f = &p2m->fills[i];
+        uint64_t bytes = overlap(f, start, end, &first);
+
+        if (bytes)
+            maddr_copy(maddr_add(to, first - start), maddr_add(f->from, first - f->to.v), bytes);
+    }
+}
+
+/*
+ * Gives the reserved block of at most 2 MiB around `gfn`, found at `m`, its content and maps it.
+ * Copying takes several calls; the guest's access is tried again until all is there. Under the
+ * lock.
  */
 static bool populate(struct domain *d, gfn_t gfn, mfn_t m, unsigned int order)
 {
+    struct p2m *p2m = &d->p2m;
     uint64_t frames = (uint64_t)1 << min(order, (unsigned int)FRAME_ORDER_2M);
     uint64_t in_block = gfn.v & (frames - 1);
+    uint64_t start = (gfn.v - in_block) << FRAME_SHIFT, bytes = frames << FRAME_SHIFT;
+    uint64_t from = p2m->filled, step = bytes;
     struct pgtable_leaf leaf = { .maddr = mfn_to_maddr(MFN(m.v - in_block)),
                                  .flags = type_flags[P2M_RAM],
                                  .type = P2M_RAM };
+    bool is_copy = is_filled(p2m, start, start + bytes);
 
-    if (!frame_were_clean(MFN(m.v - in_block), frames))
-        frame_clear(MFN(m.v - in_block), frames);
-    return pgtable_map(&d->p2m.pt, (gfn.v - in_block) << FRAME_SHIFT, frames << FRAME_SHIFT,
-                       &leaf) == 0;
+    if (is_copy)
+        step = min(FILL_STEP, bytes - from);
+    set_content(p2m, start + from, start + from + step, maddr_add(leaf.maddr, from));
+    p2m->filling = gfn;
+    p2m->filled = from + step;
+    if (p2m->filled < bytes)
+        return true;
+    p2m->filled = 0;
+    if (is_copy)
+        arch_icache_invalidate(); /* code, and other code was in these frames once */
+    return pgtable_map(&p2m->pt, start, bytes, &leaf) == 0;
 }
 
 bool p2m_handle_fault(struct domain *d, gfn_t gfn)
@@ -168,13 +223,31 @@ bool p2m_handle_fault(struct domain *d, gfn_t gfn)
     mfn_t m;
 
     spin_lock(&d->p2m.lock);
+    if (d->p2m.filled)
+        gfn = d->p2m.filling; /* one after the other */
     m = lookup(d, gfn, &type, &order);
-    if (type == P2M_RESERVED)
+    if (type == P2M_RESERVED) {
         retry = populate(d, gfn, m, order);
-    else
+    } else {
+        d->p2m.filled = 0; /* something else was mapped there */
         retry = type_flags[type] & PG_VALID;
+    }
     spin_unlock(&d->p2m.lock);
     return retry;
+}
+
+int p2m_fill(struct domain *d, gaddr_t to, maddr_t from, uint64_t bytes)
+{
+    struct p2m *p2m = &d->p2m;
+    int err = -ENOSPC;
+
+    spin_lock(&p2m->lock);
+    if (p2m->nr_fills < P2M_FILLS) {
+        p2m->fills[p2m->nr_fills++] = (struct p2m_fill){ to, bytes, from };
+        err = 0;
+    }
+    spin_unlock(&p2m->lock);
+    return err;
 }
 
 enum copy_direction { COPY_TO, COPY_FROM, COPY_MODULE };

@@ -327,6 +327,74 @@ static void copies(void **state)
     dom.tot_pages -= 1 << 10;
 }
 
+/* Touches a frame until it is there; gives how often. */
+static uint32_t touch(uint64_t gfn)
+{
+    enum p2m_type type;
+    uint32_t n = 0;
+
+    do {
+        assert_true(p2m_handle_fault(&dom, GFN(gfn)));
+        p2m_lookup(&dom, GFN(gfn), &type, NULL);
+        assert_in_range(n++, 0, 100);
+    } while (type != P2M_RAM);
+    return n;
+}
+
+/* Kernel and ramdisk are what the boot loader left when the guest comes to them, and around them
+ * memory is clear; what was there before, or is given to another address, is not seen. */
+static void filled(void **state)
+{
+    mfn_t block = alloc(11, FRAME_DIRTY_OK), module = alloc(10, 0);
+    mfn_t small = alloc(0, FRAME_DIRTY_OK);
+    uint8_t *in = at(module), *out = at(block);
+    uint64_t gfn = 1 << 18, to = (gfn << 12) + 0x1234, bytes = MIB(3) + 77;
+    enum p2m_type type;
+
+    for (size_t i = 0; i < MIB(4); i++)
+        in[i] = (uint8_t)unit_random(256);
+    memset(out, GARBAGE, MIB(8));
+    memset(at(small), GARBAGE, FRAME_SIZE);
+    map(gfn, block, 1 << 11, P2M_RESERVED);
+    map(gfn + (1 << 11), small, 1, P2M_RESERVED);
+    assert_int_equal(p2m_fill(&dom, GADDR(to), maddr_add(mfn_to_maddr(module), 9), bytes), 0);
+    assert_int_equal(
+        p2m_fill(&dom, GADDR((gfn << 12) + MIB(8)), maddr_add(mfn_to_maddr(module), 1), 100), 0);
+
+    assert_int_equal(touch(gfn + 2048), 1);
+    assert_memory_equal(at(small), in + 1, 100);
+    assert_int_equal(((uint8_t *)at(small))[100], 0);
+
+    /* Two vCPUs come to different blocks at once. No step takes more than a part of a block. */
+    assert_true(p2m_handle_fault(&dom, GFN(gfn + 600)));
+    p2m_lookup(&dom, GFN(gfn + 600), &type, NULL);
+    assert_int_equal(type, P2M_RESERVED);
+    assert_int_equal(touch(gfn + 3), 3 + 4);
+    assert_int_equal(touch(gfn + 600), 1); /* it was finished first */
+    assert_memory_equal(out + 0x1234, in + 9, bytes);
+    for (size_t i = 0; i < 0x1234; i++)
+        assert_int_equal(out[i], 0);
+    for (size_t i = 0x1234 + bytes; i < MIB(4); i++)
+        assert_int_equal(out[i], 0);
+    assert_int_equal(out[MIB(4)], GARBAGE);
+
+    /* What the guest has is not filled again; what the builder writes is seen over it. */
+    out[MIB(1)] ^= 1;
+    assert_int_equal(touch(gfn + 3), 1);
+    assert_int_equal(out[MIB(1)], in[MIB(1) - 0x1234 + 9] ^ 1);
+    assert_int_equal(p2m_fill(&dom, GADDR((gfn << 12) + MIB(4)), mfn_to_maddr(module), MIB(2)), 0);
+    assert_int_equal(p2m_copy_to(&dom, GADDR((gfn << 12) + MIB(5)), "over", 4), 0);
+    assert_memory_equal(out + MIB(5), "over", 4);
+    assert_memory_equal(out + MIB(4), in, MIB(1));
+    assert_memory_equal(out + MIB(5) + 4, in + MIB(1) + 4, MIB(1) - 4);
+
+    for (uint32_t i = 3; i < P2M_FILLS; i++)
+        assert_int_equal(p2m_fill(&dom, GADDR(0), MADDR(0), 1), 0);
+    assert_int_equal(p2m_fill(&dom, GADDR(0), MADDR(0), 1), -ENOSPC);
+    frame_free(module, 1 << 10);
+    dom.tot_pages -= 1 << 10;
+}
+
 /* Without memory for a table a guest that touches its memory gets a fault; the hypervisor goes on.
  */
 static void no_memory(void **state)
@@ -514,9 +582,9 @@ static void long_life(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        TEST(maps),       TEST(bounds),      TEST(reserved),  TEST(faults),
-        TEST(copies),     TEST(no_memory),   TEST(tags),      TEST(not_its_own),
-        TEST(users_stay), TEST(small_steps), TEST(long_life),
+        TEST(maps),        TEST(bounds),     TEST(reserved),    TEST(faults),
+        TEST(copies),      TEST(filled),     TEST(no_memory),   TEST(tags),
+        TEST(not_its_own), TEST(users_stay), TEST(small_steps), TEST(long_life),
     };
 
     return cmocka_run_group_tests(tests, machine, NULL);

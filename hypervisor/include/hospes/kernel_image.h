@@ -77,7 +77,8 @@ void kernel_load_end(struct kernel_load *l);
 
 /*
  * Copies some of [from, from + bytes) to `to` in the domain, going on from *done, like
- * kernel_load_step(). RAM that is reserved and will be overwritten whole is not cleared first.
+ * kernel_load_step(). Where memory is reserved it is left for when the domain touches it: the
+ * module stays as it is while the domain is there.
  */
 int module_copy_step(struct domain *d, gaddr_t to, maddr_t from, uint64_t bytes, uint64_t *done);
 

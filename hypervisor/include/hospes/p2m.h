@@ -27,12 +27,25 @@ enum p2m_type {
     P2M_TYPES
 };
 
+/* Guest memory that, where it is reserved, gets a copy of machine memory when it is touched. */
+struct p2m_fill {
+    gaddr_t to;
+    uint64_t bytes;
+    maddr_t from;
+};
+
+#define P2M_FILLS 12 /* of a domain: its kernel's segments, and the ramdisk */
+
 struct p2m {
     struct spinlock lock;
     struct pgtable pt;
-    uint16_t vmid;            /* tag of its TLB entries */
-    uint64_t nr_tables;       /* pages of the table itself, charged to the domain */
-    uint64_t lowest, highest; /* bounds of gfns that were ever mapped, for teardown */
+    uint16_t vmid;                    /* tag of its TLB entries */
+    uint64_t nr_tables;               /* pages of the table itself, charged to the domain */
+    uint64_t lowest, highest;         /* bounds of gfns that were ever mapped, for teardown */
+    struct p2m_fill fills[P2M_FILLS]; /* a later one lies over an earlier one */
+    uint32_t nr_fills;
+    gfn_t filling;   /* in the block that is being filled, */
+    uint64_t filled; /* of which so many bytes are there; 0: none is */
 };
 
 /* An empty space. 0, -ENOMEM, or -EBUSY when no VMID is left. */
@@ -57,9 +70,16 @@ mfn_t p2m_lookup(struct domain *d, gfn_t gfn, enum p2m_type *type, unsigned int 
 /*
  * The guest touched `gfn` and the hardware found no mapping. Clears and maps a RESERVED block (2
  * MiB at most); true if the access should be tried again, which includes that another vCPU was
- * faster.
+ * faster, or that the block is not filled yet: at most about half a millisecond is spent on it.
  */
 bool p2m_handle_fault(struct domain *d, gfn_t gfn);
+
+/*
+ * What of this range is RESERVED will be found filled from machine memory, which stays as it is
+ * while the domain is there. What is RAM is left alone. 0, -ENOSPC: the domain has P2M_FILLS
+ * already.
+ */
+int p2m_fill(struct domain *d, gaddr_t to, maddr_t from, uint64_t bytes);
 
 /*
  * Copies between the hypervisor and the domain's memory, all of which must be RAM there: 0 or
