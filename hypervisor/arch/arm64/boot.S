@@ -160,7 +160,10 @@ clear_bss:
     adrp x0, _bss_start
     adrp x1, _bss_end
     mov x2, x0
-1:  stp xzr, xzr, [x2], #16
+1:  stp xzr, xzr, [x2, #16]           /* whole pages */
+    stp xzr, xzr, [x2, #32]
+    stp xzr, xzr, [x2, #48]
+    stp xzr, xzr, [x2], #64
     cmp x2, x1
     b.lo 1b
     /* fall through: invalidates [x0, x1) */

@@ -15,9 +15,9 @@
 #include <asm/mm.h>
 #include <asm/sysreg.h>
 #include <hospes/compiler.h>
+#include <hospes/dt.h>
 #include <hospes/types.h>
 #include <lib/bits.h>
-#include <libfdt.h>
 #include <string.h>
 
 #define ENTRIES     512
@@ -108,17 +108,12 @@ uint64_t early_identity(uint64_t load, uint64_t fdt)
  * is spent. */
 static uint64_t early_seed(const void *fdt, uint64_t limit)
 {
-    int bytes, chosen;
-    const fdt64_t *seed;
+    uint64_t seed;
 
-    if (fdt_check_header(fdt))
-        return 0;
-    chosen = fdt_path_offset(fdt, "/chosen");
-    seed = chosen < 0 ? NULL : fdt_getprop(fdt, chosen, "kaslr-seed", &bytes);
-    if (!seed || bytes != sizeof(*seed))
+    if (dt_check(fdt, BLOCK_2M) || dt_number(fdt, dt_find(fdt, "/chosen"), "kaslr-seed", &seed))
         return 0;
     /* The top bits of a product: spreads over any limit without a division. */
-    return (uint64_t)(((__uint128_t)(fdt64_ld(seed) * 0x9e3779b97f4a7c15ull) * limit) >> 64);
+    return (uint64_t)(((__uint128_t)(seed * 0x9e3779b97f4a7c15ull) * limit) >> 64);
 }
 
 struct early_result early_final(uint64_t load, uint64_t fdt)

@@ -163,8 +163,15 @@ void arch_cache_clean(const void *p, uint64_t bytes)
 {
     uint64_t line = 4ull << (read_sysreg(ctr_el0) >> 16 & 0xf);
     uint64_t a = align_down((uint64_t)(uintptr_t)p, line);
+    uint64_t end = (uint64_t)(uintptr_t)p + bytes;
 
-    for (; a < (uint64_t)(uintptr_t)p + bytes; a += line)
+    /* Four at a time: most are megabytes. */
+    for (; a + 3 * line < end; a += 4 * line)
+        __asm__ volatile("dc civac, %0\n\tdc civac, %1\n\tdc civac, %2\n\tdc civac, %3"
+                         :
+                         : "r"(a), "r"(a + line), "r"(a + 2 * line), "r"(a + 3 * line)
+                         : "memory");
+    for (; a < end; a += line)
         __asm__ volatile("dc civac, %0" : : "r"(a) : "memory");
     dsb(sy);
 }

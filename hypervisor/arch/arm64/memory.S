@@ -10,43 +10,53 @@
     .type memcpy, %function
 memcpy:
     mov x3, x0
-    cmp x2, #64
-    b.lo 2f
+    cmp x2, #16
+    b.lo 5f
     orr x4, x0, x1
     tst x4, #7                        /* unaligned pairs may fault on device memory only; slow is fine */
-    b.ne 4f
-1:  ldp x4, x5, [x1]
-    ldp x6, x7, [x1, #16]
-    ldp x8, x9, [x1, #32]
-    ldp x10, x11, [x1, #48]
-    add x1, x1, #64
-    sub x2, x2, #64
-    stp x4, x5, [x3]
-    stp x6, x7, [x3, #16]
-    stp x8, x9, [x3, #32]
-    stp x10, x11, [x3, #48]
-    add x3, x3, #64
-    cmp x2, #64
-    b.hs 1b
-2:  cbz x2, 5f
-3:  ldrb w4, [x1], #1
+    b.ne 6f
+1:  subs x2, x2, #128
+    b.lo 3f
+2:  ldp x4, x5, [x1], #128
+    ldp x6, x7, [x1, #-112]
+    ldp x8, x9, [x1, #-96]
+    ldp x10, x11, [x1, #-80]
+    ldp x12, x13, [x1, #-64]
+    ldp x14, x15, [x1, #-48]
+    ldp x16, x17, [x1, #-32]
+    stp x4, x5, [x3], #128
+    ldp x4, x5, [x1, #-16]
+    stp x6, x7, [x3, #-112]
+    stp x8, x9, [x3, #-96]
+    stp x10, x11, [x3, #-80]
+    stp x12, x13, [x3, #-64]
+    stp x14, x15, [x3, #-48]
+    stp x16, x17, [x3, #-32]
+    stp x4, x5, [x3, #-16]
+    subs x2, x2, #128
+    b.hs 2b
+3:  add x2, x2, #128
+4:  cmp x2, #8
+    b.lo 5f
+    ldr x4, [x1], #8
+    str x4, [x3], #8
+    sub x2, x2, #8
+    b 4b
+5:  cbz x2, 8f
+    ldrb w4, [x1], #1
     strb w4, [x3], #1
-    subs x2, x2, #1
-    b.ne 3b
-    ret
-4:  /* Bytes up to an aligned target if that aligns both sides. */
-    eor x4, x0, x1
+    sub x2, x2, #1
+    b 5b
+6:  eor x4, x0, x1                    /* bytes up to an aligned target if that aligns both sides */
     tst x4, #7
-    b.ne 3b
-6:  ldrb w4, [x1], #1
+    b.ne 5b
+7:  ldrb w4, [x1], #1
     strb w4, [x3], #1
     sub x2, x2, #1
     tst x3, #7
-    b.ne 6b
-    cmp x2, #64
-    b.hs 1b
-    b 2b
-5:  ret
+    b.ne 7b
+    b 1b
+8:  ret
     .size memcpy, . - memcpy
 
 /* x0 = to, w1 = byte, x2 = bytes. Returns x0. */
