@@ -16,7 +16,8 @@ HV_INCLUDES := -nostdinc -Ihypervisor/include -Ihypervisor/arch/$(ARCH)/include 
 # point) out of .text and .rodata, and the linker's `-z text` proves it.
 HV_FLAGS = $(FREESTANDING) $(HV_INCLUDES) -isystem $(XINCLUDE) $(XDEFINES) -fpie -fvisibility=hidden \
     -fno-asynchronous-unwind-tables -DHOSPES_DEBUG=$(if $(filter-out 0,$(DEBUG)),1,0)
-HV_CFLAGS = $(HV_FLAGS) -include mk/hidden.h $(WARNINGS) -fstack-protector-strong -ffunction-sections -fdata-sections
+# Errata of Cortex-A53 (835769 and, below, 843419) that only a compiler and a linker can avoid.
+HV_CFLAGS = $(HV_FLAGS) -mfix-cortex-a53-835769 -include mk/hidden.h $(WARNINGS) -fstack-protector-strong -ffunction-sections -fdata-sections
 
 # What guests wait for is compiled for speed, all else for size: the image has to stay small.
 HV_FAST := $(addprefix hypervisor/core/,vcpu.c mmio.c sched.c sched_fair.c sched_null.c timer.c irq.c pcpu.c \
@@ -25,7 +26,7 @@ HV_FAST := $(addprefix hypervisor/core/,vcpu.c mmio.c sched.c sched_fair.c sched
     vpl011.c vtimer.c mm.c) $(wildcard hypervisor/arch/arm64/vgic*.c hypervisor/arch/arm64/gic*.c)
 
 HV_LDFLAGS := -pie --no-dynamic-linker -z text -z max-page-size=4096 -z norelro -z noexecstack \
-    --build-id=none --gc-sections --orphan-handling=error --fatal-warnings
+    --build-id=none --gc-sections --orphan-handling=error --fatal-warnings --fix-cortex-a53-843419
 HV_LIBS := $(BUILD)/debian/$(ARCH)-dev/lib/libfdt.a $(BUILD)/debian/$(ARCH)-dev/lib/libz.a
 
 .PHONY: hypervisor
