@@ -265,6 +265,10 @@ static void v3_vcpu_load(struct vcpu *v)
 {
     const struct vgic_vcpu *vg = &v->arch.vgic;
 
+    /* Where the hardware has the memory-mapped interface too, the last guest may have chosen that.
+     */
+    write_sysreg(ICC_SRE_SRE | ICC_SRE_DFB | ICC_SRE_DIB, ICC_SRE_EL1);
+    isb();
     write_sysreg(vg->vmcr, ICH_VMCR_EL2);
     write_sysreg(vg->apr0[0], ICH_AP0R0_EL2);
     write_sysreg(vg->apr1[0], ICH_AP1R0_EL2);

@@ -79,7 +79,7 @@ static void park(struct vcpu *v, struct vcpu *t, struct vgic_stopped *s)
         wait_round(v);
 }
 
-static void unpark(struct vgic *g, struct vgic_stopped *s)
+static void unpark(const struct vgic *g, struct vgic_stopped *s)
 {
     unsigned int i;
 
@@ -113,6 +113,26 @@ struct vgic_bank *vgic_stop(struct vcpu *v, struct vcpu *t, uint32_t n, uint32_t
             park(v, owner, s);
         }
     }
+}
+
+void vgic_stop_others(struct vcpu *v)
+{
+    const struct vgic *g = vgic_of(v);
+    struct vgic_stopped s = { .any = false };
+    struct vcpu *t;
+    uint32_t i;
+
+    domain_for_each_vcpu (g->domain, t, i) {
+        if (t == v)
+            continue;
+        /* With the lock: not in the middle of vgic_deliver(). */
+        spin_lock(&t->arch.vgic.lock);
+        bool holds = t->arch.vgic.lr_used != 0;
+        spin_unlock(&t->arch.vgic.lock);
+        if (holds)
+            park(v, t, &s);
+    }
+    unpark(g, &s);
 }
 
 void vgic_resume(struct vcpu *v, struct vcpu *t, uint32_t n, struct vgic_stopped *s)

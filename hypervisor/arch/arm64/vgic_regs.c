@@ -344,10 +344,11 @@ void vgic_write_ctlr(struct vcpu *v, uint32_t enables)
     spin_unlock(&g->lock);
     if (!changed)
         return;
-    /* Each looks at all it has: what may be shown has changed. */
+    /* Each looks at all it has: what may be shown has changed. When this returns it is so. */
     domain_for_each_vcpu (g->domain, t, i) {
         __atomic_fetch_or(&t->arch.vgic.todo, (BIT(g->nr_banks) - 1) | VGIC_RESYNC,
                           __ATOMIC_RELEASE);
         vcpu_kick(t);
     }
+    vgic_stop_others(v);
 }

@@ -116,6 +116,10 @@ struct vgic_bank *vgic_stop(struct vcpu *v, struct vcpu *t, uint32_t n, uint32_t
                             struct vgic_stopped *s);
 void vgic_resume(struct vcpu *v, struct vcpu *t, uint32_t n, struct vgic_stopped *s);
 
+/* Each other vCPU that runs comes to vgic_deliver() once, which begins anew with what is known now.
+ */
+void vgic_stop_others(struct vcpu *v);
+
 /* --- vgic_regs.c: registers of a bank, for an access by `v`; `t` is whose bank 0 it is --- */
 
 /* IGROUPR to ICACTIVER: `offset` is GICD's, 0x80 to 0x3ff, a word. EXIT_HANDLED. */
