@@ -30,26 +30,28 @@ TRAPS = [
     Row("emulated PL011: flags read", "uart-flags", 108, 165),
 ]
 EVENTS = [
-    Row("SGI to itself: sent to handler", "sgi-self", 0),
-    Row("SGI to a vCPU that sleeps on the same CPU, the sender sleeps then: sent to received", "hop", 0),
-    Row("the same, and back: two vCPU switches", "hop-and-back", 0),
-    Row("SGI to a vCPU that sleeps on another CPU: sent to received", "send-asleep-apart", 0),
-    Row("SGI to a vCPU that runs on another CPU: sent to received", "send-awake-apart", 0),
-    Row("the same CPUs, both vCPUs sleep in turn: there and back", "hop-and-back-apart", 0),
-    Row("virtual timer: expired to handler", "timer", 0),
-    Row("virtual timer: expired to behind `WFI`", "wfi", 0),
-    Row("stage-2 fault: access to nothing, to the guest's handler", "abort", 0),
-    Row("stage-2 fault: first touch of 2 MiB, cleared (Xen: at boot)", "first-touch", 65536),
+    Row("SGI to itself: sent to handler", "sgi-self", 100),
+    Row("virtual timer: expired to handler", "timer", 80),
+    Row("virtual timer: expired to behind `WFI`", "wfi", 65),
+    Row("SGI to a vCPU asleep on the same CPU, the sender sleeps then: sent to received", "hop", 360),
+    Row("the same, there and back: two vCPU switches", "hop-and-back", 720),
+    Row("SGI to a vCPU asleep on another CPU: sent to received, both CPUs' instructions",
+        "send-asleep-apart", 170),
+    Row("SGI to a vCPU that runs on another CPU: the same", "send-awake-apart", 185),
+    Row("SGI to another CPU, there and back, both vCPUs asleep in turn", "hop-and-back-apart", 470),
+    Row("stage-2 fault: access to nothing, to the guest's handler", "abort", 105),
+    Row("stage-2 fault: first touch of 2 MiB, cleared (Xen: the same at boot)", "first-touch", 65600),
 ]
 START = [
-    Row("EL2 entry to first instruction: 512 MiB guest", "start", 0, 2000000),
-    Row("the same, with an image as large as Debian's kernel", "start-large", 0, 20000000),
-    Row("the same of two small guests: the first of them", "start-two", 0, 2000000),
-    Row("the same: the last of them", "start-last-two", 0),
+    Row("EL2 entry to first instruction: 512 MiB guest, image as large as Debian's kernel", "start-large", 500000,
+        2000000),
+    Row("512 MiB guest, small image", "start", 300000, 2000000),
+    Row("two 512 MiB guests, small images: the first of them", "start-two", 400000, 2000000),
+    Row("the same: the last of them", "start-last-two", 400000),
 ]
 SIZES = [
-    Row("image file, bytes", "image", 0, 256 * 1024),
-    Row("memory kept of 2 GiB, one 512 MiB guest, KiB", "kept", 0, 8 * 1024),
+    Row("image file, bytes", "image", 100760, 256 * 1024),
+    Row("memory kept of 2 GiB, one 512 MiB guest, KiB", "kept", 4700, 8 * 1024),
 ]
 
 

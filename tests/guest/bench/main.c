@@ -5,16 +5,15 @@
  * hypervisor and reads that.
  *
  * Boot arguments: do=one for one vCPU alone, do=pair for two, do=nothing to only say when it
- * started. trace=NAME does one measurement for ever, for tests/bench/trace to look at.
+ * started. trace=NAME does one measurement for ever, for tests/bench/trace to look at; delay=N:
+ * timers expire after N instructions.
  */
 #include "guest.h"
 
-#define SGI    5u
-#define SPI    40u
-#define ROUNDS 64u /* of what is repeated within one sample */
-#define SAMPLES \
-    33u /* of which the median counts: what comes in between, a timer of the host's, does not */
-#define DELAY       50000u
+#define SGI         5u
+#define SPI         40u
+#define ROUNDS      64u /* of what is repeated within one sample */
+#define SAMPLES     33u /* the median counts: something may come in between, like a host's timer */
 #define NOWHERE     UINT64_C(0x3c000000) /* nothing is there, in Xen's layout of a guest */
 #define BLOCK       (2 * MIB)
 #define UART_FR     0x18u
@@ -145,12 +144,12 @@ static void first_touches(void)
 
 static void alone(void)
 {
-    uint64_t t[SAMPLES];
+    uint64_t t[SAMPLES], delay = bootarg_number("delay", 50000);
 
     single_insns();
     events("sgi-self", "sgi-self-whole", time_sgi_self, sgi_to(0));
-    events("timer", "timer-whole", time_timer, DELAY);
-    events("wfi", "wfi-whole", time_wfi, DELAY);
+    events("timer", "timer-whole", time_timer, delay);
+    events("wfi", "wfi-whole", time_wfi, delay);
     do {
         for (unsigned int n = 0; n < SAMPLES; n++)
             t[n] = time_abort(NOWHERE);
