@@ -109,9 +109,8 @@ def test_kernel_files(boot, tmp_path):
     """Else a kernel in a format that Xen's users have does not start."""
     packed = tmp_path / "Image.gz"
     packed.write_bytes(gzip.compress((board.IMAGE / "Image").read_bytes(), 1))
-    domains = [board.Domain(name="packed", kernel=packed), tiny.ticker("elf", 500),
-               tiny.ticker("raw", 500)]
-    domains[1].kernel = tiny.GUEST / "tick.elf"
+    domains = [tiny.ticker("elf", 500), tiny.ticker("raw", 500), board.Domain(name="packed", kernel=packed)]
+    domains[0].kernel = tiny.GUEST / "tick.elf"
     machine = boot(domains=domains)
     tiny.expect_ticks(machine, "elf", "raw", count=1)
     machine.expect("packed: Linux")
@@ -134,7 +133,7 @@ def test_static_memory(boot):
                                       "xen,static-mem": cells64(0x68000000, 16 * MIB), "direct-map": True})
         tree.set("/chosen/there", **{"#xen,static-mem-address-cells": 1, "#xen,static-mem-size-cells": 1,
                                      "xen,static-mem": [0x60000000, 8 * MIB, 0x62000000, 8 * MIB]})
-    machine = boot(domains=[tiny.ticker("direct"), tiny.ticker("there"), tiny.ticker("any")], edit=edit)
+    machine = boot(domains=[tiny.ticker("any"), tiny.ticker("direct"), tiny.ticker("there")], edit=edit)
     machine.expect_all(r'uart 0x9000000, 16 MiB at 0x68000000, args "name=direct',
                        r'uart 0x22000000, 16 MiB at 0x40000000, args "name=there')
     tiny.expect_ticks(machine, "direct", "there", "any")
