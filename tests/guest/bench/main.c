@@ -27,6 +27,7 @@ uint64_t time_hvc(uint64_t value, uint64_t rounds, uint64_t addr);
 uint64_t time_hypercall(uint64_t value, uint64_t rounds, uint64_t addr);
 uint64_t time_load(uint64_t value, uint64_t rounds, uint64_t addr);
 uint64_t time_store(uint64_t value, uint64_t rounds, uint64_t addr);
+uint64_t time_two_stores(uint64_t value, uint64_t rounds, uint64_t addr);
 uint64_t time_sgi1r(uint64_t value, uint64_t rounds, uint64_t addr);
 uint64_t time_cntp_ctl(uint64_t value, uint64_t rounds, uint64_t addr);
 void time_sgi_self(uint64_t sgi1r, uint64_t t[2]);
@@ -80,6 +81,7 @@ static const struct {
     { "gicd-typer", time_load, GICD_TYPER },
     { "gicd-isenabler-0", time_store, 0 },
     { "gicd-isenabler", time_store, 1u << SPI % 32 },
+    { "gicd-two-writes", time_two_stores, 1u << SPI % 32 },
     { "sgi-nobody", time_sgi1r, (uint64_t)SGI << 24 },
     { "cntp-ctl", time_cntp_ctl, 0 },
     { "uart-flags", time_load, UART_FR },
@@ -88,7 +90,7 @@ static const struct {
 /* The device's register that instruction `i` is for. */
 static uint64_t address(unsigned int i)
 {
-    if (insns[i].insn == time_store)
+    if (insns[i].insn == time_store || insns[i].insn == time_two_stores)
         return machine.gicd.base + GICD_ENABLE;
     return insns[i].value == UART_FR ? machine.uart.base + UART_FR : machine.gicd.base + GICD_TYPER;
 }

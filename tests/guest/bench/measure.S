@@ -39,11 +39,17 @@ time_\name:
     ret
     .endm
 
+    .macro set_and_clear              /* GICD_ISENABLERn, then GICD_ICENABLERn */
+    str w0, [x2]
+    str w0, [x2, #0x80]
+    .endm
+
     rounds nothing, nop
     rounds hvc, hvc #0
     rounds hypercall, hvc #0xea1
     rounds load, ldr w0, [x2]
     rounds store, str w0, [x2]
+    rounds two_stores, set_and_clear
     rounds sgi1r, msr ICC_SGI1R, x0
     rounds cntp_ctl, mrs x0, cntp_ctl_el0
 
