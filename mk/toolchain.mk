@@ -46,7 +46,7 @@ WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototy
     -Wswitch-enum -Wconversion -Wsign-conversion -Wframe-larger-than=1024
 
 FREESTANDING := -std=gnu11 -O2 -g -ffreestanding -fno-common -fno-strict-aliasing \
-    -mgeneral-regs-only -mstrict-align -mno-outline-atomics -ffile-prefix-map=$(CURDIR)=. \
+    -D__XEN_TOOLS__ -mgeneral-regs-only -mstrict-align -mno-outline-atomics -ffile-prefix-map=$(CURDIR)=. \
     $(if $(filter clang,$(COMPILER)),-ffile-compilation-dir=.)
 
 # What a change of the rules themselves makes anew.

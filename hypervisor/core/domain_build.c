@@ -29,7 +29,7 @@ static int stage_create(struct domain_builder *b)
     }
     struct domain *d = b->domain;
     d->config = c;
-    d->hardware = c->hardware;
+    d->hardware = d->control = c->hardware;
     d->direct_map = c->direct_map;
     d->mmio.trap_unmapped = c->trap_unmapped;
     format(d->name, sizeof(d->name), "%s", c->name);

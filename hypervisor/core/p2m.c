@@ -26,6 +26,10 @@ static const uint32_t type_flags[P2M_TYPES] = {
     [P2M_RAM_RO] = PG_R | PG_X | PG_VALID,
     [P2M_RESERVED] = 0,
     [P2M_DEVICE] = PG_R | PG_W | PG_DEVICE | PG_VALID,
+    [P2M_SHARED] = PG_R | PG_W | PG_VALID,
+    [P2M_SHARED_RO] = PG_R | PG_VALID,
+    [P2M_GRANT] = PG_R | PG_W | PG_VALID,
+    [P2M_GRANT_RO] = PG_R | PG_VALID,
 };
 
 static struct p2m *p2m_of(struct pgtable *pt)

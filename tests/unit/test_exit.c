@@ -3,6 +3,7 @@
  * What arm64 does with a guest's exits: aborts, waits, calls, and the exceptions that it puts into
  * the guest. Who is asked for memory and devices is the test's own.
  */
+// sources: core/hypercall.c
 #include "unit.h"
 
 #include "fake_sysreg.h"

@@ -9,6 +9,7 @@
 #include <hospes/cpu.h>
 #include <hospes/domain.h>
 #include <hospes/errno.h>
+#include <hospes/hypercall.h>
 #include <hospes/log.h>
 #include <hospes/pcpu.h>
 #include <hospes/vcpu.h>
@@ -47,18 +48,28 @@ static enum exit_action exit_wait(struct vcpu *v, uint64_t esr)
     return EXIT_HANDLED;
 }
 
+/* Xen's convention: the number in x16, arguments from x0 on, the result in x0. */
+static inline enum exit_action exit_hypercall(struct vcpu *v)
+{
+    int64_t result = hypercall_find(v->regs.x[16])(v, v->regs.x);
+
+    if (unlikely(result == -ERESTART))
+        v->regs.pc -= 4; /* the HVC again, with the arguments that it has now */
+    else
+        v->regs.x[0] = (uint64_t)result;
+    return EXIT_HANDLED;
+}
+
 static enum exit_action exit_hvc(struct vcpu *v, uint64_t esr)
 {
     uint64_t immediate = esr & 0xffff;
 
     if (likely(immediate == 0))
         return smccc_call(v);
-    if (immediate != HVC_XEN) {
-        v->regs.pc -= 4; /* undefined is the call itself, not what follows it */
-        return EXIT_UNDEF;
-    }
-    v->regs.x[0] = (uint64_t)-ENOSYS; /* no hypercalls yet */
-    return EXIT_HANDLED;
+    if (likely(immediate == HVC_XEN))
+        return exit_hypercall(v);
+    v->regs.pc -= 4; /* undefined is the call itself, not what follows it */
+    return EXIT_UNDEF;
 }
 
 /* SMC with an immediate other than 0 is reserved by the calling convention: not supported. */

@@ -7,6 +7,7 @@
 #include <asm/clock.h>
 #include <asm/gic.h>
 #include <asm/gic_regs.h>
+#include <asm/sysreg.h>
 #include <asm/vgic.h>
 #include <asm/vtimer.h>
 #include <hospes/cpu.h>
@@ -253,6 +254,11 @@ void arch_irq_poll(void)
         if (intid >= GIC_FIRST_SPI || !serve_private(iar, intid))
             irq_dispatch(intid);
     }
+}
+
+bool arch_irq_is_pending(void)
+{
+    return read_sysreg(isr_el1) != 0;
 }
 
 void arch_send_kick(uint32_t id)

@@ -170,7 +170,7 @@ static void unmap_range(uint64_t va, uint64_t bytes)
     spin_unlock(&mm_lock);
 }
 
-/* The table at `level` that covers `va`, made as needed. Boot only. */
+/* The table at `level` that covers `va`, made as needed. Under the lock. */
 static uint64_t *table_for(uint64_t va, unsigned int level)
 {
     uint64_t *table = mm_pt.root;
@@ -204,6 +204,21 @@ int mm_pcpu_init(uint32_t id)
     slot_tables[id].pages = slot_tables[id].blocks ? table_for(slot_base(id), 3) : NULL;
     spin_unlock(&mm_lock);
     return slot_tables[id].pages ? 0 : -ENOMEM;
+}
+
+int mm_link_pins(uint32_t n, maddr_t table)
+{
+    uint64_t *blocks;
+
+    spin_lock(&mm_lock);
+    blocks = table_for(LAYOUT_PINS, 2);
+    if (blocks) {
+        write_once(blocks[n], encode_table(table));
+        dsb(ishst);
+        isb();
+    }
+    spin_unlock(&mm_lock);
+    return blocks ? 0 : -ENOMEM;
 }
 
 void mm_init_early(void)

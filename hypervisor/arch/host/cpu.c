@@ -106,6 +106,11 @@ __attribute__((weak)) void arch_irq_poll(void)
 {
 }
 
+__attribute__((weak)) bool arch_irq_is_pending(void)
+{
+    return false;
+}
+
 void arch_send_kick(uint32_t id)
 {
     __atomic_fetch_add(&pcpus[id]->arch.kicks, 1, __ATOMIC_SEQ_CST);

@@ -175,6 +175,17 @@ void *frame_map(mfn_t m)
     return map_slots(mfn_to_maddr(m), FRAME_SIZE);
 }
 
+/* All of RAM is mapped for good. */
+void *frame_pin(mfn_t m)
+{
+    return host_ram(mfn_to_maddr(m));
+}
+
+void frame_unpin(void *page)
+{
+    (void)page;
+}
+
 void frame_unmap(void *page)
 {
     unmap_slots(page);

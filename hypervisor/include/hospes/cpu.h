@@ -15,6 +15,9 @@ void arch_cpu_idle(void);
 /* Serves interrupts that are pending for this pCPU, if any. */
 void arch_irq_poll(void);
 
+/* True if there are any, or may be. */
+bool arch_irq_is_pending(void);
+
 /* Interrupts pCPU `id`: it leaves its guest, or its sleep, and looks at `pending`. */
 void arch_send_kick(uint32_t id);
 

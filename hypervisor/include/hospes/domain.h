@@ -47,6 +47,7 @@ struct domain {
     struct spinlock lock;
     uint8_t state;       /* (L) enum domain_state */
     uint8_t stop_reason; /* (L) enum domain_stop, once STOPPED */
+    bool control;        /* may use the toolstack's calls, on any domain */
     bool hardware;       /* has the machine's devices; its end is the machine's */
     bool direct_map;     /* guest frame = machine frame */
     char name[DOMAIN_NAME_MAX];

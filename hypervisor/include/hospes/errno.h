@@ -10,6 +10,7 @@
 enum hospes_errno {
 #define XEN_ERRNO(name, value) name = (value),
 #include <xen/errno.h>
+    ERESTART = 85, /* a hypercall goes on later; a number that no guest sees */
 };
 #endif
 

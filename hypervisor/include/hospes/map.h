@@ -21,6 +21,16 @@ void frame_unmap(void *page);
 void *frame_map_2m(mfn_t m);
 void frame_unmap_2m(void *block);
 
+/*
+ * Maps frame `m` for good, on all pCPUs, until frame_unpin() of the pointer: for pages that a guest
+ * and the hypervisor share by its interface (shared info, event words, grant tables). The caller
+ * has counted the frame. NULL when there is no memory, or FRAME_PINS pages are mapped already.
+ * Locks ranked before LOCK_PIN may be held.
+ */
+#define FRAME_PINS 65536u
+void *frame_pin(mfn_t m);
+void frame_unpin(void *page);
+
 /* Copies between the hypervisor and machine memory, mapping piece by piece. Any alignment and
  * length. */
 void maddr_read(void *to, maddr_t from, uint64_t bytes);

@@ -24,6 +24,10 @@ enum p2m_type {
     P2M_RESERVED, /* RAM of the domain, not yet cleared: not mapped for the guest until it is
                      touched */
     P2M_DEVICE,   /* registers of a device, given to the domain */
+    P2M_SHARED,   /* a counted frame: another domain's, or one that the domain shares with Hospes */
+    P2M_SHARED_RO,
+    P2M_GRANT, /* a counted frame granted by another domain; changed by gnttab only */
+    P2M_GRANT_RO,
     P2M_TYPES
 };
 

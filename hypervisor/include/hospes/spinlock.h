@@ -20,6 +20,11 @@ enum lock_rank {
     LOCK_DOMAIN_LIST, /* the list of domains */
     LOCK_DOMAIN,      /* struct domain: life-cycle */
     LOCK_CONFIG,      /* interrupt routing tables */
+    LOCK_EVTCHN,      /* struct evtchn_domain: ports; of two domains, the lower number's first */
+    LOCK_EVTCHN_PEER, /* the higher number's */
+    LOCK_EVTCHN_FIFO, /* one vCPU's queues of events */
+    LOCK_GNTTAB,      /* struct gnttab: grants in use */
+    LOCK_MAPTRACK,    /* struct gnttab: handles of grants that the domain has mapped */
     LOCK_P2M,         /* struct p2m: guest-to-machine mappings */
     LOCK_VUART,       /* struct vpl011 */
     LOCK_VGIC,        /* struct vgic: distributor state */
@@ -29,6 +34,7 @@ enum lock_rank {
     LOCK_SCHED,       /* one pCPU's run queue; two are taken in order of pCPU number */
     LOCK_SCHED_SECOND,
     LOCK_TIMER,   /* one pCPU's timer queue */
+    LOCK_PIN,     /* which pages are pinned */
     LOCK_HEAP,    /* hypervisor heap */
     LOCK_HYPMAP,  /* hypervisor page tables */
     LOCK_FRAME,   /* frame allocator */

@@ -40,6 +40,9 @@
 #define LAYOUT_DEVICES     UL_(0xb10000000000)
 #define LAYOUT_DEVICES_END UL_(0xb11000000000)
 
+/* Pages shared with guests, FRAME_PINS of them. */
+#define LAYOUT_PINS UL_(0xb20000000000)
+
 #define STACK_SIZE UL_(0x4000)
 
 #endif

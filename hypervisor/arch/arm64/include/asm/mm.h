@@ -44,6 +44,9 @@ void mm_drop_tree(void);
 /* The tables of pCPU `id`'s slots, before it runs. 0 or -ENOMEM. */
 int mm_pcpu_init(uint32_t id);
 
+/* Table number `n` of the window of pins, level 3, is this page. 0 or -ENOMEM. pin.c only. */
+int mm_link_pins(uint32_t n, maddr_t table);
+
 /* A pCPU's stack with an unmapped page below it; its top. NULL without memory. */
 void *mm_alloc_stack(void);
 

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/* The table of hypercalls, and what their handlers share; <hospes/hypercall.h> has the contract. */
+#include <hospes/compiler.h>
+#include <hospes/cpu.h>
+#include <hospes/domain.h>
+#include <hospes/errno.h>
+#include <hospes/hypercall.h>
+#include <hospes/pcpu.h>
+#include <hospes/vcpu.h>
+#include <xen/xen.h>
+
+static int64_t not_there(struct vcpu *v, uint64_t *arg)
+{
+    (void)v, (void)arg;
+    return -ENOSYS;
+}
+
+#define HYPERCALLS 64u
+
+/* One line a call, in the order of their numbers. */
+static hypercall_fn *const hypercalls[HYPERCALLS] = {
+    [0 ... HYPERCALLS - 1] = not_there,
+};
+
+hypercall_fn *hypercall_find(uint64_t nr)
+{
+    return likely(nr < HYPERCALLS) ? hypercalls[nr] : not_there;
+}
+
+bool hypercall_should_stop(void)
+{
+    return read_once(this_pcpu()->pending) || arch_irq_is_pending();
+}
+
+int hypercall_target(struct vcpu *v, uint16_t domid, struct domain **out)
+{
+    struct domain *d;
+
+    if (domid == DOMID_SELF)
+        domid = v->domain->id;
+    if (domid != v->domain->id && !v->domain->control)
+        return -EPERM;
+    d = domain_get(domid);
+    if (!d)
+        return -ESRCH;
+    *out = d;
+    return 0;
+}

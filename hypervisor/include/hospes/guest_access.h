@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Copies between the hypervisor and the calling guest, by the guest's own virtual addresses.
+ *
+ * Each page is translated at the moment of its use, by the caller's present translation tables and
+ * with the rights of its kernel, and counted for as long as it is mapped here: another vCPU that
+ * changes tables or gives memory back meanwhile can spoil this domain's data, nothing else. Memory
+ * must be RAM that the domain owns; pages of others that it has mapped are refused, as in Xen.
+ *
+ * Only for the vCPU that is loaded on this pCPU. 0 or -EFAULT; then a part may have been copied.
+ */
+#ifndef HOSPES_GUEST_ACCESS_H
+#define HOSPES_GUEST_ACCESS_H
+
+#include <hospes/types.h>
+
+struct vcpu;
+
+int guest_read(struct vcpu *v, void *to, uint64_t from, uint64_t bytes);
+int guest_write(struct vcpu *v, uint64_t to, const void *from, uint64_t bytes);
+
+/* The address in a handle of <xen/...>, of either width; and of element `i` of an array. */
+#define guest_address(handle)        ((uint64_t)(uintptr_t)(handle).p)
+#define guest_element(handle, i)     (guest_address(handle) + (uint64_t)(i) * sizeof(*(handle).p))
+#define guest_handle_is_null(handle) (!(handle).p)
+
+/* --- contract of each architecture ----------------------------------------------------------- */
+
+/*
+ * The machine frame behind virtual address `va` of `v`, found by its stage 1 tables and ours, if
+ * its kernel may read (write) it. MFN_NONE if not. Memory reserved for the domain is made present.
+ * The frame is not counted yet.
+ */
+mfn_t arch_guest_frame(struct vcpu *v, uint64_t va, bool write);
+
+#endif
