@@ -245,7 +245,7 @@ void domain_crash(struct vcpu *v, const char *fmt, ...)
     va_start(args, fmt);
     format_v(text, sizeof(text), fmt, args);
     va_end(args);
-    log_err("domain %u (%s) crashed on vCPU %u: %s", d->id, d->name, v->id, text);
+    log_limited(LOG_ERR, "domain %u (%s) crashed on vCPU %u: %s", d->id, d->name, v->id, text);
     arch_vcpu_dump(v);
     finish_stop(d);
 }
@@ -306,7 +306,7 @@ static bool destroy_step(struct work *w)
     if (d->hardware)
         stop_machine((enum domain_stop)d->stop_reason);
     if (d->state != DOMAIN_DYING) {
-        log_info("domain %u (%s) %s", d->id, d->name, how[d->stop_reason]);
+        log_limited(LOG_INFO, "domain %u (%s) %s", d->id, d->name, how[d->stop_reason]);
         d->state = DOMAIN_DYING;
         irq_take_all(d);
     }

@@ -74,14 +74,12 @@ static bool guest_allowed(enum log_level level, uint64_t *missed)
     return allowed;
 }
 
-void log_guest(uint16_t domid, enum log_level level, const char *fmt, ...)
+/* A line behind `prefix`, if it may be written now. */
+static void limited_line(enum log_level level, const char *prefix, const char *fmt, va_list args)
 {
     char text[LOG_LINE_MAX + 1];
     uint64_t missed;
-    va_list args;
 
-    if (level > options.guest_loglvl && read_once(unlimited) == 0)
-        return;
     if (!guest_allowed(level, &missed))
         return;
     if (missed > 0) {
@@ -89,11 +87,32 @@ void log_guest(uint16_t domid, enum log_level level, const char *fmt, ...)
                (unsigned long long)missed);
         console_line(text);
     }
-    size_t begun = format(text, sizeof(text), "d%u: ", domid);
+    size_t begun = format(text, sizeof(text), "%s", prefix);
+    write_line(text, begun + format_v(text + begun, sizeof(text) - begun, fmt, args));
+}
+
+void log_limited(enum log_level level, const char *fmt, ...)
+{
+    va_list args;
+
+    if (level > options.loglvl && read_once(unlimited) == 0)
+        return;
     va_start(args, fmt);
-    size_t length = begun + format_v(text + begun, sizeof(text) - begun, fmt, args);
+    limited_line(level, "", fmt, args);
     va_end(args);
-    write_line(text, length);
+}
+
+void log_guest(uint16_t domid, enum log_level level, const char *fmt, ...)
+{
+    char prefix[12];
+    va_list args;
+
+    if (level > options.guest_loglvl && read_once(unlimited) == 0)
+        return;
+    format(prefix, sizeof(prefix), "d%u: ", domid);
+    va_start(args, fmt);
+    limited_line(level, prefix, fmt, args);
+    va_end(args);
 }
 
 void log_unlimited(bool on)

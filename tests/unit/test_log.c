@@ -20,8 +20,13 @@ static void levels(void **state)
     log_guest(3, LOG_ERR, "guest %s", "error");
     log_guest(3, LOG_WARN, "guest warning");
     fake_sent("(hospes) error\r\n(hospes) warning\r\n(hospes) d3: guest error\r\n");
+    options.loglvl = LOG_INFO; /* about a domain, by us: not what guest_loglvl= is for */
+    log_limited(LOG_INFO, "domain %u ended", 3);
+    log_limited(LOG_DEBUG, "in detail");
+    fake_sent("(hospes) domain 3 ended\r\n");
     options.loglvl = options.guest_loglvl = LOG_NONE;
     log_err("error");
+    log_limited(LOG_ERR, "domain 3 crashed");
     log_guest(3, LOG_ERR, "error");
     fake_sent("");
     log_unlimited(true); /* a debug key's output is wanted all the same */
@@ -91,6 +96,11 @@ static void guests_are_limited(void **state)
     /* 20 in a second, and once each time word of those left out. */
     uint32_t n = lines();
     assert_true(n >= 38 && n <= 42);
+    fake_pass(20000);
+    fake_clear();
+    for (int i = 0; i < 1000; i++)
+        log_limited(LOG_INFO, "domain 1 asked for a reset"); /* for ever, as fast as it can */
+    assert_int_equal(lines(), 64);
     fake_pass(20000);
     log_guest(1, LOG_WARN, "after");
     lines(); /* maybe with word of those left out */

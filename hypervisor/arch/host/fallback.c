@@ -67,6 +67,17 @@ WEAK void log_line(enum log_level level, const char *fmt, ...)
     append("\n");
 }
 
+WEAK void log_limited(enum log_level level, const char *fmt, ...)
+{
+    va_list args;
+
+    (void)level;
+    va_start(args, fmt);
+    append_v(fmt, args);
+    va_end(args);
+    append("\n");
+}
+
 WEAK void log_guest(uint16_t domid, enum log_level level, const char *fmt, ...)
 {
     va_list args;

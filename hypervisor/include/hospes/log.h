@@ -24,10 +24,16 @@ void log_line(enum log_level level, const char *fmt, ...) __printf(2, 3);
 
 /*
  * Writes a line that a guest can cause, if `level` is within `guest_loglvl=`. Lines are limited in
- * rate for all domains together; what was dropped is counted and said once. The line begins with
- * "dN: ".
+ * rate for all domains together, with half of what is possible at once kept for errors; what was
+ * dropped is counted and said once. The line begins with "dN: ".
  */
 void log_guest(uint16_t domid, enum log_level level, const char *fmt, ...) __printf(3, 4);
+
+/*
+ * Writes a line about what becomes of a domain, which its guest can cause again and again: within
+ * `loglvl=`, and under the same limit as log_guest().
+ */
+void log_limited(enum log_level level, const char *fmt, ...) __printf(2, 3);
 
 #define log_err(...)   log_line(LOG_ERR, __VA_ARGS__)
 #define log_warn(...)  log_line(LOG_WARN, __VA_ARGS__)
