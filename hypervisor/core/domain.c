@@ -250,15 +250,20 @@ void domain_crash(struct vcpu *v, const char *fmt, ...)
     finish_stop(d);
 }
 
-/* The hardware domain is gone: so is the machine, unless the user wants to read the screen. */
+/*
+ * The hardware domain is gone: so is the machine. After a crash it stays as it is if the user wants
+ * to read the screen; what the hardware domain asked for itself, it gets.
+ */
 static void stop_machine(enum domain_stop reason)
 {
+    bool stay = reason == DOMAIN_CRASH && options.noreboot;
+
     log_info("the hardware domain %s: %s the machine", reason == DOMAIN_CRASH ? "crashed" : "ended",
-             options.noreboot ? "noreboot: stopping"
-                              : (reason == DOMAIN_POWEROFF ? "switching off" : "resetting"));
+             stay ? "noreboot: stopping"
+                  : (reason == DOMAIN_POWEROFF ? "switching off" : "resetting"));
     pcpu_stop_others();
     console_flush();
-    if (!options.noreboot) {
+    if (!stay) {
         if (reason == DOMAIN_POWEROFF)
             arch_machine_off();
         arch_machine_reset();

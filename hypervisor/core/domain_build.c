@@ -167,9 +167,10 @@ static void tell(const struct domain_builder *b)
 
     if (l->ramdisk_bytes)
         format(ramdisk, sizeof(ramdisk), ", ramdisk 0x%lx", (unsigned long)l->ramdisk.v);
-    log_limited(LOG_INFO, "d%u \"%s\": %u vCPU%s, %lu KiB, kernel 0x%lx%s, device tree 0x%lx", c->id,
-                c->name, c->vcpus, c->vcpus == 1 ? "" : "s", (unsigned long)(l->memory_bytes >> 10),
-                (unsigned long)b->kernel.start.v, ramdisk, (unsigned long)l->tables.v);
+    log_limited(LOG_INFO, "d%u \"%s\": %u vCPU%s, %lu KiB, kernel 0x%lx%s, device tree 0x%lx",
+                c->id, c->name, c->vcpus, c->vcpus == 1 ? "" : "s",
+                (unsigned long)(l->memory_bytes >> 10), (unsigned long)b->kernel.start.v, ramdisk,
+                (unsigned long)l->tables.v);
 }
 
 bool domain_build_step(struct domain_builder *b)

@@ -601,15 +601,16 @@ static void hardware_ends(enum domain_stop reason, bool noreboot, const char *ho
     check_nothing_left(7);
 }
 
-/* The hardware domain's off and reset are the machine's; a crash resets too, unless the user wants
- * to read. */
+/* The hardware domain's off and reset are the machine's, `noreboot` or not: else `poweroff` in dom0
+ * leaves it running. A crash resets too, unless the user wants to read. */
 static void hardware(void **state)
 {
     hardware_ends(DOMAIN_POWEROFF, false, "off");
     hardware_ends(DOMAIN_REBOOT, false, "reset");
     hardware_ends(DOMAIN_CRASH, false, "reset");
     hardware_ends(DOMAIN_CRASH, true, "halt");
-    hardware_ends(DOMAIN_POWEROFF, true, "halt");
+    hardware_ends(DOMAIN_POWEROFF, true, "off");
+    hardware_ends(DOMAIN_REBOOT, true, "reset");
 }
 
 #ifndef REAL_HEAP

@@ -25,7 +25,7 @@ struct options {
     uint64_t conring_size; /* bytes, power of two */
     bool bootscrub;        /* clear free memory in the background */
     enum sched_policy sched;
-    bool noreboot; /* stay stopped after a crash or shutdown */
+    bool noreboot; /* stay stopped after an error: a panic, a crash of the hardware domain */
 };
 
 extern struct options options;
