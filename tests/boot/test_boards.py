@@ -4,6 +4,12 @@
 import pytest
 
 import board
+import tiny
+from gdb import Debugger
+from tree import cells64
+
+HYPERVISOR = 1 << 47  # addresses above are its own
+NOWHERE = 0x1f0       # in the page of the spin table, where no CPU looks
 
 
 @pytest.mark.parametrize("name", ["zcu102", "raspi4b"])
@@ -23,3 +29,35 @@ def test_two_shells(boot, name):
     machine.expect_focus("dom0")
     machine.shell("dom0")
     assert machine.run("hostname") == (0, "dom0\n")
+
+
+def test_late_cpu(boot, tmp_path):
+    """Else a CPU that firmware lets go late takes the stack and the number of another."""
+    table = []
+
+    def edit(tree):
+        cpus = [path for path in tree.children("/cpus") if "/cpu@" in path]
+        table.extend(tree.cells(path, "cpu-release-addr")[1] for path in cpus)
+        tree.put(cpus[1], "cpu-release-addr", cells64(NOWHERE))
+    path = tmp_path / "gdb"
+    machine = boot(board="raspi4b", domains=tiny.tickers(3), edit=edit,
+                   qemu=["-gdb", "unix:%s,server=on,wait=off" % path])
+    machine.expect(r"CPU 1 \(reg 0x1\): did not start")
+    machine.expect("3 CPUs, ")
+    tiny.expect_ticks(machine, "t1", "t2", "t3")
+    with Debugger(path) as debugger:
+        assert debugger.pc(1) < HYPERVISOR
+        debugger.write(table[1], debugger.read(table[2]))
+    for _ in range(50):
+        tiny.expect_ticks(machine, "t1", count=1)
+        with Debugger(path) as debugger:
+            place = debugger.pc(1)
+        if place > HYPERVISOR:
+            break
+    assert place > HYPERVISOR
+    tiny.expect_ticks(machine, "t1", "t2", "t3", count=10)
+    with Debugger(path) as debugger:
+        assert debugger.pc(1) == place
+    machine.focus("hypervisor")
+    machine.send("d")
+    machine.expect_all(*[r"CPU %d: " % number for number in range(3)])

@@ -247,11 +247,17 @@ spin_entry:
     mrs x1, mpidr_el1
     ldr x2, =0xff00ffffff
     and x1, x1, x2
-    adrp x0, secondary_boot
-    add x0, x0, :lo12:secondary_boot
+    adrp x0, secondary_boots
+    add x0, x0, :lo12:secondary_boots
+    add x3, x0, #(2 << 12)
+1:  ldr x4, [x0]                      /* a stack, if it is used */
     ldr x2, [x0, #48]                 /* whom it is meant for */
     cmp x1, x2
-    b.eq secondary_entry
+    ccmp x4, #0, #4, eq
+    b.ne secondary_entry
+    add x0, x0, #64
+    cmp x0, x3
+    b.lo 1b
     wfe
     b spin_entry
 

@@ -29,16 +29,33 @@
 
 extern const char secondary_entry[], spin_entry[], vectors[];
 
-struct secondary_boot secondary_boot __aligned(64);
+struct secondary_boot secondary_boots[MAX_PCPUS] __aligned(64);
+static uint32_t nr_boots; /* used */
+static bool some_late;    /* a CPU may still come */
+
+_Static_assert(sizeof(secondary_boots) == 8192, "spin_entry in boot.S looks through all");
+
+/* WAITED_FOR becomes `state`; false if the other side was first. */
+static bool decide(struct pcpu *p, uint32_t state)
+{
+    uint32_t expected = START_WAITED_FOR;
+
+    return __atomic_compare_exchange_n(&p->arch.start_state, &expected, state, false,
+                                       __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
 
 static __noreturn void secondary_start(void)
 {
     struct pcpu *p = this_pcpu();
 
+    if (!decide(p, START_ARRIVED))
+        arch_cpu_halt(); /* another CPU may have its number by now */
     cpu_init_features();
     cpu_init_traps();
-    if (gic_pcpu_init())
+    if (gic_pcpu_init()) {
+        store_release(p->arch.start_state, START_FAILED);
         arch_cpu_halt();
+    }
     clock_pcpu_init();
     vtimer_pcpu_init();
     bitmap_atomic_set(pcpus_online, p->id);
@@ -76,23 +93,40 @@ static int spin_table_on(const void *fdt, int node, uint64_t entry)
     return PSCI_SUCCESS;
 }
 
-static int64_t cpu_on(const void *fdt, int node, uint64_t mpidr)
+static int64_t cpu_on(const void *fdt, int node, const struct secondary_boot *b)
 {
     const char *method = dt_string(fdt, node, "enable-method");
 
-    arch_cache_clean(&secondary_boot, sizeof(secondary_boot));
+    arch_cache_clean(b, sizeof(*b));
     if (method && !strcmp(method, "spin-table"))
         return spin_table_on(fdt, node, arch_virt_to_maddr(spin_entry).v);
-    return firmware_cpu_on(mpidr, arch_virt_to_maddr(secondary_entry).v,
-                           arch_virt_to_maddr(&secondary_boot).v);
+    return firmware_cpu_on(b->mpidr, arch_virt_to_maddr(secondary_entry).v,
+                           arch_virt_to_maddr(b).v);
+}
+
+/* Waits for a CPU that was told to start; false if it does not come in time, or cannot work. */
+static bool wait_for(struct pcpu *p)
+{
+    uint64_t deadline = clock_ns() + START_TIMEOUT_NS;
+
+    while (!bitmap_test(pcpus_online, p->id)) {
+        if (load_acquire(p->arch.start_state) == START_FAILED)
+            return false;
+        if (clock_ns() >= deadline && decide(p, START_TOO_LATE)) {
+            some_late = true;
+            return false;
+        }
+        arch_cpu_relax();
+    }
+    return true;
 }
 
 /* Starts one; it becomes pCPU number `id`. */
 static bool start(const void *fdt, int node, uint32_t id, uint64_t mpidr)
 {
-    void *stack = mm_alloc_stack();
+    void *stack = nr_boots < MAX_PCPUS ? mm_alloc_stack() : NULL;
     struct pcpu *p = stack && !mm_pcpu_init(id) ? pcpu_create(id) : NULL;
-    uint64_t deadline;
+    struct secondary_boot *b = &secondary_boots[nr_boots];
     int64_t err;
 
     if (!p) {
@@ -101,7 +135,7 @@ static bool start(const void *fdt, int node, uint32_t id, uint64_t mpidr)
     }
     p->arch.mpidr = mpidr;
     p->arch.stack_top = (uint64_t)(uintptr_t)stack;
-    secondary_boot = (struct secondary_boot){
+    *b = (struct secondary_boot){
         .stack = p->arch.stack_top,
         .pcpu = (uint64_t)(uintptr_t)p,
         .root = mm_root(),
@@ -110,15 +144,13 @@ static bool start(const void *fdt, int node, uint32_t id, uint64_t mpidr)
         .tcr = early_tcr,
         .mpidr = mpidr,
     };
-    err = cpu_on(fdt, node, mpidr);
-    deadline = clock_ns() + START_TIMEOUT_NS;
-    while (!err && !bitmap_test(pcpus_online, id) && clock_ns() < deadline)
-        arch_cpu_relax();
-    if (bitmap_test(pcpus_online, id))
+    nr_boots++;
+    err = cpu_on(fdt, node, b);
+    if (!err && wait_for(p))
         return true;
     log_err("CPU %u (reg %#llx): did not start (%lld): it is left unused", id,
             (unsigned long long)mpidr, (long long)err);
-    pcpus[id] = NULL;
+    pcpus[id] = NULL; /* the structure stays: the CPU may still come and look */
     return false;
 }
 
@@ -151,5 +183,6 @@ void arch_start_pcpus(uint32_t max)
                 nr_pcpus--;
         }
     }
-    mm_drop_identity();
+    if (!some_late)
+        mm_drop_identity();
 }

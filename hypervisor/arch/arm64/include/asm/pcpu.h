@@ -7,8 +7,18 @@
 
 struct pcpu;
 
+/* Whether a CPU that was told to start did. It and who waits for it agree by changing WAITED_FOR.
+ */
+enum start_state {
+    START_WAITED_FOR,
+    START_ARRIVED,
+    START_FAILED, /* it arrived, but cannot work */
+    START_TOO_LATE,
+};
+
 struct arch_pcpu {
-    uint64_t mpidr; /* affinity fields of MPIDR_EL1 */
+    uint64_t mpidr;       /* affinity fields of MPIDR_EL1 */
+    uint32_t start_state; /* enum start_state, atomic */
     uint64_t stack_top;
     uint32_t page_slots_used, block_slots_used; /* of frame_map(), frame_map_2m() */
     /* GIC: see asm/gic.h */
