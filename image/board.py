@@ -71,6 +71,11 @@ def dom0(**changes):
     return Domain(**{"name": "dom0", "hardware": True, "ramdisk": IMAGE / "dom0.cpio.gz", **changes})
 
 
+def xl_dom0(**changes):
+    """The hardware domain with Xen's toolstack in it: see image/xl."""
+    return dom0(**{"ramdisk": IMAGE / "xl.cpio", **changes})
+
+
 def domus(count, **changes):
     """`count` domains beside it."""
     return [Domain(name="domU%d" % number, **changes) for number in range(1, count + 1)]
