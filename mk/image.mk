@@ -13,10 +13,12 @@ GUEST_MODULES := xen-blkfront xen-netfront ext4
 XL_MODULES    := $(DOM0_MODULES) xenfs xen-privcmd xen-evtchn xen-gntdev xen-gntalloc xen-blkback xen-netback \
     loop bridge
 
-# Of Debian's packages: all of Xen's tools but those in Python, and what its scripts run that busybox lacks.
+# Of Debian's packages: all of Xen's tools but those in Python, and what its scripts run that busybox lacks
+# or has otherwise (its shell takes its own start-stop-daemon). The C library opens libgcc_s by itself.
 XL_FILES := etc/xen etc/init.d/xen usr/lib/xen-common usr/lib/xen-4.20/bin usr/lib/xen-4.20/ocaml usr/sbin/xl \
     usr/sbin/xen* usr/bin/xenstore* usr/lib/init/vars.sh usr/lib/lsb usr/sbin/start-stop-daemon \
-    usr/bin/bash usr/bin/choom usr/bin/flock usr/sbin/losetup usr/share/terminfo/v/vt100 usr/share/terminfo/l/linux
+    usr/bin/bash usr/bin/dash usr/bin/sh usr/bin/choom usr/bin/flock usr/sbin/losetup usr/sbin/brctl \
+    usr/share/terminfo/v/vt100 usr/share/terminfo/l/linux usr/lib/aarch64-linux-gnu/libgcc_s.so.1
 
 .PHONY: image image-xl run
 image: $(IMAGE)/Image $(IMAGE)/domu.cpio.gz $(IMAGE)/dom0.cpio.gz $(IMAGE)/disk.img \
@@ -54,12 +56,13 @@ $(IMAGE)/disk.img:
 	@truncate -s 64M $@
 
 # What `make run` understands; empty: image/run decides.
-DOMUS    ?= 1
+DOM0     ?= busybox
+DOMUS    ?=
 CPUS     ?= 2
 GIC      ?= 3
 QEMU_CPU ?= cortex-a57
 MEM      ?=
 
-run: hypervisor image ## boot it in QEMU (DOMUS=n CPUS=n GIC=2|3 QEMU_CPU=model MEM=size ARGS=...)
-	@image/run --hypervisor $(OUT)/hospes --domus $(DOMUS) --cpus $(CPUS) --gic $(GIC) \
-	    --cpu $(QEMU_CPU) $(if $(MEM),--memory $(MEM)) $(ARGS)
+run: hypervisor image $(if $(filter-out busybox,$(DOM0)),image-$(DOM0)) ## boot it in QEMU (DOM0=busybox|xl DOMUS=n CPUS=n GIC=2|3 QEMU_CPU=model MEM=size ARGS=...)
+	@image/run --hypervisor $(OUT)/hospes --dom0 $(DOM0) $(if $(DOMUS),--domus $(DOMUS)) --cpus $(CPUS) \
+	    --gic $(GIC) --cpu $(QEMU_CPU) $(if $(MEM),--memory $(MEM)) $(ARGS)
