@@ -7,8 +7,14 @@ K    ?=
 
 PYTEST = PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest -o cache_dir=$(BUILD)/pytest
 
-.PHONY: test boot-test
+FUZZ    ?= domain_tree
+SECONDS ?= 60
+
+.PHONY: test boot-test fuzz
 test: unit boot-test ## run all tests: unit tests, then boot tests
 
 boot-test: hypervisor guests image $(BUILD)/debian/firmware.stamp | $(BUILD)/host/test ## boot whole machines in QEMU (K=expression selects, JOBS=n at a time)
 	@$(PYTEST) -n $(JOBS) -q --tb=short --hypervisor $(OUT)/hospes $(if $(K),-k '$(K)') tests/boot
+
+fuzz: image | $(BUILD)/host/fuzz ## feed a parser what a hostile user might write (FUZZ=domain_tree|kernel_image SECONDS=60)
+	@tests/fuzz/run $(SECONDS) $(FUZZ)
