@@ -113,6 +113,8 @@ int domain_create(uint16_t id, uint32_t max_vcpus, struct domain **out)
     d->id = id;
     d->refs = 1;
     d->lock = SPINLOCK_INIT(LOCK_DOMAIN);
+    d->gnttab.lock = SPINLOCK_INIT(LOCK_GNTTAB);
+    d->gnttab.maptrack.lock = SPINLOCK_INIT(LOCK_MAPTRACK);
     d->work = WORK_INIT(destroy_step);
     d->mmio.trap_unmapped = true;
     err = p2m_init(d);

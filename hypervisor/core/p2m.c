@@ -240,6 +240,26 @@ bool p2m_handle_fault(struct domain *d, gfn_t gfn)
     return retry;
 }
 
+/* More than filling two blocks takes: the one that was begun, and ours. */
+#define ACQUIRE_TRIES 16u
+
+int p2m_acquire(struct domain *d, gfn_t gfn, mfn_t *m, enum p2m_type *type)
+{
+    for (unsigned int tries = ACQUIRE_TRIES; tries; tries--) {
+        unsigned int order;
+        int err = -EINVAL;
+
+        spin_lock(&d->p2m.lock);
+        *m = lookup(d, gfn, type, &order);
+        if (likely(*type != P2M_RESERVED && *type != P2M_NONE) && !frame_get(*m, d->id))
+            err = 0;
+        spin_unlock(&d->p2m.lock);
+        if (likely(*type != P2M_RESERVED) || !p2m_handle_fault(d, gfn))
+            return err;
+    }
+    return -EAGAIN;
+}
+
 int p2m_fill(struct domain *d, gaddr_t to, maddr_t from, uint64_t bytes)
 {
     struct p2m *p2m = &d->p2m;

@@ -577,14 +577,51 @@ static void long_life(void **state)
     }
 }
 
+/* Who maps a guest's page for another gets what the guest would read there, and keeps it alive. */
+static void acquires(void **state)
+{
+    mfn_t own = alloc(0, 0), reserved = alloc(9, FRAME_DIRTY_OK), other, m;
+    enum p2m_type type;
+
+    memset(at(reserved), GARBAGE, MIB(2));
+    frame_free(reserved, 512); /* dirty now */
+    assert_int_equal(frame_alloc_at(reserved, 512, ID), 0);
+    assert_int_equal(frame_alloc(ID + 1, 0, 0, &other, NULL), 0);
+    map(0x40000, own, 1, P2M_RAM);
+    map(0x40200, reserved, 512, P2M_RESERVED);
+    map(0x50000, other, 1, P2M_SHARED);
+
+    assert_int_equal(p2m_acquire(&dom, GFN(0x40000), &m, &type), 0);
+    assert_int_equal(m.v, own.v);
+    assert_int_equal(type, P2M_RAM);
+    assert_int_equal(frame_of(own)->count, 2);
+    frame_put(own);
+    assert_int_equal(p2m_acquire(&dom, GFN(0x40234), &m, &type), 0);
+    assert_int_equal(m.v, reserved.v + 0x34);
+    assert_int_equal(type, P2M_RAM);
+    assert_true(is_all(reserved, 512, 0));
+    assert_int_equal(frame_of(m)->count, 2);
+    frame_put(m);
+
+    assert_int_equal(p2m_acquire(&dom, GFN(0x40001), &m, &type), -EINVAL);
+    assert_int_equal(type, P2M_NONE);
+    assert_int_equal(p2m_acquire(&dom, GFN(0x50000), &m, &type), -EINVAL);
+    assert_int_equal(type, P2M_SHARED);
+    assert_int_equal(frame_of(other)->count, 1);
+    assert_int_equal(p2m_acquire(&dom, GFN(UINT64_MAX), &m, &type), -EINVAL);
+    assert_int_equal(p2m_unmap(&dom, GFN(0x50000), 1), 0);
+    if (frame_of(other)->count)
+        frame_free(other, 1);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, start, stop)
 
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        TEST(maps),        TEST(bounds),     TEST(reserved),    TEST(faults),
-        TEST(copies),      TEST(filled),     TEST(no_memory),   TEST(tags),
-        TEST(not_its_own), TEST(users_stay), TEST(small_steps), TEST(long_life),
+        TEST(maps),        TEST(bounds),    TEST(reserved), TEST(faults),      TEST(copies),
+        TEST(filled),      TEST(no_memory), TEST(tags),     TEST(not_its_own), TEST(users_stay),
+        TEST(small_steps), TEST(long_life), TEST(acquires),
     };
 
     return cmocka_run_group_tests(tests, machine, NULL);

@@ -16,6 +16,7 @@
 
 #include <asm/domain.h>
 #include <hospes/console.h>
+#include <hospes/gnttab.h>
 #include <hospes/mmio.h>
 #include <hospes/p2m.h>
 #include <hospes/spinlock.h>
@@ -55,6 +56,7 @@ struct domain {
     struct vcpu **vcpus; /* [max_vcpus], constant while it runs */
     uint64_t tot_pages;  /* (L) frames of RAM it owns */
     struct p2m p2m;
+    struct gnttab gnttab;
     struct mmio_space mmio;
     struct console_domain console;
     const struct domain_config *config; /* what it was built from; NULL if made by a toolstack */

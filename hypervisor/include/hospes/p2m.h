@@ -72,6 +72,13 @@ int p2m_unmap(struct domain *d, gfn_t gfn, uint64_t frames);
 mfn_t p2m_lookup(struct domain *d, gfn_t gfn, enum p2m_type *type, unsigned int *order);
 
 /*
+ * The frame behind `gfn` that the domain owns, with a reference for the caller; RESERVED memory is
+ * made present first, as if the guest had touched it. 0; -EINVAL if it is none of its own, with
+ * *type telling what it is; -EAGAIN if it is still being filled.
+ */
+int p2m_acquire(struct domain *d, gfn_t gfn, mfn_t *m, enum p2m_type *type);
+
+/*
  * The guest touched `gfn` and the hardware found no mapping. Clears and maps a RESERVED block (2
  * MiB at most); true if the access should be tried again, which includes that another vCPU was
  * faster, or that the block is not filled yet: at most about half a millisecond is spent on it.
