@@ -25,7 +25,7 @@ PATIENCE = boot.PATIENCE
 CPU = "cortex-a57,cntfrq=1000000000"
 
 # Neither clears free memory while the guests are measured.
-OPTIONS = "console=dtuart bootscrub=0"
+OPTIONS = "console=dtuart bootscrub=0 dom0_mem=%dM" % DOMAIN
 
 FIGURE = re.compile(rb"bench (\S+) (\d+) (\d+) (\d+)")
 
@@ -38,6 +38,7 @@ class Run:
     vcpus: int = 1          # of each domain
     domains: int = 1
     large: bool = False     # the guest's image is as large as Debian's kernel
+    dom0: bool = False      # beside Debian's kernel as dom0
     suffix: str = ""        # of the figures' names
 
 
@@ -47,12 +48,13 @@ RUNS = [
     Run("do=pair apart=1", cpus=2, vcpus=2, suffix="-apart"),
     Run("do=nothing", domains=2, suffix="-two"),
     Run("do=nothing", large=True, suffix="-large"),
+    Run("do=nothing", dom0=True, suffix="-dom0"),
 ]
 
 
 def settings(hypervisor, **changes):
     """A machine with this hypervisor, or with Xen for None."""
-    changes.update(bootargs=OPTIONS, memory=MEMORY)
+    changes.update(bootargs=OPTIONS, memory=MEMORY, dom0_memory=DOMAIN)
     if hypervisor is None:
         return board.xen(**changes)
     return board.Machine(hypervisor=hypervisor, **changes)
@@ -65,8 +67,9 @@ def domains(run, folder):
         kernel = Path(folder) / "large.bin"
         size = (board.IMAGE / "Image").stat().st_size
         kernel.write_bytes(GUEST.read_bytes().ljust(size, b"\x5a"))
-    return board.domus(run.domains, kernel=kernel, ramdisk=None, memory=DOMAIN, cpus=run.vcpus,
-                       bootargs=run.arguments)
+    first = [board.dom0()] if run.dom0 else []
+    return first + board.domus(run.domains, kernel=kernel, ramdisk=None, memory=DOMAIN, cpus=run.vcpus,
+                               bootargs=run.arguments)
 
 
 class Console:

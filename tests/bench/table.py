@@ -49,6 +49,7 @@ START = [
     Row("512 MiB guest, small image", "start", 300000, 2000000),
     Row("two 512 MiB guests, small images: the first of them", "start-two", 400000, 2000000),
     Row("the same: the last of them", "start-last-two", 400000),
+    Row("dom0 with Debian's kernel and a 512 MiB guest, which is the second", "start-dom0", 8000000, 20000000),
 ]
 SIZES = [
     Row("image file, bytes", "image", 100760, 256 * 1024),
