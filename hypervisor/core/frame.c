@@ -212,11 +212,12 @@ void frame_clear(mfn_t start, uint64_t frames)
     uint64_t m = start.v, end = start.v + frames;
 
     while (m < end) {
-        bool large = is_aligned(m, FRAMES_2M) && end - m >= FRAMES_2M;
-        uint64_t n = large ? FRAMES_2M : 1;
-        void *p = large ? frame_map_2m(MFN(m)) : frame_map(MFN(m));
+        uint64_t in = m % FRAMES_2M;
+        bool large = end - m > 1 && map_may_block(mfn_to_maddr(MFN(m)));
+        uint64_t n = large ? min(end - m, FRAMES_2M - in) : 1;
+        uint8_t *p = large ? frame_map_2m(MFN(m - in)) : frame_map(MFN(m));
 
-        arch_clear_pages(p, n);
+        arch_clear_pages(large ? p + (in << FRAME_SHIFT) : p, n);
         if (large)
             frame_unmap_2m(p);
         else

@@ -51,6 +51,16 @@ static void release_bank(const struct boot_range *bank)
         frame_bank_release(maddr_to_mfn(MADDR(from)), maddr_to_mfn(MADDR(bank->end)));
 }
 
+/* What is around RAM, and would be mapped with it, is not known. */
+static void keep_off_edges(const struct boot_range *bank)
+{
+    uint64_t start = align_down(bank->start, MIB(2)), end = align_up(bank->end, MIB(2));
+
+    if ((start < bank->start && map_keep_off(MADDR(start), bank->start - start)) ||
+        (bank->end < end && map_keep_off(MADDR(bank->end), end - bank->end)))
+        panic("RAM is in too many pieces");
+}
+
 /* A bank's table is mapped in pages that hold the entries of 2 MiB: banks are rounded to that, and
  * merged. */
 static void init_frames(void)
@@ -63,6 +73,7 @@ static void init_frames(void)
         uint64_t start = align_down(boot_ram.r[i].start, MIB(2));
         uint64_t end = align_up(boot_ram.r[i].end, MIB(2));
 
+        keep_off_edges(&boot_ram.r[i]);
         if (nr && start <= banks[nr - 1].end)
             banks[nr - 1].end = end;
         else

@@ -1,25 +1,53 @@
 /* SPDX-License-Identifier: MIT */
 /* Copies that go through short mappings, block by block; <hospes/map.h> has the contract. */
+#include <hospes/boot.h>
 #include <hospes/cpu.h>
+#include <hospes/frame.h>
 #include <hospes/map.h>
 #include <lib/bits.h>
 #include <string.h>
 
 #define BLOCK MIB(2)
 
-/* Maps the 2 MiB block around `a`; *in is a's place in it. */
-static void *map_block(maddr_t a, uint8_t **in)
-{
-    maddr_t start = MADDR(align_down(a.v, BLOCK));
-    uint8_t *block = frame_map_2m(maddr_to_mfn(start));
+static struct boot_ranges kept_off; /* constant after boot */
 
-    *in = block + (a.v - start.v);
-    return block;
+/* A piece of machine memory, mapped. */
+struct window {
+    void *base; /* of the block or page that is mapped */
+    uint8_t *at;
+    uint64_t bytes;
+    bool is_block;
+};
+
+int map_keep_off(maddr_t start, uint64_t bytes)
+{
+    return boot_range_add(&kept_off, start.v, start.v + bytes, NULL);
 }
 
-static uint64_t left_in_block(maddr_t a, uint64_t bytes)
+bool map_may_block(maddr_t a)
 {
-    return min(bytes, BLOCK - a.v % BLOCK);
+    uint64_t start = align_down(a.v, BLOCK);
+
+    return !boot_range_overlaps(&kept_off, start, start + BLOCK, NULL);
+}
+
+/* Maps what is at `a`, up to `bytes`: a block where that is possible, else a page. */
+static struct window map_at(maddr_t a, uint64_t bytes)
+{
+    bool is_block = map_may_block(a);
+    uint64_t size = is_block ? BLOCK : FRAME_SIZE, in = a.v % size;
+    mfn_t m = maddr_to_mfn(MADDR(a.v - in));
+    uint8_t *base = is_block ? frame_map_2m(m) : frame_map(m);
+
+    return (struct window){ base, base + in, min(bytes, size - in), is_block };
+}
+
+static void unmap(const struct window *w)
+{
+    if (w->is_block)
+        frame_unmap_2m(w->base);
+    else
+        frame_unmap(w->base);
 }
 
 void maddr_read(void *to, maddr_t from, uint64_t bytes)
@@ -27,15 +55,13 @@ void maddr_read(void *to, maddr_t from, uint64_t bytes)
     uint8_t *out = to;
 
     while (bytes) {
-        uint64_t n = left_in_block(from, bytes);
-        uint8_t *in;
-        void *block = map_block(from, &in);
+        struct window in = map_at(from, bytes);
 
-        memcpy(out, in, n);
-        frame_unmap_2m(block);
-        out += n;
-        from = maddr_add(from, n);
-        bytes -= n;
+        memcpy(out, in.at, in.bytes);
+        unmap(&in);
+        out += in.bytes;
+        from = maddr_add(from, in.bytes);
+        bytes -= in.bytes;
     }
 }
 
@@ -44,33 +70,28 @@ void maddr_write(maddr_t to, const void *from, uint64_t bytes)
     const uint8_t *in = from;
 
     while (bytes) {
-        uint64_t n = left_in_block(to, bytes);
-        uint8_t *out;
-        void *block = map_block(to, &out);
+        struct window out = map_at(to, bytes);
 
-        memcpy(out, in, n);
-        arch_cache_clean(out, n);
-        frame_unmap_2m(block);
-        in += n;
-        to = maddr_add(to, n);
-        bytes -= n;
+        memcpy(out.at, in, out.bytes);
+        arch_cache_clean(out.at, out.bytes);
+        unmap(&out);
+        in += out.bytes;
+        to = maddr_add(to, out.bytes);
+        bytes -= out.bytes;
     }
 }
 
 void maddr_copy(maddr_t to, maddr_t from, uint64_t bytes)
 {
     while (bytes) {
-        uint64_t n = left_in_block(to, left_in_block(from, bytes));
-        uint8_t *out, *in;
-        void *to_block = map_block(to, &out);
-        void *from_block = map_block(from, &in);
+        struct window out = map_at(to, bytes), in = map_at(from, out.bytes);
 
-        memcpy(out, in, n);
-        arch_cache_clean(out, n);
-        frame_unmap_2m(from_block);
-        frame_unmap_2m(to_block);
-        to = maddr_add(to, n);
-        from = maddr_add(from, n);
-        bytes -= n;
+        memcpy(out.at, in.at, in.bytes);
+        arch_cache_clean(out.at, in.bytes);
+        unmap(&in);
+        unmap(&out);
+        to = maddr_add(to, in.bytes);
+        from = maddr_add(from, in.bytes);
+        bytes -= in.bytes;
     }
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-// sources: core/map.c
+// sources: core/boot.c core/map.c
 /* Copies of machine memory through short mappings: modules get to guests by them. */
 #include "unit.h"
 
 #include <asm/host.h>
+#include <hospes/errno.h>
 #include <hospes/map.h>
 #include <hospes/pcpu.h>
 #include <lib/bits.h>
@@ -87,11 +88,37 @@ static void nothing(void **state)
     check();
 }
 
+/* What firmware keeps to itself is not mapped with what lies beside it: a CPU that only guesses
+ * reads there, and the machine stops. */
+static void beside_firmware(void **state)
+{
+    static uint8_t zeroes[MIB(6)];
+    const uint64_t theirs = MIB(4) + 0x5000, rest = sizeof(model) - theirs - FRAME_SIZE;
+
+    assert_int_equal(map_keep_off(MADDR(RAM + theirs), FRAME_SIZE), 0);
+    assert_int_equal(map_keep_off(MADDR(RAM + theirs), 0), -EINVAL);
+    host_forbidden = RAM + theirs + 0x123;
+    assert_false(map_may_block(MADDR(RAM + MIB(4))));
+    assert_false(map_may_block(MADDR(RAM + MIB(6) - 1)));
+    assert_true(map_may_block(MADDR(RAM + MIB(4) - 1)));
+    assert_true(map_may_block(MADDR(RAM + MIB(6))));
+
+    maddr_read(buffer, MADDR(RAM), theirs);
+    assert_memory_equal(buffer, model, theirs);
+    maddr_write(MADDR(RAM + theirs + FRAME_SIZE), zeroes, min(rest, sizeof(zeroes)));
+    memset(model + theirs + FRAME_SIZE, 0, min(rest, sizeof(zeroes)));
+    maddr_copy(MADDR(RAM + theirs - 0x4321), MADDR(RAM + 5), 0x4321);
+    memcpy(model + theirs - 0x4321, model + 5, 0x4321);
+    host_forbidden = UINT64_MAX;
+    check();
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(any_piece, start),
         cmocka_unit_test_setup(nothing, start),
+        cmocka_unit_test_setup(beside_firmware, start),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -77,6 +77,14 @@ static void reserve(uint64_t start, uint64_t bytes, const char *what)
         panic("no room to note that %s is at %#llx", what, (unsigned long long)start);
 }
 
+/* Firmware's own, which may be secure, or not memory at all. */
+static void reserve_firmware(uint64_t start, uint64_t bytes, const char *what)
+{
+    reserve(start, bytes, what);
+    if (bytes && map_keep_off(MADDR(start), bytes))
+        panic("no room to note that %s is at %#llx", what, (unsigned long long)start);
+}
+
 /* /memreserve/ entries, and /reserved-memory's nodes: those without a place are Linux's to
  * allocate. */
 static void reserve_listed(void)
@@ -86,10 +94,10 @@ static void reserve_listed(void)
 
     for (int i = 0; i < fdt_num_mem_rsv(host_fdt); i++)
         if (!fdt_get_mem_rsv(host_fdt, i, &start, &bytes))
-            reserve(start, bytes, "memory reserved by firmware");
+            reserve_firmware(start, bytes, "memory reserved by firmware");
     dt_for_each_child (node, host_fdt, parent)
         for (uint32_t i = 0; !dt_reg(host_fdt, node, i, &start, &bytes); i++)
-            reserve(start, bytes, "reserved memory");
+            reserve_firmware(start, bytes, "reserved memory");
 }
 
 void arch_init_memory_map(void)

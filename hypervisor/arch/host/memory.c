@@ -44,6 +44,13 @@ __attribute__((weak)) int boot_range_add(struct boot_ranges *list, uint64_t star
     return 0;
 }
 
+__attribute__((weak)) bool boot_range_overlaps(const struct boot_ranges *list, uint64_t start,
+                                               uint64_t end, const struct boot_range **hit)
+{
+    (void)list, (void)start, (void)end, (void)hit;
+    return false;
+}
+
 /* Addresses that cannot be accessed: at `at`, or where there is room, aligned to 1 GiB. */
 static uint8_t *reserve(uint8_t *at, uint64_t bytes)
 {
@@ -151,12 +158,15 @@ void *arch_heap_maddr_to_virt(maddr_t a)
 
 /* --- short mappings ---------------------------------------------------------------------- */
 
+uint64_t host_forbidden = UINT64_MAX;
+
 /* `slots` used at once are checked, and that they are given back in reverse order. */
 static void *map_slots(maddr_t a, uint64_t bytes)
 {
     struct arch_pcpu *p = &this_pcpu()->arch;
 
     assert(a.v % bytes == 0 && a.v + bytes <= HOST_RAM_LIMIT);
+    assert(host_forbidden < a.v || host_forbidden >= a.v + bytes);
     assert(p->nr_mapped < HOST_MAP_SLOTS);
     p->mapped[p->nr_mapped++] = ram + a.v;
     return ram + a.v;
@@ -199,6 +209,12 @@ void *frame_map_2m(mfn_t m)
 void frame_unmap_2m(void *block)
 {
     unmap_slots(block);
+}
+
+__attribute__((weak)) bool map_may_block(maddr_t a)
+{
+    (void)a;
+    return true;
 }
 
 __attribute__((weak)) void maddr_read(void *to, maddr_t from, uint64_t bytes)

@@ -17,9 +17,21 @@ struct domain;
 void *frame_map(mfn_t m);
 void frame_unmap(void *page);
 
-/* The same for the 2 MiB-aligned block that begins at `m`: 2 slots. */
+/*
+ * The same for the 2 MiB-aligned block that begins at `m`: 2 slots. All of it must be RAM that may
+ * be mapped, since a CPU may read what is mapped cached before anybody asks for it.
+ */
 void *frame_map_2m(mfn_t m);
 void frame_unmap_2m(void *block);
+
+/*
+ * No block around any of these bytes is mapped from now on: they are not RAM, or firmware's, which
+ * may keep them from us. Boot only. 0, -EINVAL or -ENOSPC as boot_range_add().
+ */
+int map_keep_off(maddr_t start, uint64_t bytes);
+
+/* True if the block of 2 MiB around `a`, RAM, may be mapped. */
+bool map_may_block(maddr_t a);
 
 /*
  * Maps frame `m` for good, on all pCPUs, until frame_unpin() of the pointer: for pages that a guest

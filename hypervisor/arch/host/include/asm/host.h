@@ -45,6 +45,9 @@ void host_ram_add(uint64_t start, uint64_t bytes);
 /* Simulated RAM at `a`, as a device or a guest would see it. */
 void *host_ram(maddr_t a);
 
+/* An address that no short mapping may cover. */
+extern uint64_t host_forbidden;
+
 /* Number of arch_heap_map_chunk() less arch_heap_unmap_chunk(); and how many of the former shall
  * succeed yet. */
 extern uint32_t host_heap_chunks;
