@@ -18,7 +18,8 @@
 #include <hospes/spinlock.h>
 #include <lib/bits.h>
 
-#define FRAMES_2M ((uint64_t)1 << FRAME_ORDER_2M)
+#define FRAMES_2M    ((uint64_t)1 << FRAME_ORDER_2M)
+#define SCRUB_FRAMES 64 /* in a step: a few microseconds, by which an interrupt may come late */
 
 _Static_assert(sizeof(struct frame) == 8, "a page of entries is 2 MiB");
 
@@ -382,10 +383,11 @@ bool frame_scrub_step(void)
         return false;
 
     uint64_t end = mfn + ((uint64_t)1 << order);
-    clear_dirty(mfn, end);
+    uint64_t from = frame_free_next(b, mfn, end, false), to = min(end, from + SCRUB_FRAMES);
+    clear_dirty(from, to);
 
     spin_lock(&lock);
-    frame_free_mark(b, mfn, end, true);
+    frame_free_mark(b, from, to, true);
     frame_free_put(b, mfn, end);
     nr_scrubbing--;
     spin_unlock(&lock);

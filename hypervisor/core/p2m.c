@@ -16,8 +16,10 @@
  * well under 1 ms. */
 #define TEARDOWN_FRAMES 4096
 
-/* What is copied at a time: a slow core (A53) does that in well under a millisecond. */
-#define FILL_STEP KIB(512)
+/* What is copied, or cleared, at a time: a slow core (A53) does either in well under a millisecond.
+ */
+#define FILL_STEP  KIB(512)
+#define CLEAR_STEP MIB(1)
 
 static DECLARE_BITMAP(vmids, MAX_VMIDS);
 
@@ -191,8 +193,8 @@ static void set_content(const struct p2m *p2m, uint64_t start, uint64_t end, mad
 
 /*
  * Gives the reserved block of at most 2 MiB around `gfn`, found at `m`, its content and maps it.
- * Copying takes several calls; the guest's access is tried again until all is there. Under the
- * lock.
+ * That takes several calls; the guest's access is tried again until all is there, and interrupts
+ * are served in between. Under the lock.
  */
 static bool populate(struct domain *d, gfn_t gfn, mfn_t m, unsigned int order)
 {
@@ -200,14 +202,15 @@ static bool populate(struct domain *d, gfn_t gfn, mfn_t m, unsigned int order)
     uint64_t frames = (uint64_t)1 << min(order, (unsigned int)FRAME_ORDER_2M);
     uint64_t in_block = gfn.v & (frames - 1);
     uint64_t start = (gfn.v - in_block) << FRAME_SHIFT, bytes = frames << FRAME_SHIFT;
-    uint64_t from = p2m->filled, step = bytes;
+    uint64_t from = p2m->filled, step;
     struct pgtable_leaf leaf = { .maddr = mfn_to_maddr(MFN(m.v - in_block)),
                                  .flags = type_flags[P2M_RAM],
                                  .type = P2M_RAM };
     bool is_copy = is_filled(p2m, start, start + bytes);
 
-    if (is_copy)
-        step = min(FILL_STEP, bytes - from);
+    step = min(is_copy ? FILL_STEP : CLEAR_STEP, bytes - from);
+    if (!is_copy && frame_were_clean(maddr_to_mfn(leaf.maddr), frames))
+        step = bytes;
     set_content(p2m, start + from, start + from + step, maddr_add(leaf.maddr, from));
     p2m->filling = gfn;
     p2m->filled = from + step;

@@ -109,9 +109,9 @@ void frame_put(mfn_t m);
 void frame_clear(mfn_t start, uint64_t frames);
 
 /*
- * Clears a dirty free block of up to 2 MiB and makes it clean-free. False when there is nothing
- * left to clear. Called by idle pCPUs. With `bootscrub=0` what was dirty at boot, and has had no
- * owner since, is left alone.
+ * Clears some dirty free frames, 256 KiB at most, and makes them clean-free. False when there is
+ * nothing left to clear. Called by idle pCPUs. With `bootscrub=0` what was dirty at boot, and has
+ * had no owner since, is left alone.
  */
 bool frame_scrub_step(void);
 
