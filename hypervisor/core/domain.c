@@ -16,6 +16,7 @@
 #include <hospes/heap.h>
 #include <hospes/irq.h>
 #include <hospes/log.h>
+#include <hospes/vcpu_info.h>
 #include <lib/format.h>
 
 static struct spinlock list_lock = SPINLOCK_INIT(LOCK_DOMAIN_LIST);
@@ -123,6 +124,9 @@ int domain_create(uint16_t id, uint32_t max_vcpus, struct domain **out)
     err = arch_domain_init(d);
     if (err)
         goto no_arch;
+    err = vcpu_info_domain_init(d);
+    if (err)
+        goto no_shared_info;
     err = -ENOMEM;
     d->vcpus = heap_calloc(max_vcpus, sizeof(*d->vcpus));
     if (!d->vcpus)
@@ -137,6 +141,8 @@ int domain_create(uint16_t id, uint32_t max_vcpus, struct domain **out)
 no_number:
     heap_free(d->vcpus);
 no_vcpus:
+    vcpu_info_domain_destroy(d);
+no_shared_info:
     arch_domain_destroy(d);
 no_arch:
     p2m_destroy(d);
@@ -166,6 +172,7 @@ void domain_destroy(struct domain *d)
     console_domain_remove(&d->console);
     irq_take_all(d);
     free_vcpus(d);
+    vcpu_info_domain_destroy(d);
     arch_domain_destroy(d);
     mmio_destroy(d);
     p2m_destroy(d);

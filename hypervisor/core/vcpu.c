@@ -14,6 +14,7 @@
 #include <hospes/log.h>
 #include <hospes/pcpu.h>
 #include <hospes/vcpu.h>
+#include <hospes/vcpu_info.h>
 #include <hospes/work.h>
 
 struct vcpu *vcpu_create(struct domain *d, uint32_t id)
@@ -26,12 +27,16 @@ struct vcpu *vcpu_create(struct domain *d, uint32_t id)
     v->id = id;
     if (sched_unit_init(&v->sched, true))
         goto no_unit;
+    if (vcpu_info_vcpu_init(v))
+        goto no_info;
     if (arch_vcpu_init(v))
         goto no_arch;
     arch_vcpu_reset(v);
     return v;
 
 no_arch:
+    vcpu_info_vcpu_destroy(v);
+no_info:
     sched_unit_destroy(&v->sched);
 no_unit:
     heap_free(v);
@@ -41,6 +46,7 @@ no_unit:
 void vcpu_destroy(struct vcpu *v)
 {
     arch_vcpu_destroy(v);
+    vcpu_info_vcpu_destroy(v);
     sched_unit_destroy(&v->sched);
     heap_free(v);
 }

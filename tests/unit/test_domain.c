@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 // sources: core/domain.c core/vcpu.c core/pcpu.c core/work.c core/timer.c core/spinlock.c
 // sources: core/sched.c core/sched_fair.c core/sched_null.c core/irq.c core/mmio.c
+// sources: core/vcpu_info.c core/guest_area.c
 // sources: core/p2m.c core/pgtable.c core/map.c core/frame.c core/frame_free.c
 /*
  * A domain's life, from nothing to nothing, with the real scheduler, deferred work, frames and
@@ -24,7 +25,8 @@
 #define RAM       GIB(1)
 #define RAM_BYTES GIB(1)
 #define META      GIB(16)
-#define FRAMES    3000u /* of each domain */
+#define FRAMES    3000u        /* of each domain's memory */
+#define OWNED     (FRAMES + 1) /* and its page of shared_info */
 #define FIRST_GFN 0x40000u
 
 /* --- the heap ------------------------------------------------------------------------------------
@@ -459,7 +461,7 @@ static void waits_for_vcpus(void **state)
                 run(n);
     }
     assert_false(domain_is_quiet(d));
-    assert_int_equal(frame_owned_count(7), FRAMES);
+    assert_int_equal(frame_owned_count(7), OWNED);
     assert_int_equal(d->state, DOMAIN_STOPPED);
     assert_ptr_equal(d->vcpus[0], v);
     settle();
@@ -539,7 +541,7 @@ static void starts_again(void **state)
         domain_stop(exit_of(d->vcpus[0])->domain, DOMAIN_REBOOT);
         settle();
         assert_int_equal(builds, i);
-        assert_int_equal(frames_now(), all_free - FRAMES);
+        assert_int_equal(frames_now(), all_free - OWNED);
     }
     struct domain *d = domain_get(7);
     assert_int_equal(d->state, DOMAIN_RUNNING);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What an arm64 domain begins with, and gives back. Its devices are added by domain_build.c. */
+#include <asm/evtchn.h>
 #include <asm/sysreg.h>
 #include <asm/vgic.h>
 #include <asm/vpl011.h>
@@ -9,6 +10,7 @@ int arch_domain_init(struct domain *d)
 {
     isb();
     d->arch.cntvoff = read_sysreg(cntpct_el0); /* virtual time begins with the domain */
+    evtchn_set_ppi(d, 0, 0);
     return 0;
 }
 

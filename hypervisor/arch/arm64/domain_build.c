@@ -3,6 +3,8 @@
  * device tree. */
 #include "domain_tree.h"
 
+#include <asm/clock.h>
+#include <asm/evtchn.h>
 #include <asm/gic.h>
 #include <asm/guest_layout.h>
 #include <asm/sysreg.h>
@@ -194,6 +196,8 @@ int arch_domain_build_devices(struct domain *d, const struct domain_config *c)
 
     if (rc)
         return rc;
+    if (c->hardware)
+        evtchn_set_ppi(d, clock_info.irq_virt, clock_info.irq_phys);
     find_places(c, &p);
     rc = build_gic(d, c, &p);
     if (!rc && c->hardware)

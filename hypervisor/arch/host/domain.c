@@ -6,6 +6,7 @@
 #include <hospes/log.h>
 #include <hospes/p2m.h>
 #include <hospes/vcpu.h>
+#include <hospes/vcpu_info.h>
 #include <lib/bits.h>
 
 int arch_domain_init(struct domain *d)
@@ -59,6 +60,11 @@ void arch_vcpu_deliver(struct vcpu *v)
 bool arch_vcpu_has_interrupt(struct vcpu *v)
 {
     return read_once(v->arch.has_interrupt);
+}
+
+void arch_evtchn_upcall(struct vcpu *v)
+{
+    v->arch.upcalls++;
 }
 
 void arch_vcpu_dump(const struct vcpu *v)

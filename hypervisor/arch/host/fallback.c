@@ -9,6 +9,7 @@
 #include <hospes/console.h>
 #include <hospes/heap.h>
 #include <hospes/log.h>
+#include <hospes/vcpu_info.h>
 #include <lib/format.h>
 
 #include <stdarg.h>
@@ -118,6 +119,30 @@ WEAK void panic(const char *fmt, ...)
     format_v(text, sizeof(text), fmt, args);
     va_end(args);
     host_stop(text);
+}
+
+/* --- what is shared with guests ---------------------------------------------------------- */
+
+WEAK int vcpu_info_domain_init(struct domain *d)
+{
+    (void)d;
+    return 0;
+}
+
+WEAK void vcpu_info_domain_destroy(struct domain *d)
+{
+    (void)d;
+}
+
+WEAK int vcpu_info_vcpu_init(struct vcpu *v)
+{
+    (void)v;
+    return 0;
+}
+
+WEAK void vcpu_info_vcpu_destroy(struct vcpu *v)
+{
+    (void)v;
 }
 
 /* --- the heap ---------------------------------------------------------------------------- */

@@ -39,7 +39,11 @@ enum domain_stop {
     DOMAIN_WATCHDOG = 4,
 };
 
+/* HVM_NR_PARAMS of <xen/hvm/params.h>, which not everybody who includes this wants. */
+#define DOMAIN_HVM_PARAMS 39
+
 struct domain_config;
+struct shared_info;
 
 struct domain {
     uint16_t id;
@@ -59,6 +63,9 @@ struct domain {
     struct gnttab gnttab;
     struct mmio_space mmio;
     struct console_domain console;
+    struct shared_info *shared_info; /* <hospes/vcpu_info.h> */
+    mfn_t shared_info_mfn;
+    uint64_t hvm_params[DOMAIN_HVM_PARAMS]; /* HVM_PARAM_*, each read and written at once */
     const struct domain_config *config; /* what it was built from; NULL if made by a toolstack */
     struct work work;                   /* its destruction or restart */
     struct arch_domain arch;

@@ -11,12 +11,14 @@
 
 #include <asm/vcpu.h>
 #include <hospes/compiler.h>
+#include <hospes/guest_area.h>
 #include <hospes/mmio.h>
 #include <hospes/pcpu.h>
 #include <hospes/sched.h>
 #include <hospes/types.h>
 
 struct domain;
+struct vcpu_info;
 
 struct vcpu {
     struct cpu_regs regs;
@@ -26,6 +28,9 @@ struct vcpu {
     bool blocked;              /* waits for an interrupt (WFI); set by itself, cleared by waker */
     struct mmio_access access; /* to an emulated device; the last one, or under way */
     const struct mmio_region *last_region; /* that it was in, or NULL */
+    struct vcpu_info *info;                /* what it shares with the guest: <hospes/vcpu_info.h> */
+    struct vcpu_info *unseen_info;         /* its first, which the guest does not see, or NULL */
+    struct guest_area info_area;           /* under domain->lock; never changes once it is there */
     struct sched_unit sched;
     struct arch_vcpu arch;
 };

@@ -8,8 +8,9 @@
 
 struct arch_domain {
     struct vgic vgic;
-    uint64_t cntvoff; /* CNTVOFF_EL2 of its vCPUs: ticks */
-    uint64_t vttbr;   /* root of stage 2 and VMID */
+    uint64_t cntvoff;    /* CNTVOFF_EL2 of its vCPUs: ticks */
+    uint32_t evtchn_ppi; /* by which it is told of events: INTID */
+    uint64_t vttbr;      /* root of stage 2 and VMID */
 };
 
 #endif

@@ -15,6 +15,7 @@ struct arch_vcpu {
     bool has_interrupt; /* arch_vcpu_has_interrupt()'s answer: set by tests and by arch_irq_inject()
                          */
     uint32_t saved, loaded, delivered;
+    uint32_t upcalls; /* arch_evtchn_upcall() */
 };
 
 #endif
