@@ -207,6 +207,69 @@ static void stores(void **state)
     assert_int_equal(vcpu.regs.pc, PC + 2);
 }
 
+/* A register wider than the access does not spill into the rest of the guest's. */
+static void wide_answers(void **state)
+{
+    answer = EXIT_HANDLED;
+    device_value = 0x8192a3b4c5d6e7f8u;
+    for (uint32_t sas = 0; sas < 4; sas++) {
+        data_abort(0x3001000, 0, LOAD(sas, 1) | ISS_DABT_SF);
+        assert_int_equal(vcpu.regs.x[1], device_value & (~(uint64_t)0 >> (64 - (8u << sas))));
+    }
+}
+
+/* A big-endian kernel, or a process of the other kind, finds in a device's register what is there.
+ */
+static void big_endian(void **state)
+{
+    static const struct {
+        uint64_t sctlr, pstate;
+        bool big;
+    } modes[] = {
+        { SCTLR_EL1_EE, PSTATE_EL1H, true },  { SCTLR_EL1_E0E, PSTATE_EL1H, false },
+        { SCTLR_EL1_EE, 0, false },           { SCTLR_EL1_E0E, 0, true },
+        { SCTLR_EL1_E0E, PSTATE_NRW, false }, { SCTLR_EL1_E0E, PSTATE_NRW | PSTATE_E_A32, true },
+    };
+
+    for (size_t i = 0; i < array_size(modes); i++) {
+        start(state);
+        answer = EXIT_HANDLED;
+        fake_sctlr_el1 |= modes[i].sctlr;
+        vcpu.regs.pstate = modes[i].pstate;
+        device_value = 0x1234;
+        data_abort(0x3001000, 0, LOAD(2, 1));
+        assert_int_equal(vcpu.regs.x[1], modes[i].big ? 0x34120000 : 0x1234);
+        vcpu.regs.x[2] = 0xff00aabbccddeeff;
+        data_abort(0x3001000, 0, STORE(2, 2));
+        assert_int_equal(seen.value, modes[i].big ? 0xffeeddcc : 0xccddeeff);
+        data_abort(0x3001000, 0, STORE(0, 2));
+        assert_int_equal(seen.value, 0xff);
+        device_value = 0x80; /* signed halfword */
+        data_abort(0x3001000, 0, LOAD(1, 1) | ISS_DABT_SSE | ISS_DABT_SF);
+        assert_int_equal(vcpu.regs.x[1], modes[i].big ? 0xffffffffffff8000 : 0x80);
+    }
+}
+
+/* A debugger in the guest that steps over an access to a device stops behind it, not one further.
+ */
+static void single_step(void **state)
+{
+    answer = EXIT_HANDLED;
+    vcpu.regs.pstate |= PSTATE_SS;
+    data_abort(0x3001000, 0, LOAD(2, 1));
+    assert_int_equal(vcpu.regs.pc, PC + 4);
+    assert_int_equal(vcpu.regs.pstate, PSTATE_EL1H);
+    vcpu.regs.pstate |= PSTATE_SS;
+    exit_with(EC_WFX, 1);
+    assert_int_equal(vcpu.regs.pstate, PSTATE_EL1H);
+    /* An instruction that is tried again is still to be stepped. */
+    vcpu.regs.pstate |= PSTATE_SS;
+    ram = 0x40000;
+    answer = EXIT_FAULT;
+    data_abort(0x40000ff8, 0xff8, LOAD(3, 0));
+    assert_int_equal(vcpu.regs.pstate, PSTATE_EL1H | PSTATE_SS);
+}
+
 /* What a device refuses, or nobody has, ends in the guest as on a bus where nobody answers. */
 static void nobody_answers(void **state)
 {
@@ -464,9 +527,21 @@ static void any_exit(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        TEST(loads),        TEST(stores), TEST(nobody_answers), TEST(memory),
-        TEST(other_faults), TEST(walks),  TEST(reads_ones),     TEST(vectors_by_source),
-        TEST(protection),   TEST(waits),  TEST(firmware_calls), TEST(any_exit),
+        TEST(loads),
+        TEST(stores),
+        TEST(wide_answers),
+        TEST(big_endian),
+        TEST(single_step),
+        TEST(nobody_answers),
+        TEST(memory),
+        TEST(other_faults),
+        TEST(walks),
+        TEST(reads_ones),
+        TEST(vectors_by_source),
+        TEST(protection),
+        TEST(waits),
+        TEST(firmware_calls),
+        TEST(any_exit),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -57,29 +57,64 @@ static inline uint32_t access_register(uint64_t esr)
     return (uint32_t)field_get(ISS_DABT_SRT, esr);
 }
 
+/* True if the guest's accesses may be big-endian, at EL1 or at EL0. */
+static inline bool may_be_big_endian(void)
+{
+    return read_sysreg(sctlr_el1) & (SCTLR_EL1_EE | SCTLR_EL1_E0E);
+}
+
+/* What a device, which is little-endian, and the access have of each other. */
+static __noinline uint64_t swap_bytes(const struct vcpu *v, uint64_t value)
+{
+    uint64_t pstate = v->regs.pstate;
+    bool big = read_sysreg(sctlr_el1) & (pstate & PSTATE_MODE ? SCTLR_EL1_EE : SCTLR_EL1_E0E);
+
+    if (pstate & PSTATE_NRW)
+        big = pstate & PSTATE_E_A32;
+    return big ? __builtin_bswap64(value) >> (64 - 8 * v->access.size) : value;
+}
+
+/* As much of it as the access has. */
+static inline uint64_t cut(uint64_t value, const struct mmio_access *a)
+{
+    unsigned int shift = -(8u * a->size) & 63;
+
+    return value << shift >> shift;
+}
+
 /* A load or store that the syndrome describes in full, at v->access.addr. */
-static inline enum exit_action emulate(struct vcpu *v, uint64_t esr)
+static inline __attribute__((always_inline)) enum exit_action emulate(struct vcpu *v, uint64_t esr,
+                                                                      bool swap)
 {
     struct mmio_access *a = &v->access;
-    uint32_t bits = 8u << field_get(ISS_DABT_SAS, esr);
     enum exit_action action;
 
-    a->size = (uint8_t)(bits / 8);
+    a->size = (uint8_t)(1u << field_get(ISS_DABT_SAS, esr));
     a->write = esr & ISS_DABT_WNR;
     if (a->write) {
-        a->value = access_register(esr) != 31 ? v->regs.x[access_register(esr)] : 0;
-        a->value &= ~(uint64_t)0 >> (64 - bits);
+        a->value = access_register(esr) != 31 ? cut(v->regs.x[access_register(esr)], a) : 0;
+        if (swap)
+            a->value = swap_bytes(v, a->value);
     }
     action = mmio_dispatch(v);
     if (unlikely(action != EXIT_HANDLED))
         return action;
     if (!(esr & ISS_DABT_WNR) && access_register(esr) != 31) {
+        uint64_t value = cut(a->value, a); /* the register may be wider than the access */
+
+        if (swap)
+            value = swap_bytes(v, value);
         if (unlikely(esr & ISS_DABT_SSE))
-            a->value = sign_extend(a->value, a->size, esr & ISS_DABT_SF);
-        v->regs.x[access_register(esr)] = a->value;
+            value = sign_extend(value, a->size, esr & ISS_DABT_SF);
+        v->regs.x[access_register(esr)] = value;
     }
     exit_skip(v, esr);
     return EXIT_HANDLED;
+}
+
+static __noinline enum exit_action emulate_swapped(struct vcpu *v, uint64_t esr)
+{
+    return emulate(v, esr, true);
 }
 
 /* A load from nothing, where the domain is to read ones there. */
@@ -122,7 +157,7 @@ enum exit_action abort_data(struct vcpu *v, uint64_t esr)
         return not_a_device(v, esr);
     v->access.addr =
         GADDR((read_sysreg(hpfar_el2) & HPFAR_FIPA) << 8 | (read_sysreg(far_el2) & FRAME_MASK));
-    action = emulate(v, esr);
+    action = unlikely(may_be_big_endian()) ? emulate_swapped(v, esr) : emulate(v, esr, false);
     return unlikely(action == EXIT_FAULT) ? not_a_device(v, esr) : action;
 }
 

@@ -15,11 +15,16 @@
 #include <hospes/types.h>
 #include <hospes/vcpu.h>
 
-/* Steps over the trapped instruction, whose length ESR_EL2 tells. For handlers of traps, not of
- * HVC. */
+/*
+ * Steps over the trapped instruction, whose length ESR_EL2 tells: it was executed, so a guest that
+ * single-steps (Arm ARM D2.12) is told before the next one. For handlers of traps, not of HVC.
+ */
 static inline void exit_skip(struct vcpu *v, uint64_t esr)
 {
-    v->regs.pc += 2 + 2 * field_get(ESR_IL, esr);
+    uint64_t pc = v->regs.pc, pstate = v->regs.pstate;
+
+    v->regs.pc = pc + 2 + 2 * field_get(ESR_IL, esr);
+    v->regs.pstate = pstate & ~PSTATE_SS;
 }
 
 /* entry.S: enters `v` with the stack empty at `stack_top`. */

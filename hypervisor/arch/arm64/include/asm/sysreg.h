@@ -114,6 +114,12 @@
 #define HCR_APK       (1ull << 40)
 #define HCR_API       (1ull << 41)
 
+/* SCTLR_EL1 */
+#define SCTLR_EL1_M   (1ull << 0)
+#define SCTLR_EL1_C   (1ull << 2)
+#define SCTLR_EL1_E0E (1ull << 24)
+#define SCTLR_EL1_EE  (1ull << 25)
+
 /* SCTLR_EL2 */
 #define SCTLR_EL2_M    (1ull << 0)
 #define SCTLR_EL2_A    (1ull << 1)
@@ -201,17 +207,18 @@
     ((op0) << 20 | (op2) << 17 | (op1) << 14 | (crn) << 10 | (crm) << 1)
 
 /* PSTATE, as in SPSR_EL2 */
-#define PSTATE_EL1H 0x5ull
-#define PSTATE_EL2H 0x9ull
-#define PSTATE_MODE 0x1full
-#define PSTATE_F    (1ull << 6)
-#define PSTATE_I    (1ull << 7)
-#define PSTATE_A    (1ull << 8)
-#define PSTATE_D    (1ull << 9)
-#define PSTATE_IL   (1ull << 20)
-#define PSTATE_SS   (1ull << 21)
-#define PSTATE_PAN  (1ull << 22)
-#define PSTATE_NRW  (1ull << 4)
+#define PSTATE_EL1H  0x5ull
+#define PSTATE_EL2H  0x9ull
+#define PSTATE_MODE  0x1full
+#define PSTATE_F     (1ull << 6)
+#define PSTATE_I     (1ull << 7)
+#define PSTATE_A     (1ull << 8)
+#define PSTATE_E_A32 (1ull << 9) /* of an AArch32 process: big-endian */
+#define PSTATE_D     (1ull << 9)
+#define PSTATE_IL    (1ull << 20)
+#define PSTATE_SS    (1ull << 21)
+#define PSTATE_PAN   (1ull << 22)
+#define PSTATE_NRW   (1ull << 4)
 
 /* MPIDR_EL1 */
 #define MPIDR_AFFINITY 0xff00ffffffull
