@@ -52,6 +52,7 @@ struct domain {
     struct spinlock lock;
     uint8_t state;       /* (L) enum domain_state */
     uint8_t stop_reason; /* (L) enum domain_stop, once STOPPED */
+    bool shut_down;      /* (L) STOPPED, and no vCPU runs any more */
     bool control;        /* may use the toolstack's calls, on any domain */
     bool hardware;       /* has the machine's devices; its end is the machine's */
     bool direct_map;     /* guest frame = machine frame */
@@ -59,6 +60,10 @@ struct domain {
     uint32_t max_vcpus;
     struct vcpu **vcpus; /* [max_vcpus], constant while it runs */
     uint64_t tot_pages;  /* (L) frames of RAM it owns */
+    uint32_t
+        control_pauses; /* (L) XEN_DOMCTL_pausedomain's that were not undone; each vCPU has one */
+    uint8_t handle[16]; /* (L) its UUID, a toolstack's */
+    bool xenstore;      /* made to serve xenstore: may ask about all domains */
     struct p2m p2m;
     struct gnttab gnttab;
     struct mmio_space mmio;
@@ -67,7 +72,9 @@ struct domain {
     mfn_t shared_info_mfn;
     uint64_t hvm_params[DOMAIN_HVM_PARAMS]; /* HVM_PARAM_*, each read and written at once */
     const struct domain_config *config; /* what it was built from; NULL if made by a toolstack */
-    struct work work;                   /* its destruction or restart */
+    struct work work;                   /* its end: domain_end.c, as are: */
+    bool teardown_busy;                 /* somebody does a step; atomic */
+    bool irqs_taken, gone, restart;     /* theirs who does */
     struct arch_domain arch;
 };
 
@@ -79,7 +86,11 @@ struct domain {
 int domain_create(uint16_t id, uint32_t max_vcpus, struct domain **out);
 
 struct domain *domain_get(uint16_t id);
-void domain_put(struct domain *d);
+void domain_hold(struct domain *d); /* another reference, for who has one */
+void domain_put(struct domain *d);  /* locks ranked before LOCK_P2M may be held */
+
+/* The domain with the lowest number from `id` on that is not being built; NULL: there is none. */
+struct domain *domain_get_from(uint16_t id);
 
 /* Calls fn for each domain, in order of number, with LOCK_DOMAIN_LIST held. */
 void domain_for_all(void (*fn)(struct domain *d, void *arg), void *arg);
@@ -87,7 +98,10 @@ void domain_for_all(void (*fn)(struct domain *d, void *arg), void *arg);
 /* Creates its vCPUs, once its interrupt controller is there. 0 or -ENOMEM. */
 int domain_create_vcpus(struct domain *d);
 
-/* Frees a domain whose vCPUs do not run, and whose memory is gone (p2m_teardown_step()). */
+/*
+ * Takes a domain whose vCPUs do not run, and whose memory is gone (p2m_teardown_step()), out of the
+ * list, and the list's reference with it.
+ */
 void domain_destroy(struct domain *d);
 
 /* CREATED -> RUNNING: switches vCPU 0 on. */
@@ -96,10 +110,24 @@ void domain_start(struct domain *d);
 /*
  * The domain asks to stop, or is made to. Returns at once; vCPUs leave the guest soon and do not
  * enter again. Then, by deferred work: the hardware domain's stop is the machine's (reset, or off);
- * a domain from the device tree is destroyed on POWEROFF and CRASH, and rebuilt from its modules on
- * REBOOT.
+ * one from the device tree is taken down, and rebuilt from its modules after DOMAIN_REBOOT; one
+ * made by a toolstack is left to that, which VIRQ_DOM_EXC tells.
  */
 void domain_stop(struct domain *d, enum domain_stop reason);
+
+/*
+ * A toolstack's: STOPPED -> RUNNING for a domain that it made. 0 (also when it runs), -EINVAL, or
+ * -ERESTART: its vCPUs have not all stopped yet.
+ */
+int domain_resume(struct domain *d);
+
+/*
+ * A toolstack's: RUNNING or STOPPED -> DYING; false when it is neither. Then domain_teardown_step()
+ * takes it down, at most about a millisecond's work each time; true while there is more, or others
+ * are at it. The last one has taken it out of the list. The caller has a reference, and no lock.
+ */
+bool domain_kill(struct domain *d);
+bool domain_teardown_step(struct domain *d);
 
 /* Crashes the domain and says so once: vCPU, reason and registers. Never returns to the guest. */
 void domain_crash(struct vcpu *v, const char *fmt, ...) __printf(2, 3);
