@@ -15,14 +15,21 @@ static void dump_pcpu(void *unused)
     static bool busy;
     struct pcpu *p = this_pcpu();
     struct vcpu *v = p->current;
+    const struct sched_unit *running = p->sched.running;
 
     (void)unused;
     while (__atomic_exchange_n(&busy, true, __ATOMIC_ACQUIRE))
         arch_cpu_relax();
     if (v) {
-        log_err("CPU %u: runs d%uv%u, pending %x", p->id, v->domain->id, v->id,
-                read_once(p->pending));
+        /* One that went to sleep here stays loaded while there is nothing else to run. */
+        log_err("CPU %u: %s d%uv%u, pending %x", p->id,
+                running == &v->sched ? "runs"
+                : running            ? "works, has loaded"
+                                     : "idle, has loaded",
+                v->domain->id, v->id, read_once(p->pending));
         arch_vcpu_dump(v);
+    } else if (running) {
+        log_err("CPU %u: works, pending %x", p->id, read_once(p->pending));
     } else {
         log_err("CPU %u: idle, pending %x", p->id, read_once(p->pending));
     }

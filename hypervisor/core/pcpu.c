@@ -66,18 +66,19 @@ void pcpu_wait_round(void)
 
 void pcpu_call_others(void (*fn)(void *arg), void *arg)
 {
-    uint32_t me = this_pcpu()->id, others = 0, i;
+    DECLARE_BITMAP(others, MAX_PCPUS);
+    uint32_t i;
 
     while (__atomic_exchange_n(&call.busy, 1, __ATOMIC_ACQUIRE))
         pcpu_wait_round();
-    pcpu_for_each_online (i)
-        others += i != me;
+    /* Looked at once: one that comes online meanwhile would be asked, but not waited for. */
+    bitmap_copy(others, pcpus_online, MAX_PCPUS);
+    bitmap_clear(others, this_pcpu()->id);
     call.fn = fn;
     call.arg = arg;
-    store_release(call.remaining, others);
-    pcpu_for_each_online (i)
-        if (i != me)
-            pcpu_kick(pcpus[i], PENDING_CALL);
+    store_release(call.remaining, bitmap_weight(others, MAX_PCPUS));
+    bitmap_for_each_set (i, others, MAX_PCPUS)
+        pcpu_kick(pcpus[i], PENDING_CALL);
     while (load_acquire(call.remaining))
         pcpu_wait_round();
     store_release(call.busy, 0);

@@ -23,7 +23,6 @@ static const char *const rank_names[LOCK_RANKS] = {
     [LOCK_IRQ] = "irq",
     [LOCK_WORK] = "work",
     [LOCK_SCHED] = "sched",
-    [LOCK_SCHED_SECOND] = "second sched",
     [LOCK_TIMER] = "timer",
     [LOCK_HEAP] = "heap",
     [LOCK_HYPMAP] = "hypervisor map",

@@ -79,7 +79,7 @@ def test_debug_keys(three):
     for key, words in (("h", "this list"), ("d", "CPUs"), ("q", "domains and their vCPUs"), ("r", "run queues"),
                        ("g", "memory"), ("m", "memory"), (r"\*", "all"), ("R", "resets the machine")):
         three.expect(line + "%s  %s" % (key, words))
-    cpus = [line + r"CPU %d: (idle|runs d\dv0)" % number for number in range(2)]
+    cpus = [line + r"CPU %d: ((idle|works)(, has loaded d\dv0)?|runs d\dv0), " % number for number in range(2)]
     domains = [line + r"domain %d \(%s\): running, %d KiB of memory" % each
                for each in ((0, "Domain-0", 32 << 10), (1, "two", 16 << 10), (2, "three", 16 << 10))]
     domains.append(line + r"  vCPU 0: on, ")

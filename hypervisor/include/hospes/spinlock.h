@@ -31,15 +31,14 @@ enum lock_rank {
     LOCK_VGIC_VCPU,   /* struct vgic_vcpu: one vCPU's private interrupts and list registers */
     LOCK_IRQ,         /* struct irq_desc */
     LOCK_WORK,        /* queue of deferred work */
-    LOCK_SCHED,       /* one pCPU's run queue; two are taken in order of pCPU number */
-    LOCK_SCHED_SECOND,
-    LOCK_TIMER,   /* one pCPU's timer queue */
-    LOCK_PIN,     /* which pages are pinned */
-    LOCK_HEAP,    /* hypervisor heap */
-    LOCK_HYPMAP,  /* hypervisor page tables */
-    LOCK_FRAME,   /* frame allocator */
-    LOCK_CONSOLE, /* console rings and focus */
-    LOCK_UART,    /* the physical UART */
+    LOCK_SCHED,       /* one pCPU's run queue; never two at a time */
+    LOCK_TIMER,       /* one pCPU's timer queue */
+    LOCK_PIN,         /* which pages are pinned */
+    LOCK_HEAP,        /* hypervisor heap */
+    LOCK_HYPMAP,      /* hypervisor page tables */
+    LOCK_FRAME,       /* frame allocator */
+    LOCK_CONSOLE,     /* console rings and focus */
+    LOCK_UART,        /* the physical UART */
     LOCK_RANKS
 };
 
