@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-// sources: core/domain.c core/domain_end.c core/vcpu.c core/pcpu.c core/work.c core/timer.c core/spinlock.c
-// sources: core/sched.c core/sched_fair.c core/sched_null.c core/irq.c core/mmio.c
+// sources: core/domain.c core/domain_end.c core/vcpu.c core/pcpu.c core/work.c core/timer.c
+// sources: core/spinlock.c core/sched.c core/sched_fair.c core/sched_null.c core/irq.c core/mmio.c
 // sources: core/vcpu_info.c core/guest_area.c
 // sources: core/p2m.c core/pgtable.c core/map.c core/frame.c core/frame_free.c
 /*
