@@ -308,6 +308,30 @@ static void would_it_wake(void **state)
     machine_stop();
 }
 
+/* A timer that was set anew keeps a CPU that waits busy, or never wakes it. */
+static void timer_of_one_that_waits(void **state)
+{
+    start_two(3);
+    machine_vcpus[0].timer_due = true;
+    assert_true(machine_pump(NULL));
+    assert_true(has_interrupt(vcpu(0)));
+    machine_vcpus[0].timer_due = false;
+    assert_false(has_interrupt(vcpu(0)));
+    assert_false(machine_pcpus[0].timer_active);
+    machine_vcpus[0].timer_due = true;
+    assert_true(machine_pump(NULL));
+    assert_true(has_interrupt(vcpu(0)));
+    assert_int_equal(guest_acknowledge(vcpu(0)), PPI_TIMER);
+    assert_false(has_interrupt(vcpu(0)));
+    guest_end(vcpu(0));
+    /* Due, come to us and disabled: nothing to wake up for. */
+    private_write(vcpu(0), vcpu(0), GICD_ICENABLER, 1u << PPI_TIMER);
+    assert_true(machine_pump(NULL));
+    assert_true(vgic_fired(vcpu(0), PPI_TIMER));
+    assert_false(has_interrupt(vcpu(0)));
+    machine_stop();
+}
+
 /* SGIs to CPUs that there are not, and to all: a guest's mistake, or its way to stop the others. */
 static void sgi_targets(void **state)
 {
@@ -371,6 +395,7 @@ int main(void)
         cmocka_unit_test(timer_of_a_sleeper),
         cmocka_unit_test(timer_cleared_from_elsewhere),
         cmocka_unit_test(would_it_wake),
+        cmocka_unit_test(timer_of_one_that_waits),
         cmocka_unit_test(sgi_targets),
         cmocka_unit_test(tied_line),
     };

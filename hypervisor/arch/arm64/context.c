@@ -113,8 +113,7 @@ void arch_vcpu_deliver(struct vcpu *v)
 
 bool arch_vcpu_has_interrupt(struct vcpu *v)
 {
-    return vgic_has_interrupt(v) || vtimer_pending(v, v->arch.vtimer.ppi_virt) ||
-           vtimer_pending(v, v->arch.vtimer.ppi_phys);
+    return vgic_has_interrupt(v) || vtimer_fires(v);
 }
 
 void arch_vcpu_dump(const struct vcpu *v)

@@ -5,6 +5,7 @@
  */
 #include <asm/gic.h>
 #include <asm/vgic_model.h>
+#include <asm/vtimer.h>
 #include <hospes/cpu.h>
 
 /* --- locks --- */
@@ -283,6 +284,35 @@ static bool passes(uint32_t vmcr, uint32_t priority, bool group1)
     return (vmcr & (group1 ? VMCR_ENG1 : VMCR_ENG0)) != 0 && priority < field_get(VMCR_PMR, vmcr);
 }
 
+/* `lr` holds the pending interrupt of a timer that was set anew since: it would end no wait. */
+static bool is_stale(struct vcpu *v, uint64_t lr)
+{
+    uint32_t intid = (uint32_t)(lr & GIC_LR_VINTID);
+
+    return intid < GIC_FIRST_SPI && (lr & GIC_LR_HW) && vtimer_is_ppi(&v->arch.vtimer, intid) &&
+           !vtimer_pending(v, intid);
+}
+
+/* True if one that waits in a list register would be taken. */
+static bool held_interrupt(struct vcpu *v, uint32_t vmcr)
+{
+    bool stale = false;
+
+    for (uint32_t held = v->arch.vgic.lr_used; held != 0; held &= held - 1) {
+        uint64_t lr = gic.driver->read_lr(bit_lowest(held));
+        if (!(lr & GIC_LR_PENDING) ||
+            !passes(vmcr, (uint32_t)field_get(GIC_LR_PRIORITY, lr), (lr & GIC_LR_GROUP1) != 0))
+            continue;
+        if (likely(!is_stale(v, lr)))
+            return true;
+        stale = true;
+    }
+    /* It goes, and with it the active state that would keep the timer from firing next time. */
+    if (stale)
+        empty(v);
+    return false;
+}
+
 bool vgic_has_interrupt(struct vcpu *v)
 {
     struct vgic *g = vgic_of(v);
@@ -298,15 +328,11 @@ bool vgic_has_interrupt(struct vcpu *v)
         uint64_t ended = 0;
         vgic_release_ended(v, &ended);
         unlock_for(g, vg, spis);
-        banks |= ended;
         if (ended != 0)
             __atomic_fetch_or(&vg->todo, ended, __ATOMIC_RELAXED);
-    }
-    for (uint32_t held = vg->lr_used; held != 0; held &= held - 1) {
-        uint64_t lr = gic.driver->read_lr(bit_lowest(held));
-        if ((lr & GIC_LR_PENDING) &&
-            passes(vmcr, (uint32_t)field_get(GIC_LR_PRIORITY, lr), (lr & GIC_LR_GROUP1) != 0))
+        if (held_interrupt(v, vmcr))
             return true;
+        banks |= (read_once(vg->todo) & VGIC_ALL_BANKS) | vg->waiting;
     }
     /* A glance without locks: who pends something after it kicks this vCPU. */
     for (; banks != 0; banks &= banks - 1) {

@@ -162,6 +162,14 @@ bool vtimer_pending(struct vcpu *v, uint32_t ppi)
     return (ctl & (CTL_ENABLE | CTL_IMASK | CTL_ISTATUS)) == (CTL_ENABLE | CTL_ISTATUS);
 }
 
+bool vtimer_fires(struct vcpu *v)
+{
+    const struct vtimer_vcpu *t = &v->arch.vtimer;
+
+    return (vtimer_pending(v, t->ppi_virt) && !vgic_fired(v, t->ppi_virt)) ||
+           (vtimer_pending(v, t->ppi_phys) && !vgic_fired(v, t->ppi_phys));
+}
+
 void vtimer_pcpu_init(void)
 {
     /* A guest uses the physical counter and timer without a trap; nothing of the last owner's is

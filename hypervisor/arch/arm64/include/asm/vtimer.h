@@ -44,6 +44,12 @@ void vtimer_load(struct vcpu *v);
  * `v` runs here or not at all. */
 bool vtimer_pending(struct vcpu *v, uint32_t ppi);
 
+/*
+ * True if a timer's condition holds and its interrupt has not come to the vGIC yet: it is about to.
+ * Once it has, the vGIC knows whether the guest would take it, and this is false.
+ */
+bool vtimer_fires(struct vcpu *v);
+
 /* True if `ppi` is one of the vCPU's timers'. */
 static inline bool vtimer_is_ppi(const struct vtimer_vcpu *t, uint32_t ppi)
 {
