@@ -3,7 +3,7 @@
  * What a guest gets for its memory, for addresses where there is none, and for odd ways to access
  * an emulated device: zeroed RAM that holds what is written; an external abort (Arm DDI 0487,
  * D17.2.37: EC 0x25 or 0x21, FSC 0x10) that the guest can handle; never its end. Arguments: short=1
- * leaves the whole-RAM tests out.
+ * leaves the whole-RAM tests out; again=1 fills RAM and starts again.
  */
 #include "guest.h"
 
@@ -73,6 +73,10 @@ static void ram_tests(void)
     if (bootarg_number("short", 0))
         return;
     check_eq(ram_pass(ZERO, 0), 0, "all RAM is zero at first");
+    if (bootarg_number("again", 0)) {
+        ram_pass(FILL, 0x77);
+        smccc(PSCI_SYSTEM_RESET, 0, 0, 0);
+    }
     for (unsigned int i = 0; i < 2; i++) {
         uint64_t key = i ? ~UINT64_C(0) : UINT64_C(0x5a5a1234c3c38765);
         ram_pass(FILL, key);

@@ -198,6 +198,19 @@ static void odd_ends(void)
     expect_taken(spi_first, "after ends of what never began");
 }
 
+/* QEMU's GICv2 looks at a line that is still high at its next event only, another guest's perhaps.
+ */
+static uint32_t expect_late(void)
+{
+    uint64_t end = now() + ticks_of_us(PATIENCE_US);
+    uint32_t iar;
+
+    do
+        iar = gic_expect();
+    while (INTID(iar) == GIC_SPURIOUS && now() < end);
+    return iar;
+}
+
 /* The virtual timer's line is a level that the guest itself drives. */
 static void level_tests(void)
 {
@@ -220,15 +233,21 @@ static void level_tests(void)
     check_eq(sysreg_read(cntv_ctl_el0), 5, "CNTV_CTL_EL0 is the guest's");
     check_eq(gic_is_pending(a), 1, "line still high: pending while active");
     gic_eoi(iar);
-    iar = gic_expect();
+    iar = expect_late();
     check_eq(INTID(iar), a, "line still high: taken again");
     timer_virt_off();
     check(wait_until(!gic_is_pending(a)), "line low: active only");
     gic_eoi(iar);
     expect_none("line low");
+    /*
+     * A line that falls is followed "in finite time": one interrupt with nothing to do is within
+     * the specification, and what a hypervisor gives whose list registers follow timers without an
+     * exit. Once the distributor has said that none is pending, none may come.
+     */
     timer_virt(0);
     wait_until(gic_is_pending(a));
     timer_virt_off();
+    check(wait_until(!gic_is_pending(a)), "line fell before it was taken: no more pending");
     expect_none("line fell before it was taken");
 }
 
