@@ -22,6 +22,25 @@ static void sleep_for_ever(unsigned int id)
         wfi();
 }
 
+/* Timers that are due and interrupts that are pending, each masked in another place. */
+static void sleep_masked(unsigned int id)
+{
+    if (id == 0)
+        gic_init();
+    else
+        gic_init_cpu();
+    gic_pmr(0);
+    timer_virt(0);
+    sysreg_write(cntp_cval_el0, 0);
+    sysreg_write(cntp_ctl_el0, 1);
+    gic_enable(machine.ppi_phys);
+    gic_sgi(3, id);
+    gic_sgi_others(4);
+    irq_on();
+    for (;;)
+        wfi();
+}
+
 static void spin_for_ever(unsigned int id)
 {
     (void)id;
@@ -47,6 +66,19 @@ static void tables_in_device(unsigned int id)
 {
     (void)id;
     sysreg_write(ttbr0_el1, machine.gicd.base);
+    __asm__ volatile("tlbi vmalle1\n\tdsb nsh\n\tisb" ::: "memory");
+}
+
+/* Tables of one table, which is its own next level for all addresses, the vectors' too. */
+static void tables_in_loop(unsigned int id)
+{
+    static uint64_t table[512] __attribute__((aligned(4096)));
+
+    (void)id;
+    for (unsigned int i = 0; i < ARRAY_SIZE(table); i++)
+        table[i] = (uint64_t)table | MAP_NORMAL | PTE_TABLE;
+    clean_dcache(table, sizeof(table));
+    sysreg_write(ttbr0_el1, (uint64_t)table);
     __asm__ volatile("tlbi vmalle1\n\tdsb nsh\n\tisb" ::: "memory");
 }
 
@@ -224,25 +256,13 @@ static const struct {
     const char *name;
     void (*run)(unsigned int id);
 } modes[] = {
-    { "sleep", sleep_for_ever },
-    { "spin", spin_for_ever },
-    { "vectors", vectors_nowhere },
-    { "tables", tables_nowhere },
-    { "tabledev", tables_in_device },
-    { "stack", stack_nowhere },
-    { "jump", jump_nowhere },
-    { "faults", exception_storm },
-    { "calls", call_storm },
-    { "mmio", mmio_storm },
-    { "irqs", interrupt_storm },
-    { "timers", timer_storm },
-    { "tlbi", tlbi_storm },
-    { "setway", set_way_storm },
-    { "cpus", cpu_storm },
-    { "flood", flood },
-    { "wild", wild_code },
-    { "udf", undefined },
-    { "reset", restart },
+    { "sleep", sleep_for_ever },     { "masked", sleep_masked },   { "spin", spin_for_ever },
+    { "vectors", vectors_nowhere },  { "tables", tables_nowhere }, { "tabledev", tables_in_device },
+    { "tableloop", tables_in_loop }, { "stack", stack_nowhere },   { "jump", jump_nowhere },
+    { "faults", exception_storm },   { "calls", call_storm },      { "mmio", mmio_storm },
+    { "irqs", interrupt_storm },     { "timers", timer_storm },    { "tlbi", tlbi_storm },
+    { "setway", set_way_storm },     { "cpus", cpu_storm },        { "flood", flood },
+    { "wild", wild_code },           { "udf", undefined },         { "reset", restart },
     { "cpuoff", all_cpus_off },
 };
 
