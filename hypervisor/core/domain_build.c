@@ -15,6 +15,12 @@
 
 /* --- stages: 0: done, go to the next; 1: call again; -errno: told ---------------------------- */
 
+/* What Xen gives a domain from the device tree: 1 MiB a vCPU, 8 KiB for each MiB of memory. */
+static uint64_t tables_pool(const struct domain_config *c)
+{
+    return c->hardware ? P2M_POOL_UNLIMITED : MIB(1) * c->vcpus + KIB(8) * (c->memory_bytes >> 20);
+}
+
 static int stage_create(struct domain_builder *b)
 {
     const struct domain_config *c = b->config;
@@ -31,9 +37,11 @@ static int stage_create(struct domain_builder *b)
     d->config = c;
     d->hardware = d->control = c->hardware;
     d->direct_map = c->direct_map;
+    d->static_memory = c->nr_static_mem;
+    d->max_pages = c->memory_bytes >> FRAME_SHIFT;
     d->mmio.trap_unmapped = c->trap_unmapped;
     format(d->name, sizeof(d->name), "%s", c->name);
-    return 0;
+    return p2m_set_pool(d, tables_pool(c));
 }
 
 static int stage_memory(struct domain_builder *b)

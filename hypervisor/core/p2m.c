@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Guest-to-machine mappings; <hospes/p2m.h> has the contract, pgtable.c walks. */
+#include "p2m_internal.h"
+
 #include <hospes/cpu.h>
-#include <hospes/domain.h>
 #include <hospes/errno.h>
-#include <hospes/frame.h>
 #include <hospes/heap.h>
 #include <hospes/map.h>
-#include <hospes/p2m.h>
 #include <lib/bitmap.h>
 #include <lib/bits.h>
 
@@ -23,7 +22,7 @@
 
 static DECLARE_BITMAP(vmids, MAX_VMIDS);
 
-static const uint32_t type_flags[P2M_TYPES] = {
+const uint32_t p2m_type_flags[P2M_TYPES] = {
     [P2M_RAM] = PG_R | PG_W | PG_X | PG_VALID,
     [P2M_RAM_RO] = PG_R | PG_X | PG_VALID,
     [P2M_RESERVED] = 0,
@@ -32,6 +31,7 @@ static const uint32_t type_flags[P2M_TYPES] = {
     [P2M_SHARED_RO] = PG_R | PG_VALID,
     [P2M_GRANT] = PG_R | PG_W | PG_VALID,
     [P2M_GRANT_RO] = PG_R | PG_VALID,
+    [P2M_KEPT] = 0,
 };
 
 static struct p2m *p2m_of(struct pgtable *pt)
@@ -39,12 +39,21 @@ static struct p2m *p2m_of(struct pgtable *pt)
     return container_of(pt, struct p2m, pt);
 }
 
+static uint64_t root_pages(void)
+{
+    return (uint64_t)1 << arch_p2m_format.top_order;
+}
+
 static void *table_alloc(struct pgtable *pt)
 {
-    void *page = heap_alloc_pages(0);
+    struct p2m *p2m = p2m_of(pt);
+    void *page;
 
+    if (p2m->nr_tables - root_pages() >= p2m->pool)
+        return NULL;
+    page = heap_alloc_pages(0);
     if (page)
-        p2m_of(pt)->nr_tables++;
+        p2m->nr_tables++;
     return page;
 }
 
@@ -82,28 +91,48 @@ int p2m_init(struct domain *d)
         bitmap_atomic_clear(vmids, vmid);
         return err;
     }
-    p2m->nr_tables = (uint64_t)1 << arch_p2m_format.top_order;
+    p2m->nr_tables = root_pages();
+    p2m->pool = P2M_POOL_FIRST;
     arch_p2m_init(d);
     return 0;
 }
 
-/* True if the range can be told in bytes. What is beyond the guest's width is the walker's to
- * refuse. */
-static bool has_address(gfn_t gfn, uint64_t frames)
+int p2m_set_pool(struct domain *d, uint64_t bytes)
 {
-    return gfn.v <= UINT64_MAX >> FRAME_SHIFT && frames <= UINT64_MAX >> FRAME_SHIFT;
+    struct p2m *p2m = &d->p2m;
+    uint64_t pages = bytes >> FRAME_SHIFT;
+    int err = 0;
+
+    if (bytes == P2M_POOL_UNLIMITED)
+        pages = P2M_POOL_UNLIMITED;
+    else if (bytes & FRAME_MASK)
+        return -EINVAL;
+    spin_lock(&p2m->lock);
+    if (pages < p2m->nr_tables - root_pages())
+        err = -ENOMEM;
+    else
+        p2m->pool = pages;
+    spin_unlock(&p2m->lock);
+    return err;
+}
+
+uint64_t p2m_get_pool(struct domain *d)
+{
+    uint64_t pages = read_once(d->p2m.pool);
+
+    return pages == P2M_POOL_UNLIMITED ? 0 : pages << FRAME_SHIFT;
 }
 
 int p2m_map(struct domain *d, gfn_t gfn, mfn_t mfn, uint64_t frames, enum p2m_type type)
 {
     struct p2m *p2m = &d->p2m;
     struct pgtable_leaf leaf = { .maddr = mfn_to_maddr(mfn),
-                                 .flags = type_flags[type],
+                                 .flags = p2m_type_flags[type],
                                  .type = type };
     uint64_t addr = gfn_to_gaddr(gfn).v, bytes = frames << FRAME_SHIFT;
     int err;
 
-    if (!has_address(gfn, frames))
+    if (!p2m_has_address(gfn, frames))
         return -EINVAL;
     spin_lock(&p2m->lock);
     err = pgtable_map(&p2m->pt, addr, bytes, &leaf);
@@ -121,7 +150,7 @@ int p2m_unmap(struct domain *d, gfn_t gfn, uint64_t frames)
 {
     int err;
 
-    if (!has_address(gfn, frames))
+    if (!p2m_has_address(gfn, frames))
         return -EINVAL;
     spin_lock(&d->p2m.lock);
     err = pgtable_unmap(&d->p2m.pt, gfn_to_gaddr(gfn).v, frames << FRAME_SHIFT);
@@ -129,14 +158,13 @@ int p2m_unmap(struct domain *d, gfn_t gfn, uint64_t frames)
     return err;
 }
 
-/* Under the lock. */
-static inline mfn_t lookup(struct domain *d, gfn_t gfn, enum p2m_type *type, unsigned int *order)
+mfn_t p2m_lookup_locked(struct domain *d, gfn_t gfn, enum p2m_type *type, unsigned int *order)
 {
     struct pgtable_leaf leaf;
 
     *type = P2M_NONE;
     *order = 0;
-    if (!has_address(gfn, 1) || !pgtable_lookup(&d->p2m.pt, gfn_to_gaddr(gfn).v, &leaf, order))
+    if (!p2m_has_address(gfn, 1) || !pgtable_lookup(&d->p2m.pt, gfn_to_gaddr(gfn).v, &leaf, order))
         return MFN_NONE;
     *type = (enum p2m_type)leaf.type;
     return mfn_add(maddr_to_mfn(leaf.maddr), gfn.v & (((uint64_t)1 << *order) - 1));
@@ -148,7 +176,7 @@ mfn_t p2m_lookup(struct domain *d, gfn_t gfn, enum p2m_type *type, unsigned int 
     mfn_t m;
 
     spin_lock(&d->p2m.lock);
-    m = lookup(d, gfn, type, order ? order : &ignored);
+    m = p2m_lookup_locked(d, gfn, type, order ? order : &ignored);
     spin_unlock(&d->p2m.lock);
     return m;
 }
@@ -204,7 +232,7 @@ static bool populate(struct domain *d, gfn_t gfn, mfn_t m, unsigned int order)
     uint64_t start = (gfn.v - in_block) << FRAME_SHIFT, bytes = frames << FRAME_SHIFT;
     uint64_t from = p2m->filled, step;
     struct pgtable_leaf leaf = { .maddr = mfn_to_maddr(MFN(m.v - in_block)),
-                                 .flags = type_flags[P2M_RAM],
+                                 .flags = p2m_type_flags[P2M_RAM],
                                  .type = P2M_RAM };
     bool is_copy = is_filled(p2m, start, start + bytes);
 
@@ -232,12 +260,14 @@ bool p2m_handle_fault(struct domain *d, gfn_t gfn)
     spin_lock(&d->p2m.lock);
     if (d->p2m.filled)
         gfn = d->p2m.filling; /* one after the other */
-    m = lookup(d, gfn, &type, &order);
-    if (type == P2M_RESERVED) {
+    m = p2m_lookup_locked(d, gfn, &type, &order);
+    if (d->p2m.dying) {
+        retry = false;
+    } else if (type == P2M_RESERVED) {
         retry = populate(d, gfn, m, order);
     } else {
         d->p2m.filled = 0; /* something else was mapped there */
-        retry = type_flags[type] & PG_VALID;
+        retry = p2m_type_flags[type] & PG_VALID;
     }
     spin_unlock(&d->p2m.lock);
     return retry;
@@ -253,8 +283,8 @@ int p2m_acquire(struct domain *d, gfn_t gfn, mfn_t *m, enum p2m_type *type)
         int err = -EINVAL;
 
         spin_lock(&d->p2m.lock);
-        *m = lookup(d, gfn, type, &order);
-        if (likely(*type != P2M_RESERVED && *type != P2M_NONE) && !frame_get(*m, d->id))
+        *m = p2m_lookup_locked(d, gfn, type, &order);
+        if (likely(!d->p2m.dying && p2m_type_flags[*type] & PG_VALID) && !frame_get(*m, d->id))
             err = 0;
         spin_unlock(&d->p2m.lock);
         if (likely(*type != P2M_RESERVED) || !p2m_handle_fault(d, gfn))
@@ -334,12 +364,22 @@ int p2m_copy_module(struct domain *d, gaddr_t to, maddr_t from, uint64_t bytes)
     return copy(d, to, NULL, NULL, from, bytes, COPY_MODULE);
 }
 
-/* A leaf maps the domain's own frames: not a device, firmware's memory, or another's. */
-static bool is_own(const struct domain *d, const struct pgtable_leaf *leaf)
+/* Nobody enters the domain any more: what was mapped may go at once. */
+static void let_go(struct domain *d, const struct pgtable_leaf *leaf, gfn_t gfn, uint64_t frames)
 {
     mfn_t m = maddr_to_mfn(leaf->maddr);
 
-    return leaf->type != P2M_DEVICE && frame_is_ram(m) && frame_owner(frame_of(m)) == d->id;
+    if (p2m_is_own(d, leaf)) {
+        frame_free(m, frames);
+        domain_uncharge(d, frames);
+    } else if (p2m_is_counted(leaf->type)) {
+        frame_put(m);
+        d->p2m.nr_counted--;
+        if (p2m_has_beneath(d, gfn)) {
+            frame_free(MFN(gfn.v), 1);
+            domain_uncharge(d, 1);
+        }
+    }
 }
 
 bool p2m_teardown_step(struct domain *d)
@@ -349,6 +389,7 @@ bool p2m_teardown_step(struct domain *d)
     bool more = true;
 
     spin_lock(&p2m->lock);
+    p2m->dying = true;
     while (budget) {
         struct pgtable_leaf leaf;
         unsigned int order;
@@ -363,11 +404,9 @@ bool p2m_teardown_step(struct domain *d)
         done = max(addr, p2m->lowest << FRAME_SHIFT) - addr;
         frames = ((uint64_t)1 << order) - (done >> FRAME_SHIFT);
         leaf.maddr = maddr_add(leaf.maddr, done);
-        if (is_own(d, &leaf)) {
+        if (p2m_is_own(d, &leaf))
             frames = min(frames, budget);
-            frame_free(maddr_to_mfn(leaf.maddr), frames);
-            d->tot_pages -= min(frames, d->tot_pages);
-        }
+        let_go(d, &leaf, GFN((addr + done) >> FRAME_SHIFT), frames);
         budget -= min(frames, budget);
         p2m->lowest = ((addr + done) >> FRAME_SHIFT) + frames;
     }
@@ -381,7 +420,10 @@ void p2m_destroy(struct domain *d)
 
     if (!p2m->pt.root)
         return;
+    spin_lock(&p2m->lock);
+    p2m->dying = true; /* who still has a reference to the domain finds nothing */
     arch_p2m_flush(d, GFN(0), UINT64_MAX);
     pgtable_destroy(&p2m->pt);
+    spin_unlock(&p2m->lock);
     bitmap_atomic_clear(vmids, p2m->vmid);
 }

@@ -16,12 +16,6 @@
 #define ENTRIES    512u
 #define LEAF_LEVEL (PGTABLE_LEVELS - 1)
 
-/* Tables unlinked by the change under way, chained through their first entry (aligned, so never
- * valid). */
-struct doomed {
-    uint64_t *first;
-};
-
 static unsigned int block_shift(unsigned int level)
 {
     return FRAME_SHIFT + 9 * (LEAF_LEVEL - level);
@@ -68,14 +62,14 @@ static void write_entry(uint64_t *slot, uint64_t entry)
     arch_pgtable_publish(slot, sizeof(*slot));
 }
 
-static void doom(struct doomed *doomed, uint64_t *table)
+static void doom(struct pgtable_doomed *doomed, uint64_t *table)
 {
     write_once(table[0], (uint64_t)(uintptr_t)doomed->first);
     doomed->first = table;
 }
 
 /* Dooms `table`, at `level`, and every table below it. */
-static void doom_tree(const struct pgtable *pt, struct doomed *doomed, uint64_t *table,
+static void doom_tree(const struct pgtable *pt, struct pgtable_doomed *doomed, uint64_t *table,
                       unsigned int level)
 {
     for (unsigned int i = 0; i < ENTRIES; i++) {
@@ -87,7 +81,7 @@ static void doom_tree(const struct pgtable *pt, struct doomed *doomed, uint64_t 
     doom(doomed, table);
 }
 
-static void free_doomed(struct pgtable *pt, struct doomed *doomed)
+void pgtable_free_doomed(struct pgtable *pt, struct pgtable_doomed *doomed)
 {
     while (doomed->first) {
         uint64_t *table = doomed->first;
@@ -103,7 +97,7 @@ static void replace_entry(struct pgtable *pt, uint64_t *slot, uint64_t entry, ui
 {
     uint64_t old = *slot;
     uint64_t *child = table_of(pt, old, level);
-    struct doomed doomed = { NULL };
+    struct pgtable_doomed doomed = { NULL };
 
     if (old == entry)
         return;
@@ -114,7 +108,7 @@ static void replace_entry(struct pgtable *pt, uint64_t *slot, uint64_t entry, ui
     write_entry(slot, entry);
     if (child) {
         doom_tree(pt, &doomed, child, level + 1);
-        free_doomed(pt, &doomed);
+        pgtable_free_doomed(pt, &doomed);
     }
 }
 
@@ -175,9 +169,9 @@ static bool is_empty(const uint64_t *table)
     return true;
 }
 
-/* Clears entries of [addr, end). Needs a flush, and then free_doomed(), by the caller. */
+/* Clears entries of [addr, end). Needs a flush, and then pgtable_free_doomed(), by the caller. */
 static int unmap_level(struct pgtable *pt, uint64_t *table, unsigned int level, uint64_t addr,
-                       uint64_t end, struct doomed *doomed)
+                       uint64_t end, struct pgtable_doomed *doomed)
 {
     uint64_t size = block_size(level);
 
@@ -213,7 +207,7 @@ static int unmap_level(struct pgtable *pt, uint64_t *table, unsigned int level, 
     return 0;
 }
 
-static bool range_valid(const struct pgtable *pt, uint64_t addr, uint64_t bytes)
+bool pgtable_covers(const struct pgtable *pt, uint64_t addr, uint64_t bytes)
 {
     uint64_t size = input_size(pt);
 
@@ -234,22 +228,64 @@ int pgtable_map(struct pgtable *pt, uint64_t addr, uint64_t bytes, const struct 
 {
     struct pgtable_leaf next = *leaf;
 
-    if (!range_valid(pt, addr, bytes) || !is_aligned(leaf->maddr.v, FRAME_SIZE))
+    if (!pgtable_covers(pt, addr, bytes) || !is_aligned(leaf->maddr.v, FRAME_SIZE))
         return -EINVAL;
     return map_level(pt, pt->root, pt->format->top_level, addr, addr + bytes, &next);
 }
 
+int pgtable_clear(struct pgtable *pt, uint64_t addr, uint64_t bytes, struct pgtable_doomed *doomed)
+{
+    if (!pgtable_covers(pt, addr, bytes))
+        return -EINVAL;
+    return unmap_level(pt, pt->root, pt->format->top_level, addr, addr + bytes, doomed);
+}
+
 int pgtable_unmap(struct pgtable *pt, uint64_t addr, uint64_t bytes)
 {
-    struct doomed doomed = { NULL };
-    int err;
+    struct pgtable_doomed doomed = { NULL };
+    int err = pgtable_clear(pt, addr, bytes, &doomed);
 
-    if (!range_valid(pt, addr, bytes))
-        return -EINVAL;
-    err = unmap_level(pt, pt->root, pt->format->top_level, addr, addr + bytes, &doomed);
+    if (err == -EINVAL)
+        return err;
     pt->flush(pt, addr, bytes);
-    free_doomed(pt, &doomed);
+    pgtable_free_doomed(pt, &doomed);
     return err;
+}
+
+uint64_t *pgtable_leaves(struct pgtable *pt, uint64_t addr, bool make)
+{
+    uint64_t *table = pt->root;
+
+    if (addr >= input_size(pt))
+        return NULL;
+    for (unsigned int level = pt->format->top_level; table && level < LEAF_LEVEL; level++) {
+        uint64_t *slot = &table[slot_of(pt, addr, level)];
+
+        table = make ? child_table(pt, slot, addr, level) : table_of(pt, *slot, level);
+    }
+    return table;
+}
+
+bool pgtable_leaf_get(const struct pgtable *pt, const uint64_t *leaves, uint64_t addr,
+                      struct pgtable_leaf *leaf)
+{
+    return pt->format->decode_leaf(leaves[slot_of(pt, addr, LEAF_LEVEL)], LEAF_LEVEL, leaf);
+}
+
+bool pgtable_leaf_set(struct pgtable *pt, uint64_t *leaves, uint64_t addr,
+                      const struct pgtable_leaf *leaf)
+{
+    uint64_t *slot = &leaves[slot_of(pt, addr, LEAF_LEVEL)];
+    uint64_t entry = leaf ? pt->format->encode_leaf(leaf, LEAF_LEVEL) : 0;
+    bool seen = hardware_sees(pt, *slot, LEAF_LEVEL);
+
+    if (entry == *slot)
+        return false;
+    if (seen && leaf && leaf->flags & PG_VALID)
+        replace_entry(pt, slot, entry, align_down(addr, FRAME_SIZE), LEAF_LEVEL);
+    else
+        write_entry(slot, entry);
+    return seen;
 }
 
 bool pgtable_lookup(const struct pgtable *pt, uint64_t addr, struct pgtable_leaf *leaf,
@@ -307,7 +343,7 @@ bool pgtable_next(const struct pgtable *pt, uint64_t addr, uint64_t end, uint64_
 
 void pgtable_destroy(struct pgtable *pt)
 {
-    struct doomed doomed = { NULL };
+    struct pgtable_doomed doomed = { NULL };
     unsigned int entries = ENTRIES << pt->format->top_order;
 
     for (unsigned int i = 0; i < entries; i++) {
@@ -316,7 +352,7 @@ void pgtable_destroy(struct pgtable *pt)
         if (child)
             doom_tree(pt, &doomed, child, pt->format->top_level + 1);
     }
-    free_doomed(pt, &doomed);
+    pgtable_free_doomed(pt, &doomed);
     heap_free_pages(pt->root, pt->format->top_order);
     pt->root = NULL;
 }

@@ -82,6 +82,12 @@ int domain_create_vcpus(struct domain *d)
     return 0;
 }
 
+int p2m_set_pool(struct domain *d, uint64_t bytes)
+{
+    d->p2m.pool = bytes;
+    return 0;
+}
+
 bool p2m_teardown_step(struct domain *d)
 {
     return ++torn_down % 4 != 0;

@@ -4,7 +4,8 @@
  * memory is not where its device tree says, dom0's devices cannot reach it, or a restart finds less
  * memory than before.
  */
-// sources: core/frame_free.c core/spinlock.c core/p2m.c core/pgtable.c arch/arm64/domain_memory.c
+// sources: core/frame_free.c core/spinlock.c core/p2m.c core/p2m_batch.c core/pgtable.c
+// arch/arm64/domain_memory.c
 #include "../../hypervisor/arch/arm64/domain_tree.h"
 #include "unit.h"
 
@@ -64,6 +65,7 @@ static int build(uint64_t bytes)
     domain.id = 7;
     domain.lock = SPINLOCK_INIT(LOCK_DOMAIN);
     assert_int_equal(p2m_init(&domain), 0);
+    assert_int_equal(p2m_set_pool(&domain, P2M_POOL_UNLIMITED), 0);
     while ((rc = arch_domain_build_memory(&domain, &config, &layout)) == 1)
         ;
     return rc;

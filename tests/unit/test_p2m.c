@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-// sources: core/p2m.c core/pgtable.c core/map.c core/frame.c core/frame_free.c core/spinlock.c
-// sources: arch/arm64/stage2_format.c
+// sources: core/p2m.c core/p2m_batch.c core/pgtable.c core/map.c core/frame.c core/frame_free.c
+// core/spinlock.c sources: arch/arm64/stage2_format.c
 /*
  * A domain's memory, with arm64's format of tables and the real frame allocator: what is behind
  * each guest frame, memory that is cleared at first touch, copies, and that all of it comes back.
@@ -90,6 +90,7 @@ static int start(void **state)
     dom = (struct domain){ .id = ID };
     pages_left = UINT32_MAX;
     assert_int_equal(p2m_init(&dom), 0);
+    assert_int_equal(p2m_set_pool(&dom, P2M_POOL_UNLIMITED), 0);
     assert_in_range(dom.p2m.vmid, 1, 255);
     return 0;
 }

@@ -56,10 +56,12 @@ struct domain {
     bool control;        /* may use the toolstack's calls, on any domain */
     bool hardware;       /* has the machine's devices; its end is the machine's */
     bool direct_map;     /* guest frame = machine frame */
+    bool static_memory;  /* it has the memory that the device tree named, and gets no other */
     char name[DOMAIN_NAME_MAX];
     uint32_t max_vcpus;
     struct vcpu **vcpus; /* [max_vcpus], constant while it runs */
-    uint64_t tot_pages;  /* (L) frames of RAM it owns */
+    uint64_t tot_pages;  /* atomic: frames of RAM it owns, */
+    uint64_t max_pages;  /* of which it gets no more than these; atomic */
     uint32_t
         control_pauses; /* (L) XEN_DOMCTL_pausedomain's that were not undone; each vCPU has one */
     uint8_t handle[16]; /* (L) its UUID, a toolstack's */
@@ -136,6 +138,24 @@ void domain_crash(struct vcpu *v, const char *fmt, ...) __printf(2, 3);
 void domain_pause(struct domain *d);
 void domain_unpause(struct domain *d);
 bool domain_is_quiet(const struct domain *d);
+
+/* Takes `frames` more, or fewer, to the domain's account. charge() refuses beyond max_pages. */
+static inline bool domain_charge(struct domain *d, uint64_t frames)
+{
+    uint64_t had = read_once(d->tot_pages), most = read_once(d->max_pages);
+
+    do {
+        if (frames > most || had > most - frames)
+            return false;
+    } while (!__atomic_compare_exchange_n(&d->tot_pages, &had, had + frames, true, __ATOMIC_RELAXED,
+                                          __ATOMIC_RELAXED));
+    return true;
+}
+
+static inline void domain_uncharge(struct domain *d, uint64_t frames)
+{
+    __atomic_fetch_sub(&d->tot_pages, frames, __ATOMIC_RELAXED);
+}
 
 /* For the console's debug keys. */
 void domain_dump_all(void);

@@ -34,7 +34,8 @@
 struct frame {
     uint32_t count; /* references: one of the owner, one for each mapping or grant; 0 when free */
     uint16_t owner_inverse; /* ~owner: frame_owner() */
-    uint16_t unused;
+    uint16_t beneath; /* its owner, who keeps it, has something else mapped in its place; under
+                         the owner's p2m lock */
 };
 
 /* A domain number or OWNER_*. */

@@ -4,8 +4,11 @@
  * the guest may use it. The hardware walks the same table (arm64: stage 2; x86: NPT, EPT), written
  * by <hospes/pgtable.h> in the architecture's format.
  *
+ * An entry for the domain's own memory stands for the owner's reference to the frame; one of the
+ * counted types (SHARED, GRANT) for a reference of its own, to a frame whoever owns it.
+ *
  * Lock: p2m->lock (LOCK_P2M) for every change and look-up. Changes that take rights away end with
- * the TLBs of all pCPUs flushed before the lock is released.
+ * the TLBs of all pCPUs flushed before the lock is released, and before references are dropped.
  */
 #ifndef HOSPES_P2M_H
 #define HOSPES_P2M_H
@@ -28,6 +31,9 @@ enum p2m_type {
     P2M_SHARED_RO,
     P2M_GRANT, /* a counted frame granted by another domain; changed by gnttab only */
     P2M_GRANT_RO,
+    P2M_KEPT, /* RAM that the domain has given back but keeps, since it may have no other: not
+               * mapped
+               */
     P2M_TYPES
 };
 
@@ -44,7 +50,10 @@ struct p2m {
     struct spinlock lock;
     struct pgtable pt;
     uint16_t vmid;                    /* tag of its TLB entries */
-    uint64_t nr_tables;               /* pages of the table itself, charged to the domain */
+    bool dying;                       /* being torn down: nobody maps, or finds frames, any more */
+    uint64_t nr_tables;               /* pages of the table itself, charged to the domain: */
+    uint64_t pool;                    /* so many at most, the root not counted */
+    uint64_t nr_counted;              /* entries of counted types */
     uint64_t lowest, highest;         /* bounds of gfns that were ever mapped, for teardown */
     struct p2m_fill fills[P2M_FILLS]; /* a later one lies over an earlier one */
     uint32_t nr_fills;
@@ -56,15 +65,78 @@ struct p2m {
 int p2m_init(struct domain *d);
 
 /*
- * Maps `frames` guest frames from `gfn` onto machine frames from `mfn`, replacing what was there.
- * Uses the largest blocks that alignment allows. Frames are counted by the caller. 0, -ENOMEM (then
- * nothing of the range is mapped), -EINVAL beyond the guest's address width.
+ * The memory for its tables beyond the root is bounded, or not (the hardware domain's): see
+ * XEN_DOMCTL_set_paging_mempool_size. A new domain has P2M_POOL_FIRST pages, for what its virtual
+ * devices need. 0, -EINVAL (no whole pages), -ENOMEM (more is in use). Without bound it is told as
+ * 0. What needs more fails with -ENOMEM.
+ */
+#define P2M_POOL_FIRST     16u
+#define P2M_POOL_UNLIMITED UINT64_MAX
+int p2m_set_pool(struct domain *d, uint64_t bytes);
+uint64_t p2m_get_pool(struct domain *d);
+
+/*
+ * For building a domain. Maps `frames` guest frames from `gfn` onto machine frames from `mfn`,
+ * replacing what was there, which is nothing counted. Uses the largest blocks that alignment
+ * allows. Frames are counted by the caller. 0, -ENOMEM (then nothing of the range is mapped),
+ * -EINVAL beyond the guest's address width.
  */
 int p2m_map(struct domain *d, gfn_t gfn, mfn_t mfn, uint64_t frames, enum p2m_type type);
 
-/* Removes mappings. Frames are the caller's to free. 0, -ENOMEM, -EINVAL beyond the guest's address
- * width. */
+/* The same for removing mappings. Frames are the caller's to free. 0, -ENOMEM, -EINVAL beyond the
+ * guest's address width. */
 int p2m_unmap(struct domain *d, gfn_t gfn, uint64_t frames);
+
+/*
+ * For all who change a domain that was built: several changes under one lock, with one flush of the
+ * TLBs at the end. What entries gave up is let go after that: references of counted frames are
+ * dropped, the domain's own memory is freed and taken off its account. But a domain whose memory is
+ * at machine addresses, or static, keeps it: as P2M_KEPT, and beneath what is mapped in its place.
+ *
+ * Between begin and end the p2m's lock is held: nothing that takes it, nor guest_read(). Memory of
+ * the caller's.
+ */
+#define P2M_BATCH 32u /* entries given up between two flushes */
+
+struct p2m_batch {
+    struct domain *d;
+    uint64_t *leaves;    /* the table used last; NULL: none */
+    uint64_t around;     /* its first gfn */
+    uint64_t first, end; /* gfns of which TLBs may hold what was there */
+    struct pgtable_doomed doomed;
+    uint32_t nr;
+    struct {
+        mfn_t m;
+        uint32_t frames;
+        bool own; /* by the domain; else it is a reference */
+    } gone[P2M_BATCH];
+};
+
+void p2m_batch_begin(struct p2m_batch *b, struct domain *d);
+void p2m_batch_end(struct p2m_batch *b);
+
+/*
+ * Maps frames in the place of what was there. For a counted type it is one frame, whose reference
+ * passes to the entry with success. Other frames are the domain's. 0; -EBUSY: a grant is mapped
+ * there; -ENOMEM: no tables, and what was there may be gone; -EINVAL: beyond the address width;
+ * -ESRCH: the domain is going.
+ */
+int p2m_batch_map(struct p2m_batch *b, gfn_t gfn, mfn_t m, uint64_t frames, enum p2m_type type);
+
+/*
+ * Removes what is there as far as it is of `types` (1 << enum p2m_type, or'ed) and, unless m is
+ * MFN_NONE, these frames. 0; -ENOENT where it is not, -ENXIO where with P2M_ONLY_OWNED the domain
+ * does not own it, -ENOMEM: then what came before is removed. -EINVAL, -ESRCH as above.
+ */
+#define P2M_ONLY_OWNED (1u << 31)
+int p2m_batch_unmap(struct p2m_batch *b, gfn_t gfn, uint64_t frames, mfn_t m, uint32_t types);
+
+/* What stands there now. */
+mfn_t p2m_batch_lookup(struct p2m_batch *b, gfn_t gfn, enum p2m_type *type);
+
+/* Batches of one. */
+int p2m_replace(struct domain *d, gfn_t gfn, mfn_t m, uint64_t frames, enum p2m_type type);
+int p2m_remove(struct domain *d, gfn_t gfn, uint64_t frames, mfn_t m, uint32_t types);
 
 /*
  * What stands behind `gfn`; MFN_NONE for P2M_NONE. *order (may be NULL): the block's size.
@@ -102,8 +174,9 @@ int p2m_copy_from(struct domain *d, void *to, gaddr_t from, uint64_t bytes);
 int p2m_copy_module(struct domain *d, gaddr_t to, maddr_t from, uint64_t bytes);
 
 /*
- * One step of teardown: unmaps some, frees the frames of RAM that were mapped, at most about a
- * millisecond's work. True while there is more. The domain's vCPUs no longer run.
+ * One step of teardown: lets go of some of what is mapped, at most about a millisecond's work. True
+ * while there is more. The domain's vCPUs no longer run; from the first step on nothing is mapped
+ * or acquired any more.
  */
 bool p2m_teardown_step(struct domain *d);
 void p2m_destroy(struct domain *d);

@@ -54,6 +54,11 @@ struct pgtable_format {
     bool (*decode_table)(uint64_t entry, unsigned int level, maddr_t *table);
 };
 
+/* Tables that a change made superfluous: a pCPU may still be walking them. All zeroes: none. */
+struct pgtable_doomed {
+    uint64_t *first; /* chained through their first entry (aligned, so never valid) */
+};
+
 struct pgtable {
     const struct pgtable_format *format;
     uint64_t *root;
@@ -87,6 +92,33 @@ bool pgtable_lookup(const struct pgtable *pt, uint64_t addr, struct pgtable_leaf
  */
 bool pgtable_next(const struct pgtable *pt, uint64_t addr, uint64_t end, uint64_t *found,
                   struct pgtable_leaf *leaf, unsigned int *order);
+
+/*
+ * As pgtable_unmap(), for callers that change much at once: neither flushes nor frees what became
+ * superfluous, but for blocks that are split. They flush what they changed, then call
+ * pgtable_free_doomed().
+ */
+int pgtable_clear(struct pgtable *pt, uint64_t addr, uint64_t bytes, struct pgtable_doomed *doomed);
+void pgtable_free_doomed(struct pgtable *pt, struct pgtable_doomed *doomed);
+
+/* True if the tree reaches that far, and all is aligned to pages. */
+bool pgtable_covers(const struct pgtable *pt, uint64_t addr, uint64_t bytes);
+
+/*
+ * Page by page, for callers that change many near each other. pgtable_leaves() finds the table of
+ * the 2 MiB around `addr`, which stays there until the next call that is not one of these; it is
+ * made, or the block that stands for it split, if `make`. NULL: out of range, not there, no memory.
+ */
+uint64_t *pgtable_leaves(struct pgtable *pt, uint64_t addr, bool make);
+bool pgtable_leaf_get(const struct pgtable *pt, const uint64_t *leaves, uint64_t addr,
+                      struct pgtable_leaf *leaf);
+/*
+ * Writes a leaf, or nothing where it is NULL. True if hardware may have seen what was there, and is
+ * to be flushed before that is used for anything else; if hardware can see the new leaf, it has
+ * been.
+ */
+bool pgtable_leaf_set(struct pgtable *pt, uint64_t *leaves, uint64_t addr,
+                      const struct pgtable_leaf *leaf);
 
 /* Frees every table, the root included; leaves are not looked at. */
 void pgtable_destroy(struct pgtable *pt);

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/* What the parts of <hospes/p2m.h> share: p2m.c, p2m_batch.c. All under the p2m's lock. */
+#ifndef P2M_INTERNAL_H
+#define P2M_INTERNAL_H
+
+#include <hospes/domain.h>
+#include <hospes/frame.h>
+#include <hospes/p2m.h>
+
+extern const uint32_t p2m_type_flags[P2M_TYPES]; /* enum pgtable_flags */
+
+/* An entry of this type stands for a reference of its own, not for the owner's. */
+static inline bool p2m_is_counted(uint32_t type)
+{
+    return type >= P2M_SHARED && type <= P2M_GRANT_RO;
+}
+
+/* A leaf stands for the domain's own RAM: no device, no memory of firmware's or of another. */
+static inline bool p2m_is_own(const struct domain *d, const struct pgtable_leaf *leaf)
+{
+    mfn_t m = maddr_to_mfn(leaf->maddr);
+
+    return leaf->type != P2M_DEVICE && !p2m_is_counted(leaf->type) && frame_is_ram(m) &&
+           frame_owner(frame_of(m)) == d->id;
+}
+
+/*
+ * A domain whose memory is at machine addresses keeps the frame at each: here something else is
+ * mapped in its place.
+ */
+static inline bool p2m_has_beneath(const struct domain *d, gfn_t gfn)
+{
+    mfn_t m = MFN(gfn.v);
+
+    return d->direct_map && frame_is_ram(m) && frame_owner(frame_of(m)) == d->id &&
+           frame_of(m)->beneath;
+}
+
+/* True if the range can be told in bytes. What is beyond the guest's width is the walker's to
+ * refuse. */
+static inline bool p2m_has_address(gfn_t gfn, uint64_t frames)
+{
+    return gfn.v <= UINT64_MAX >> FRAME_SHIFT && frames <= UINT64_MAX >> FRAME_SHIFT;
+}
+
+/* What p2m_lookup() finds; type and order are not NULL. */
+mfn_t p2m_lookup_locked(struct domain *d, gfn_t gfn, enum p2m_type *type, unsigned int *order);
+
+#endif
