@@ -5,7 +5,7 @@
  * memory than before.
  */
 // sources: core/frame_free.c core/spinlock.c core/p2m.c core/p2m_batch.c core/pgtable.c
-// arch/arm64/domain_memory.c
+// sources: arch/arm64/domain_memory.c
 #include "../../hypervisor/arch/arm64/domain_tree.h"
 #include "unit.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-// sources: core/p2m.c core/p2m_batch.c core/pgtable.c core/map.c core/frame.c core/frame_free.c
-// core/spinlock.c sources: arch/arm64/stage2_format.c
+// sources: core/p2m.c core/p2m_batch.c core/pgtable.c core/map.c core/frame.c
+// sources: core/frame_free.c core/spinlock.c arch/arm64/stage2_format.c
 /*
  * A domain's memory, with arm64's format of tables and the real frame allocator: what is behind
  * each guest frame, memory that is cleared at first touch, copies, and that all of it comes back.
