@@ -5,7 +5,8 @@
  */
 // sources: drivers/dt.c drivers/dt_check.c drivers/dt_flat.c
 // sources: drivers/dt_irq.c drivers/dt_write.c
-// sources: arch/arm64/guest_tree.c arch/arm64/passthrough.c
+// sources: arch/arm64/guest_tree.c arch/arm64/passthrough.c arch/arm64/hypervisor_node.c
+// sources: core/boot.c
 #include "../../hypervisor/arch/arm64/domain_tree.h"
 #include "trees.h"
 #include "unit.h"
@@ -23,6 +24,7 @@ static struct domain_places places;
 static uint8_t fdt[65536];
 static uint32_t bytes;
 static const uint8_t *seed;
+static const struct hypervisor_node *hypervisor;
 
 /* --- what passthrough.c asks of others ------------------------------------------------------- */
 
@@ -63,16 +65,6 @@ int irq_give(uint32_t irq, enum irq_trigger trigger, struct domain *d, uint32_t 
     return 0;
 }
 
-bool boot_range_overlaps(const struct boot_ranges *list, uint64_t start, uint64_t end,
-                         const struct boot_range **hit)
-{
-    for (uint32_t i = 0; i < list->nr; i++) {
-        if (list->r[i].start < end && start < list->r[i].end)
-            return true;
-    }
-    return false;
-}
-
 /* --- helpers --------------------------------------------------------------------------------- */
 
 static int setup(void **state)
@@ -96,13 +88,16 @@ static int setup(void **state)
     nr_mapped = nr_given = 0;
     irqs_busy = false;
     seed = NULL;
+    hypervisor = NULL;
     host_log_clear();
     return 0;
 }
 
 static int write_tree(const void *partial)
 {
-    struct guest_tree t = { &config, &layout, &places, "arm,cortex-a57", partial, seed };
+    struct guest_tree t = {
+        &config, &layout, &places, "arm,cortex-a57", partial, seed, hypervisor
+    };
     int rc = guest_tree_write(&t, fdt, sizeof(fdt), &bytes);
 
     if (!rc)
@@ -214,6 +209,36 @@ static void seeds(void **state)
 
 /* vCPUs are numbered as VMPIDR_EL2 numbers them: 16 to a cluster, so that all can be sent an SGI.
  */
+/* Without it Linux does not look for Xen: no PV driver finds anything. */
+static void xen_enhanced(void **state)
+{
+    struct hypervisor_node node = { .ppi = 31 };
+
+    assert_int_equal(write_tree(NULL), 0);
+    assert_true(fdt_path_offset(fdt, "/hypervisor") < 0);
+    assert_int_equal(hypervisor_node_guest(&node, &layout, (uint64_t)1 << 40, false), 0);
+    hypervisor = &node;
+    assert_int_equal(write_tree(NULL), 0);
+    /* To the cell what Xen 4.20 says to a guest with as much memory. */
+    expect_cells("/hypervisor", "reg", 12, 0, 0x38000000, 0, 0x1000000, 0, 0x60000000, 0,
+                 0xa0000000, 2, 0, 0xfe, 0);
+    expect_cells("/hypervisor", "interrupts", 3, 1, 15, 0xf08);
+    expect_cells("/hypervisor", "interrupt-parent", 1, 0xfde8);
+    assert_true(dt_is_compatible(fdt, fdt_path_offset(fdt, "/hypervisor"), "xen,xen-4.20"));
+    assert_true(dt_is_compatible(fdt, fdt_path_offset(fdt, "/hypervisor"), "xen,xen"));
+    /* A machine with less address space; memory on both sides; devices that may be anywhere. */
+    layout.bank[1].start = GADDR(0x200000000);
+    layout.bank[1].bytes = 0x100000;
+    layout.nr_banks = 2;
+    assert_int_equal(hypervisor_node_guest(&node, &layout, (uint64_t)1 << 36, false), 0);
+    assert_int_equal(write_tree(NULL), 0);
+    expect_cells("/hypervisor", "reg", 12, 0, 0x38000000, 0, 0x1000000, 0, 0x60000000, 0,
+                 0xa0000000, 2, 0x200000, 0xd, 0xffe00000);
+    assert_int_equal(hypervisor_node_guest(&node, &layout, (uint64_t)1 << 36, true), 0);
+    assert_int_equal(write_tree(NULL), 0);
+    expect_cells("/hypervisor", "reg", 4, 0, 0x38000000, 0, 0x1000000);
+}
+
 static void many_vcpus(void **state)
 {
     config.vcpus = 128;
@@ -227,7 +252,7 @@ static void many_vcpus(void **state)
         n++;
     assert_int_equal(n, 128);
     /* Too little room is an error, found at the end. */
-    struct guest_tree t = { &config, &layout, &places, "arm,cortex-a57", NULL, NULL };
+    struct guest_tree t = { &config, &layout, &places, "arm,cortex-a57", NULL, NULL, NULL };
     uint32_t size;
     assert_int_equal(guest_tree_write(&t, fdt, 4096, &size), -ENOSPC);
 }
@@ -379,10 +404,8 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup(f, setup)
     const struct CMUnitTest tests[] = {
-        TEST(as_xen),           TEST(others),
-        TEST(many_vcpus),       TEST(seeds),
-        TEST(passthrough),      TEST(passthrough_wrong),
-        TEST(passthrough_file),
+        TEST(as_xen), TEST(others),      TEST(many_vcpus),        TEST(xen_enhanced),
+        TEST(seeds),  TEST(passthrough), TEST(passthrough_wrong), TEST(passthrough_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

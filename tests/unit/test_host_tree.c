@@ -6,6 +6,7 @@
 // sources: drivers/dt.c drivers/dt_check.c drivers/dt_flat.c
 // sources: drivers/dt_irq.c drivers/dt_write.c
 // sources: core/boot.c arch/arm64/guest_tree.c arch/arm64/passthrough.c
+// sources: arch/arm64/hypervisor_node.c
 // sources: arch/arm64/host_view.c arch/arm64/host_devices.c arch/arm64/host_tree.c
 #include "../../hypervisor/arch/arm64/domain_tree.h"
 #include "trees.h"
@@ -30,6 +31,7 @@ static uint8_t fdt[262144];
 static uint32_t bytes;
 static struct domain_config config;
 static struct domain_layout layout;
+static const struct hypervisor_node *hypervisor;
 
 /* Of passthrough.c, which is not what is tested here. */
 int p2m_map(struct domain *d, gfn_t gfn, mfn_t mfn, uint64_t frames, enum p2m_type type)
@@ -109,7 +111,7 @@ static void view_of(const char *gic, const char *uart, uint32_t irq)
 
 static void write_tree(void)
 {
-    const struct host_tree t = { &view, &config, &layout, NULL };
+    const struct host_tree t = { &view, &config, &layout, NULL, hypervisor };
     memset(&config, 0, sizeof(config));
     config.bootargs = "console=ttyAMA0";
     config.vcpus = 2;
@@ -205,6 +207,43 @@ static void tree_of_virt(void **state)
     assert_int_equal(dt_irq(fdt, node_at(fdt, "/pl011@9000000"), 0, &irq), 0);
     assert_int_equal(irq.intid, 33);
     assert_int_equal(dt_irq(fdt, node_at(fdt, "/virtio_mmio@a000000"), 0, &irq), 0);
+    free(host);
+}
+
+/* Space for grants and foreign pages is RAM of the machine that dom0 has not: no device, no memory
+ * of its own stands there. */
+static void hypervisor_of_virt(void **state)
+{
+    struct boot_ranges ram = { .nr = 0 }, taken = { .nr = 0 };
+    struct hypervisor_node node = { .ppi = 31 };
+
+    LOAD_OR_SKIP(host, "virt-v3");
+    view_of("/intc@8000000", "/pl011@9000000", 33);
+    write_tree();
+    boot_range_add(&ram, 0x40000000, 0x140000000, NULL);
+    boot_range_add(&taken, 0x40000000, 0x40200000, "firmware");
+    boot_range_add(&taken, 0x41400000, 0x41600000, "a module");
+    assert_int_equal(hypervisor_node_host(&node, &layout, &ram, &taken), 0);
+    hypervisor = &node;
+    write_tree();
+    hypervisor = NULL;
+    /* The grant table's is the smallest place that is large enough. */
+    assert_true(node.private_at >= 0x40200000);
+    expect_cells("/hypervisor", "reg", 12, 0, 0x41600000, 0, 0x1000000, 0, 0x42800000, 0,
+                 0x3d800000, 0, 0xc0000000, 0, 0x80000000);
+    assert_int_equal(node.private_at, 0x42600000);
+    expect_cells("/hypervisor", "interrupts", 3, 1, 15, 0xf08);
+    expect_cells("/hypervisor", "interrupt-parent", 1, view.gic_phandle);
+    /* A little is enough for the grant table alone; nothing is not. */
+    ram.nr = 0;
+    boot_range_add(&ram, 0x80000000, 0xc0100000, NULL);
+    assert_int_equal(hypervisor_node_host(&node, &layout, &ram, &taken), 0);
+    assert_int_equal(node.nr, 1);
+    assert_int_equal(node.region[0].start, 0xc0000000);
+    assert_int_equal(node.region[0].bytes, 0x100000 - HYPERVISOR_PRIVATE_BYTES);
+    ram.nr = 0;
+    boot_range_add(&ram, 0x80000000, 0xc0000000, NULL);
+    assert_int_equal(hypervisor_node_host(&node, &layout, &ram, &taken), -ENOSPC);
     free(host);
 }
 
@@ -346,7 +385,7 @@ static void too_little_room(void **state)
     LOAD_OR_SKIP(host, "virt-v3");
     view_of("/intc@8000000", "/pl011@9000000", 33);
     write_tree();
-    const struct host_tree t = { &view, &config, &layout, NULL };
+    const struct host_tree t = { &view, &config, &layout, NULL, hypervisor };
     for (uint32_t room = 0; room < bytes; room += 61) {
         uint8_t *small = malloc(room + 1);
         uint32_t got;
@@ -360,8 +399,9 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup(f, setup)
     const struct CMUnitTest tests[] = {
-        TEST(devices_of_virt), TEST(tree_of_virt), TEST(virt_with_gicv2), TEST(virt_with_smmu),
-        TEST(board_zcu102),    TEST(board_raspi4), TEST(marks),           TEST(too_little_room),
+        TEST(devices_of_virt), TEST(tree_of_virt),   TEST(hypervisor_of_virt),
+        TEST(virt_with_gicv2), TEST(virt_with_smmu), TEST(board_zcu102),
+        TEST(board_raspi4),    TEST(marks),          TEST(too_little_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

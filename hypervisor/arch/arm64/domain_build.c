@@ -230,7 +230,7 @@ static int write_guest_tree(const struct domain_config *c, const struct domain_l
 {
     struct domain_places p;
     void *partial;
-    struct guest_tree t = { c, l, &p, host_cpu_compatible(host_fdt), NULL, seed };
+    struct guest_tree t = { c, l, &p, host_cpu_compatible(host_fdt), NULL, seed, NULL };
     int rc = passthrough_open(c, &partial);
 
     if (rc)
@@ -246,7 +246,7 @@ static int write_tree(struct domain *d, const struct domain_config *c,
                       const struct domain_layout *l, void *fdt)
 {
     uint8_t numbers[SEED_BYTES], *seed = seed_derive(host_fdt, numbers) ? numbers : NULL;
-    const struct host_tree host = { &host_view, c, l, seed };
+    const struct host_tree host = { &host_view, c, l, seed, NULL };
     uint32_t bytes, room = (uint32_t)l->tables_bytes;
     int rc = c->hardware ? host_tree_write(&host, fdt, room, &bytes)
                          : write_guest_tree(c, l, seed, fdt, room, &bytes);

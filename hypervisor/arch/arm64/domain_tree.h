@@ -25,15 +25,51 @@ struct domain_places {
     uint32_t uart_virq;
 };
 
+/* --- hypervisor_node.c: /hypervisor ---------------------------------------------------------- */
+
+#define HYPERVISOR_REGIONS 16u
+/* What Hospes shows a guest on its own account: pv_time.c. */
+#define HYPERVISOR_PRIVATE_BYTES KIB(8)
+
+struct hypervisor_node {
+    uint32_t ppi; /* by which the guest is told of events: INTID. The caller's to set */
+    uint32_t nr;
+    /* Guest physical addresses where nothing is: [0] is for the grant table. */
+    struct {
+        uint64_t start, bytes;
+    } region[HYPERVISOR_REGIONS];
+    uint64_t private_at; /* HYPERVISOR_PRIVATE_BYTES where nothing is either, not in the tree */
+};
+
+/* How many cells the tree's root gives to what, and the interrupt controller. */
+struct hypervisor_cells {
+    uint32_t address, size, interrupt;
+    uint32_t interrupt_parent; /* phandle */
+};
+
+/*
+ * Finds unused space: for a guest whose address space ends at `address_end`; for one at machine
+ * addresses, in RAM that is another's. 0, -ENOMEM, -ENOSPC: there is too little, or too many
+ * pieces.
+ */
+int hypervisor_node_guest(struct hypervisor_node *h, const struct domain_layout *l,
+                          uint64_t address_end, bool has_devices);
+int hypervisor_node_host(struct hypervisor_node *h, const struct domain_layout *l,
+                         const struct boot_ranges *ram, const struct boot_ranges *reserved);
+
+void tree_write_hypervisor(struct dt_writer *w, const struct hypervisor_node *h,
+                           const struct hypervisor_cells *cells);
+
 /* --- guest_tree.c: the generated tree of a domain without devices ---------------------------- */
 
 struct guest_tree {
     const struct domain_config *c;
     const struct domain_layout *l;
     const struct domain_places *p;
-    const char *cpu_compatible; /* of the host's CPUs */
-    const void *partial;        /* checked tree with nodes to add, or NULL */
-    const uint8_t *seed;        /* SEED_BYTES, or NULL */
+    const char *cpu_compatible;               /* of the host's CPUs */
+    const void *partial;                      /* checked tree with nodes to add, or NULL */
+    const uint8_t *seed;                      /* SEED_BYTES, or NULL */
+    const struct hypervisor_node *hypervisor; /* NULL: has no such node */
 };
 
 /* 0 and the size, -ENOSPC, -EINVAL (the partial tree). */
@@ -110,7 +146,8 @@ struct host_tree {
     const struct host_view *v;
     const struct domain_config *c;
     const struct domain_layout *l;
-    const uint8_t *seed; /* SEED_BYTES, or NULL */
+    const uint8_t *seed;                      /* SEED_BYTES, or NULL */
+    const struct hypervisor_node *hypervisor; /* NULL: there was no room for it */
 };
 
 /* 0 and the size, -ENOSPC, -EINVAL. */

@@ -174,6 +174,8 @@ int guest_tree_write(const struct guest_tree *t, void *fdt, uint32_t room, uint3
     write_timer(&w, phandle);
     if (t->p->uart)
         write_uart(&w, t->p, phandle);
+    if (t->hypervisor)
+        tree_write_hypervisor(&w, t->hypervisor, &(struct hypervisor_cells){ 2, 2, 3, phandle });
     if (t->partial)
         passthrough_write(&w, t->partial);
     return dt_write_finish(&w, bytes);

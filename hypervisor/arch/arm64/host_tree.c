@@ -239,16 +239,21 @@ static void copy_nodes(const struct host_view *v, struct dt_writer *w)
 
 int host_tree_write(const struct host_tree *t, void *fdt, uint32_t room, uint32_t *bytes)
 {
+    struct hypervisor_cells cells = { .interrupt_parent = t->v->gic_phandle };
     struct dt_walk root;
     struct dt_writer w;
 
     dt_walk_start(&root, t->v->fdt);
+    cells.address = dt_walk_address_cells(&root, 0) == 1 ? 1 : 2;
+    cells.size = dt_walk_size_cells(&root, 0) == 1 ? 1 : 2;
+    cells.interrupt = gic_specifier_cells(t->v);
     dt_write_begin(&w, fdt, room);
     copy_nodes(t->v, &w);
     write_chosen(t, &w);
     tree_write_psci(&w);
     tree_write_cpus(&w, t->c->vcpus, host_cpu_compatible(t->v->fdt));
-    tree_write_memory(&w, t->l, dt_walk_address_cells(&root, 0) == 1 ? 1 : 2,
-                      dt_walk_size_cells(&root, 0) == 1 ? 1 : 2);
+    tree_write_memory(&w, t->l, cells.address, cells.size);
+    if (t->hypervisor)
+        tree_write_hypervisor(&w, t->hypervisor, &cells);
     return dt_write_finish(&w, bytes);
 }

@@ -29,6 +29,11 @@ void stage2_init(void)
     arch_p2m_format.top_order = ipa_bits > 39 ? ipa_bits - 39 : 0;
 }
 
+uint64_t stage2_address_end(void)
+{
+    return BIT(ipa_bits);
+}
+
 uint64_t stage2_vtcr(void)
 {
     uint64_t range = read_sysreg(id_aa64mmfr0_el1) & 0xf;
