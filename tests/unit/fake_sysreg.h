@@ -17,9 +17,11 @@
 #undef write_sysreg
 #undef isb
 #undef dsb
+#undef esb
 #define read_sysreg(reg)         ((uint64_t)fake_##reg)
 #define write_sysreg(value, reg) ((void)(fake_##reg = (value)))
 #define isb()                    ((void)0)
 #define dsb(what)                ((void)0)
+#define esb()                    ((void)0)
 
 #endif

@@ -26,6 +26,11 @@ FAKE_SYSREG(far_el2);
 FAKE_SYSREG(hpfar_el2);
 FAKE_SYSREG(hcr_el2);
 FAKE_SYSREG(id_aa64mmfr1_el1);
+FAKE_SYSREG(id_aa64pfr0_el1);
+FAKE_SYSREG(S3_0_C12_C1_1);
+FAKE_SYSREG(isr_el1);
+
+#define fake_DISR_EL1 fake_S3_0_C12_C1_1
 
 #include "../../hypervisor/arch/arm64/abort.c"
 #include "../../hypervisor/arch/arm64/exit.c"
@@ -88,6 +93,14 @@ enum exit_action smccc_call(struct vcpu *v)
 enum exit_action sysreg_trap(struct vcpu *v, uint64_t esr)
 {
     return EXIT_UNDEF;
+}
+
+bool serror_take(void)
+{
+    bool pended = fake_isr_el1 & ISR_A;
+
+    fake_isr_el1 = 0;
+    return pended;
 }
 
 struct vcpu *vcpu_next(struct pcpu *p)
@@ -499,6 +512,28 @@ static void firmware_calls(void **state)
     assert_int_equal(fake_esr_el1, ESR_IL);
 }
 
+/* A write that a device refuses late is the error of who wrote: the vCPU that comes next on this
+ * CPU must not get it, nor the hypervisor stop. With and without RAS, which notes it elsewhere. */
+static void serrors(void **state)
+{
+    for (uint64_t ras = 0; ras < 3; ras++) {
+        fake_id_aa64pfr0_el1 = ras << 28;
+        fake_DISR_EL1 = fake_isr_el1 = fake_hcr_el2 = vcpu.arch.hcr_el2 = 0;
+        assert_false(serror_settle(&vcpu));
+        assert_int_equal(vcpu.arch.hcr_el2, 0);
+        fake_DISR_EL1 = ras ? DISR_A | 0x123 : 0;
+        fake_isr_el1 = ras ? 0 : ISR_A;
+        vcpu.arch.hcr_el2 = HCR_VM;
+        assert_true(serror_settle(&vcpu));
+        assert_int_equal(vcpu.arch.hcr_el2, HCR_VM | HCR_VSE);
+        assert_int_equal(fake_hcr_el2, HCR_VM | HCR_VSE);
+        assert_int_equal(fake_DISR_EL1 | fake_isr_el1, 0);
+        assert_false(serror_settle(&vcpu));
+    }
+    exit_serror(&vcpu);
+    assert_true(fake_hcr_el2 & HCR_VSE);
+}
+
 /* No class of exception, and no syndrome, is without an answer; none crashes the guest. */
 static void any_exit(void **state)
 {
@@ -541,6 +576,7 @@ int main(void)
         TEST(protection),
         TEST(waits),
         TEST(firmware_calls),
+        TEST(serrors),
         TEST(any_exit),
     };
 

@@ -8,6 +8,7 @@
  */
 #include <asm/context.h>
 #include <asm/cpu.h>
+#include <asm/exit.h>
 #include <asm/sysreg.h>
 #include <asm/vgic.h>
 #include <asm/vtimer.h>
@@ -82,6 +83,7 @@ void arch_vcpu_save(struct vcpu *v)
         EACH_PAUTH_KEY(SAVE_KEY)
     }
     v->arch.hcr_el2 = read_sysreg(hcr_el2); /* a virtual SError that was taken has gone from it */
+    (void)serror_settle(v);
     fp_save(&v->arch.fp);
     vtimer_save(v);
     vgic_save(v);

@@ -43,6 +43,10 @@
 /* From the hypervisor itself, which takes no interrupts: always a bug. Its registers go onto the stack of last resort. */
     .macro from_hypervisor kind
     .balign 128
+    hypervisor_bug \kind
+    .endm
+
+    .macro hypervisor_bug kind
     msr tpidr_el1, x0                 /* the guest's is lost: the machine goes down */
     mov x0, sp
     msr sp_el0, x0
@@ -63,7 +67,15 @@ vectors:
     from_hypervisor 4                 /* synchronous: a wild access, a stack that overflowed */
     from_hypervisor 5
     from_hypervisor 6
-    from_hypervisor 7                 /* SError */
+    .balign 128                       /* SError: masked, but in serror_take() */
+    stp x0, x1, [sp, #-16]!
+    mrs x0, elr_el2
+    adr x1, serror_window
+    sub x0, x0, x1
+    cmp x0, #(serror_window_end - serror_window)
+    ldp x0, x1, [sp], #16
+    b.ls serror_taken
+    hypervisor_bug 7
     from_guest exit_sync
     from_guest exit_irq
     from_guest exit_irq
@@ -105,6 +117,23 @@ guest_enter:
 guest_enter_first:
     mov sp, x1
     b guest_enter
+
+/* bool serror_take(void): lets an SError that pends be taken, which ends its pending. */
+    .global serror_take
+serror_take:
+    mov x0, #0
+    msr daifclr, #4
+serror_window:
+    isb
+    nop
+serror_window_end:
+    msr daifset, #4
+    ret
+serror_taken:
+    adr x0, serror_window_end
+    msr elr_el2, x0
+    mov x0, #1
+    eret
 
 /* x0 = vector's number, tpidr_el1 = x0 before, sp_el0 = sp before */
 save_hypervisor:

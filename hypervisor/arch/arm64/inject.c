@@ -71,3 +71,28 @@ void inject_serror(struct vcpu *v)
     v->arch.hcr_el2 |= HCR_VSE;
     write_sysreg(v->arch.hcr_el2, hcr_el2);
 }
+
+/* With RAS the barrier itself takes the SError and notes it; else it pends, masked as all is here.
+ */
+bool serror_came(void)
+{
+    dsb(sy);
+    if (read_sysreg(id_aa64pfr0_el1) & PFR0_RAS) {
+        esb();
+        if (!(read_sysreg(DISR_EL1) & DISR_A))
+            return false;
+        write_sysreg(0, DISR_EL1);
+        return true;
+    }
+    isb();
+    return read_sysreg(isr_el1) & ISR_A && serror_take();
+}
+
+bool serror_settle(struct vcpu *v)
+{
+    bool came = serror_came();
+
+    if (unlikely(came))
+        inject_serror(v);
+    return came;
+}

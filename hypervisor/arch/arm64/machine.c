@@ -156,8 +156,18 @@ void arch_cpu_relax(void)
 
 void arch_cpu_idle(void)
 {
+    struct vcpu *v = this_pcpu()->current;
+
     dsb(sy);
     __asm__ volatile("wfi" ::: "memory");
+    /* An SError ends WFI as long as it pends. The vCPU that went to sleep here may have caused it.
+     */
+    if (likely(!(read_sysreg(isr_el1) & ISR_A)))
+        return;
+    if (v && serror_settle(v))
+        vcpu_kick(v);
+    else if (!v && serror_came())
+        log_limited(LOG_ERR, "CPU %u: SError, of no guest that could be told", this_pcpu()->id);
 }
 
 void arch_cpu_halt(void)

@@ -48,4 +48,14 @@ void inject_undefined(struct vcpu *v);
 void inject_abort(struct vcpu *v, uint64_t far, bool instruction, uint32_t fault_status);
 void inject_serror(struct vcpu *v);
 
+/*
+ * Waits for what was written on this CPU. True if an SError came of it, or of anything else: it is
+ * taken then. serror_settle(): and given to the vCPU, which is loaded; the next must not get it.
+ */
+bool serror_came(void);
+bool serror_settle(struct vcpu *v);
+
+/* entry.S: takes an SError that is pending here, in place of a guest. */
+bool serror_take(void);
+
 #endif

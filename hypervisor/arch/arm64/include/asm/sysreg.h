@@ -27,6 +27,8 @@
 
 #define isb()     __asm__ volatile("isb" ::: "memory")
 #define dsb(what) __asm__ volatile("dsb " #what ::: "memory")
+/* Error synchronization barrier, FEAT_RAS: a hint, which other CPUs ignore. */
+#define esb() __asm__ volatile("hint #16" ::: "memory")
 #endif
 
 /* Names that binutils and LLVM know only with an extension enabled. */
@@ -82,6 +84,7 @@
 #define APDBKEYHI_EL1     S3_0_C2_C2_3
 #define APGAKEYLO_EL1     S3_0_C2_C3_0
 #define APGAKEYHI_EL1     S3_0_C2_C3_1
+#define DISR_EL1          S3_0_C12_C1_1
 #define ID_AA64MMFR2_EL1_ S3_0_C0_C7_2
 #define ID_AA64ISAR2_EL1_ S3_0_C0_C6_2
 #define ID_AA64ZFR0_EL1_  S3_0_C0_C4_4
@@ -219,6 +222,11 @@
 #define PSTATE_SS    (1ull << 21)
 #define PSTATE_PAN   (1ull << 22)
 #define PSTATE_NRW   (1ull << 4)
+
+/* ISR_EL1, DISR_EL1, ID_AA64PFR0_EL1 */
+#define ISR_A    (1ull << 8)
+#define DISR_A   (1ull << 31)
+#define PFR0_RAS (15ull << 28)
 
 /* MPIDR_EL1 */
 #define MPIDR_AFFINITY 0xff00ffffffull
