@@ -62,6 +62,19 @@ void domain_stop(struct domain *d, enum domain_stop reason)
     stop_reason = reason;
 }
 
+static int64_t workaround; /* what firmware says of each */
+static uint32_t worked_around;
+
+int64_t firmware_has_workaround(uint32_t function)
+{
+    return workaround;
+}
+
+void firmware_workaround(uint32_t function)
+{
+    worked_around = function;
+}
+
 /* 1 GiB of RAM from 1 GiB on, the second half of it not touched yet; then a read-only page, then a
  * device. */
 mfn_t p2m_lookup(struct domain *d, gfn_t gfn, enum p2m_type *type, unsigned int *order)
@@ -91,7 +104,8 @@ static int start(void **state)
         list[i] = &vcpu[i];
     }
     vcpu[0].online = vcpu[0].sched.held = true;
-    blocked = stopped = reset = 0;
+    blocked = stopped = reset = worked_around = 0;
+    workaround = PSCI_NOT_SUPPORTED;
     down = up = NULL;
     return 0;
 }
@@ -134,6 +148,32 @@ static void versions(void **state)
     assert_int_equal(call(SMCCC_ARCH_FEATURES, SMCCC_VERSION, 0, 0), 0);
     assert_int_equal(call(SMCCC_ARCH_FEATURES, SMCCC_ARCH_FEATURES, 0, 0), 0);
     assert_int_equal(call(SMCCC_ARCH_FEATURES, 0x80008000, 0, 0), -1);
+}
+
+/* A kernel learns from the hypervisor whether its CPUs need help against speculation, and gets it:
+ * it would call itself vulnerable, and be. */
+static void workarounds_for_guests(void **state)
+{
+    static const int64_t says[] = { PSCI_NOT_SUPPORTED, PSCI_SUCCESS, SMCCC_CPU_NOT_AFFECTED,
+                                    SMCCC_NOT_REQUIRED };
+    static const uint32_t called[] = { SMCCC_ARCH_WORKAROUND_1, SMCCC_ARCH_WORKAROUND_3 };
+
+    for (size_t i = 0; i < array_size(says); i++) {
+        workaround = says[i];
+        for (size_t n = 0; n < array_size(called); n++) {
+            worked_around = 0;
+            assert_int_equal(call(SMCCC_ARCH_FEATURES, called[n], 0, 0), says[i]);
+            assert_int_equal(worked_around, 0);
+            assert_int_equal(call(called[n], 0, 0, 0), says[i] < 0 ? -1 : 0);
+            assert_int_equal(worked_around, says[i] < 0 ? 0 : called[n]);
+        }
+        /* Always on: there is nothing to switch. */
+        worked_around = 0;
+        assert_int_equal(call(SMCCC_ARCH_FEATURES, SMCCC_ARCH_WORKAROUND_2, 0, 0),
+                         says[i] == -1 ? -1 : SMCCC_NOT_REQUIRED);
+        assert_int_equal(call(SMCCC_ARCH_WORKAROUND_2, 0, 0, 0), -1);
+        assert_int_equal(worked_around, 0);
+    }
 }
 
 /* What PSCI_FEATURES says is there is there, and nothing else. */
@@ -299,8 +339,10 @@ static void anything(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        TEST(versions), TEST(features),     TEST(cpu_comes_on), TEST(off_and_on),
-        TEST(affinity), TEST(system_calls), TEST(anything),
+        TEST(versions),     TEST(workarounds_for_guests),
+        TEST(features),     TEST(cpu_comes_on),
+        TEST(off_and_on),   TEST(affinity),
+        TEST(system_calls), TEST(anything),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

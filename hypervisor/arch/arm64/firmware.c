@@ -4,9 +4,13 @@
 #include <asm/psci.h>
 #include <hospes/cpu.h>
 #include <hospes/dt.h>
+#include <lib/bits.h>
 #include <string.h>
 
 static enum { NONE, SMC, HVC } conduit;
+
+/* By the last word of their calls' names, less one; under no lock: CPUs start one by one. */
+static int64_t workarounds[3] = { SMCCC_NOT_REQUIRED, SMCCC_NOT_REQUIRED, SMCCC_NOT_REQUIRED };
 
 static int64_t call(uint32_t function, uint64_t a, uint64_t b, uint64_t c)
 {
@@ -66,4 +70,62 @@ void arch_machine_reset(void)
 void arch_machine_off(void)
 {
     call(PSCI_SYSTEM_OFF, 0, 0, 0);
+}
+
+/* Firmware speaks SMCCC 1.1 or later. It says so through PSCI 1.0 and later, lest older be
+ * confused. */
+static bool has_arch_calls(void)
+{
+    return call(PSCI_VERSION, 0, 0, 0) >= 0x10000 &&
+           call(PSCI_FEATURES, SMCCC_VERSION, 0, 0) == PSCI_SUCCESS &&
+           call(SMCCC_VERSION, 0, 0, 0) >= 0x10001;
+}
+
+static unsigned int workaround_index(uint32_t function)
+{
+    switch (function) {
+    case SMCCC_ARCH_WORKAROUND_1:
+        return 0;
+    case SMCCC_ARCH_WORKAROUND_2:
+        return 1;
+    default:
+        return 2;
+    }
+}
+
+/* Of two CPUs' answers, that which a guest on both must act upon. */
+static int64_t worse(int64_t a, int64_t b)
+{
+    static const int64_t from_worst[] = { PSCI_NOT_SUPPORTED, PSCI_SUCCESS,
+                                          SMCCC_CPU_NOT_AFFECTED };
+
+    for (unsigned int i = 0; i < array_size(from_worst); i++)
+        if (a == from_worst[i] || b == from_worst[i])
+            return from_worst[i];
+    return SMCCC_NOT_REQUIRED;
+}
+
+void firmware_init_pcpu(void)
+{
+    static const uint32_t functions[] = { SMCCC_ARCH_WORKAROUND_1, SMCCC_ARCH_WORKAROUND_2,
+                                          SMCCC_ARCH_WORKAROUND_3 };
+    bool asks = has_arch_calls();
+
+    for (unsigned int i = 0; i < array_size(functions); i++) {
+        int64_t *w = &workarounds[workaround_index(functions[i])];
+
+        /* The result has 32 bits. */
+        *w = worse(*w, asks ? (int32_t)call(SMCCC_ARCH_FEATURES, functions[i], 0, 0)
+                            : PSCI_NOT_SUPPORTED);
+    }
+}
+
+int64_t firmware_has_workaround(uint32_t function)
+{
+    return workarounds[workaround_index(function)];
+}
+
+void firmware_workaround(uint32_t function)
+{
+    call(function, 0, 0, 0);
 }

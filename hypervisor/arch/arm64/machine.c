@@ -50,6 +50,7 @@ __noreturn void arm64_start(uint64_t load, uint64_t fdt)
     stage2_init();
     cpu_init_traps();
     firmware_init(host_fdt);
+    firmware_init_pcpu();
     init();
 }
 

@@ -178,16 +178,47 @@ static int64_t psci_features(struct vcpu *v)
     return function == SMCCC_VERSION || psci_find(function) ? PSCI_SUCCESS : PSCI_NOT_SUPPORTED;
 }
 
+/*
+ * Firmware's workarounds for faults of CPUs are there for guests as they are for us. The second is
+ * switched on by firmware when a CPU starts and never off, so no guest has to ask for it.
+ */
+static int64_t arch_features(uint32_t asked)
+{
+    switch (asked) {
+    case SMCCC_VERSION:
+    case SMCCC_ARCH_FEATURES:
+        return PSCI_SUCCESS;
+    case SMCCC_ARCH_WORKAROUND_1:
+    case SMCCC_ARCH_WORKAROUND_3:
+        return firmware_has_workaround(asked);
+    case SMCCC_ARCH_WORKAROUND_2:
+        return firmware_has_workaround(asked) == PSCI_NOT_SUPPORTED ? PSCI_NOT_SUPPORTED
+                                                                    : SMCCC_NOT_REQUIRED;
+    default:
+        return PSCI_NOT_SUPPORTED;
+    }
+}
+
+/* Of the architecture's own calls those that are less common. */
+static int64_t __noinline arch_call(const struct vcpu *v, uint32_t function)
+{
+    if (function == SMCCC_ARCH_FEATURES)
+        return arch_features((uint32_t)v->regs.x[1]);
+    if ((function != SMCCC_ARCH_WORKAROUND_1 && function != SMCCC_ARCH_WORKAROUND_3) ||
+        firmware_has_workaround(function) < 0)
+        return PSCI_NOT_SUPPORTED;
+    firmware_workaround(function);
+    return PSCI_SUCCESS;
+}
+
 /* What is not PSCI: the calling convention's own calls. */
 static int64_t __noinline smccc_other(const struct vcpu *v, uint32_t function)
 {
-    uint32_t asked = (uint32_t)v->regs.x[1];
-
     if (function == SMCCC_VERSION)
         return VERSION_SMCCC_1_2;
-    if (function == SMCCC_ARCH_FEATURES && (asked == SMCCC_VERSION || asked == SMCCC_ARCH_FEATURES))
-        return PSCI_SUCCESS;
-    return PSCI_NOT_SUPPORTED;
+    if ((function & SMCCC_ARCH_MASK) != SMCCC_ARCH)
+        return PSCI_NOT_SUPPORTED;
+    return arch_call(v, function);
 }
 
 enum exit_action smccc_call(struct vcpu *v)

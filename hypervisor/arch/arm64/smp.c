@@ -52,6 +52,7 @@ static __noreturn void secondary_start(void)
         arch_cpu_halt(); /* another CPU may have its number by now */
     cpu_init_features();
     cpu_init_traps();
+    firmware_init_pcpu();
     if (gic_pcpu_init()) {
         store_release(p->arch.start_state, START_FAILED);
         arch_cpu_halt();

@@ -11,6 +11,10 @@
 #define SMCCC_FAST 0x80000000u
 #define SMCCC_64   0x40000000u
 
+/* The architecture's own calls, by what they have in common. */
+#define SMCCC_ARCH_MASK 0xffff0000u
+#define SMCCC_ARCH      0x80000000u
+
 #define PSCI_VERSION             0x84000000u
 #define PSCI_CPU_SUSPEND         0x84000001u
 #define PSCI_CPU_OFF             0x84000002u
@@ -25,6 +29,13 @@
 #define PSCI_SYSTEM_RESET2       0x84000012u
 #define SMCCC_VERSION            0x80000000u
 #define SMCCC_ARCH_FEATURES      0x80000001u
+#define SMCCC_ARCH_WORKAROUND_1  0x80008000u /* CVE-2017-5715 */
+#define SMCCC_ARCH_WORKAROUND_2  0x80007fffu /* CVE-2018-3639 */
+#define SMCCC_ARCH_WORKAROUND_3  0x80003fffu /* CVE-2017-5715 and CVE-2022-23960 */
+
+/* What SMCCC_ARCH_FEATURES says of a workaround besides SUCCESS, which is: call it. */
+#define SMCCC_CPU_NOT_AFFECTED 1
+#define SMCCC_NOT_REQUIRED     (-2)
 
 #define PSCI_SUCCESS            0
 #define PSCI_NOT_SUPPORTED      (-1)
@@ -42,5 +53,15 @@
 void firmware_init(const void *fdt);
 int64_t firmware_cpu_on(uint64_t mpidr, uint64_t entry, uint64_t context);
 bool firmware_present(void);
+
+/* Asks about workarounds for this CPU; each CPU, before guests run. */
+void firmware_init_pcpu(void);
+
+/*
+ * What SMCCC_ARCH_FEATURES says of workaround 1, 2 or 3, of all CPUs: NOT_SUPPORTED if it is
+ * missing on any, SUCCESS if it is needed on any. firmware_workaround(): runs 1 or 3 on this CPU.
+ */
+int64_t firmware_has_workaround(uint32_t function);
+void firmware_workaround(uint32_t function);
 
 #endif
