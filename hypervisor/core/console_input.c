@@ -45,14 +45,14 @@ static void show_help(void)
     }
 }
 
-static void press(uint8_t byte)
+void console_press(char key)
 {
-    if (byte == 'h') {
+    if (key == 'h') {
         show_help();
         return;
     }
     for (uint32_t i = 0; i < nr_keys; i++) {
-        if ((uint8_t)keys[i].key == byte) {
+        if (keys[i].key == key) {
             log_unlimited(true);
             keys[i].fn();
             log_unlimited(false);
@@ -64,7 +64,7 @@ static void press(uint8_t byte)
 static void type(uint8_t byte)
 {
     if (!console_focus_receive(byte))
-        press(byte);
+        console_press((char)byte);
 }
 
 static void receive(uint8_t byte)

@@ -78,3 +78,13 @@ uint64_t console_ring_read(uint64_t *pos, char *to, uint64_t bytes)
     }
     return n;
 }
+
+uint64_t console_ring_end(void)
+{
+    uint64_t end;
+
+    spin_lock(&console_lock);
+    end = ring.end;
+    spin_unlock(&console_lock);
+    return end;
+}

@@ -112,6 +112,7 @@ int domain_create(uint16_t id, uint32_t max_vcpus, struct domain **out)
         return -ENOMEM;
     d->id = id;
     d->refs = 1;
+    d->sched_weight = SCHED_WEIGHT_DEFAULT;
     d->lock = SPINLOCK_INIT(LOCK_DOMAIN);
     d->gnttab.lock = SPINLOCK_INIT(LOCK_GNTTAB);
     d->gnttab.maptrack.lock = SPINLOCK_INIT(LOCK_MAPTRACK);

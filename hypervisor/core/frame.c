@@ -396,6 +396,11 @@ bool frame_scrub_step(void)
 
 /* --- counts ------------------------------------------------------------------------------ */
 
+mfn_t frame_highest(void)
+{
+    return MFN(banks[nr_banks - 1]->end - 1);
+}
+
 uint64_t frame_total(void)
 {
     return nr_total;

@@ -3,9 +3,11 @@
 #include <hospes/compiler.h>
 #include <hospes/cpu.h>
 #include <hospes/domain.h>
+#include <hospes/domctl.h>
 #include <hospes/errno.h>
 #include <hospes/hypercall.h>
 #include <hospes/pcpu.h>
+#include <hospes/sysctl.h>
 #include <hospes/vcpu.h>
 #include <xen/xen.h>
 
@@ -19,12 +21,15 @@ static int64_t not_there(struct vcpu *v, uint64_t *arg)
 
 /* One line a call, in the order of their numbers. */
 static hypercall_fn *const hypercalls[HYPERCALLS] = {
-    [0 ... HYPERCALLS - 1] = not_there,
+    [__HYPERVISOR_sysctl] = sysctl_op,
+    [__HYPERVISOR_domctl] = domctl_op,
 };
 
 hypercall_fn *hypercall_find(uint64_t nr)
 {
-    return likely(nr < HYPERCALLS) ? hypercalls[nr] : not_there;
+    hypercall_fn *fn = likely(nr < HYPERCALLS) ? hypercalls[nr] : NULL;
+
+    return likely(fn) ? fn : not_there;
 }
 
 bool hypercall_should_stop(void)

@@ -343,6 +343,20 @@ uint64_t sched_runtime_ns(const struct sched_unit *u)
     return ns;
 }
 
+uint64_t sched_idle_ns(struct pcpu *p)
+{
+    struct sched_pcpu *s = &p->sched;
+    uint64_t ns, now_ns;
+
+    spin_lock(&s->lock);
+    now_ns = clock_ns();
+    ns = s->idle_ns;
+    if (s->running == NULL && now_ns > s->idle_since_ns)
+        ns += now_ns - s->idle_since_ns;
+    spin_unlock(&s->lock);
+    return ns;
+}
+
 /* --- choosing ----------------------------------------------------------------------------------
  */
 
@@ -585,6 +599,7 @@ int sched_unit_init(struct sched_unit *u, bool is_vcpu)
     bitmap_fill(all, SCHED_MAX_PCPUS);
     *u = (struct sched_unit){ .is_vcpu = is_vcpu, .state_since_ns = clock_ns() };
     bitmap_copy(u->affinity, all, SCHED_MAX_PCPUS);
+    bitmap_copy(u->soft_affinity, all, SCHED_MAX_PCPUS);
     set_weight(u, SCHED_WEIGHT_DEFAULT);
     err = policy->attach(u);
     if (err != 0)
@@ -645,4 +660,21 @@ int sched_set_affinity(struct sched_unit *u, const unsigned long *affinity)
     }
     spin_unlock(&p->sched.lock);
     return 0;
+}
+
+void sched_set_soft_affinity(struct sched_unit *u, const unsigned long *affinity)
+{
+    struct pcpu *p = lock_unit(u);
+
+    bitmap_copy(u->soft_affinity, affinity, SCHED_MAX_PCPUS);
+    spin_unlock(&p->sched.lock);
+}
+
+void sched_get_affinity(const struct sched_unit *u, unsigned long *hard, unsigned long *soft)
+{
+    struct pcpu *p = lock_unit(u);
+
+    bitmap_copy(hard, u->affinity, SCHED_MAX_PCPUS);
+    bitmap_copy(soft, u->soft_affinity, SCHED_MAX_PCPUS);
+    spin_unlock(&p->sched.lock);
 }

@@ -84,6 +84,7 @@ void vcpu_kick(struct vcpu *v)
 
 void vcpu_up(struct vcpu *v)
 {
+    write_once(v->initialised, true);
     write_once(v->online, true);
     sched_wake(&v->sched);
 }

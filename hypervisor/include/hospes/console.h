@@ -117,6 +117,9 @@ bool console_domain_write(struct console_domain *c, uint8_t byte);
 /* Runs fn, with no lock held, when the user types `key` at the hypervisor. Boot only. */
 void console_key(char key, const char *help, void (*fn)(void));
 
+/* As if the user had typed it there. No lock held. */
+void console_press(char key);
+
 /* Registers the hypervisor's own keys. core/debug_keys.c */
 void debug_keys_init(void);
 
@@ -134,5 +137,8 @@ void console_panic_write(const char *text);
 /* Copies the ring's text, oldest first, from position *pos (0 at first) on; returns bytes. For `xl
  * dmesg`. */
 uint64_t console_ring_read(uint64_t *pos, char *to, uint64_t bytes);
+
+/* The position behind the newest. */
+uint64_t console_ring_end(void);
 
 #endif

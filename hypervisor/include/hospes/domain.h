@@ -65,7 +65,9 @@ struct domain {
     uint32_t
         control_pauses; /* (L) XEN_DOMCTL_pausedomain's that were not undone; each vCPU has one */
     uint8_t handle[16]; /* (L) its UUID, a toolstack's */
-    bool xenstore;      /* made to serve xenstore: may ask about all domains */
+    uint32_t sched_weight; /* (L) of each of its vCPUs */
+    bool debugged;         /* a toolstack said so */
+    bool xenstore;         /* made to serve xenstore: may ask about all domains */
     struct p2m p2m;
     struct gnttab gnttab;
     struct mmio_space mmio;

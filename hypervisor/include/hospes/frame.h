@@ -118,6 +118,7 @@ bool frame_scrub_step(void);
 
 /* Counts in frames, for the user and for tests that nothing leaks. */
 uint64_t frame_total(void); /* in banks */
+mfn_t frame_highest(void);  /* the last one in a bank */
 uint64_t frame_free_count(void);
 uint64_t frame_dirty_count(void); /* of the free ones; walks free blocks: for debug keys */
 uint64_t frame_owned_count(uint16_t owner); /* walks the table: for tests and debug keys */

@@ -58,6 +58,7 @@ struct sched_unit {
     bool movable;         /* may run on more than one pCPU */
     bool held; /* runs, is not saved yet, or moves; read by sched_is_running() without lock */
     DECLARE_BITMAP(affinity, SCHED_MAX_PCPUS);
+    DECLARE_BITMAP(soft_affinity, SCHED_MAX_PCPUS);
 };
 
 /* All under `lock`; what is marked (o) changes on its own pCPU only, which reads it without. */
@@ -128,6 +129,16 @@ bool sched_is_running(const struct sched_unit *u);
  */
 int sched_set_weight(struct sched_unit *u, uint32_t weight);
 int sched_set_affinity(struct sched_unit *u, const unsigned long *affinity);
+
+/*
+ * Where a unit is placed rather, of the pCPUs that it may run on; without effect while there is
+ * none in both. And what was set last, of each.
+ */
+void sched_set_soft_affinity(struct sched_unit *u, const unsigned long *affinity);
+void sched_get_affinity(const struct sched_unit *u, unsigned long *hard, unsigned long *soft);
+
+/* How long a pCPU has been idle until now. */
+uint64_t sched_idle_ns(struct pcpu *p);
 
 /* Real time consumed until now, running or not. */
 uint64_t sched_runtime_ns(const struct sched_unit *u);

@@ -24,6 +24,7 @@ struct vcpu {
     struct cpu_regs regs;
     struct domain *domain;
     uint32_t id;
+    bool initialised;          /* has had a state to begin with; under domain->lock */
     bool online;               /* switched on, as the guest sees it (PSCI); under domain->lock */
     bool blocked;              /* waits for an interrupt (WFI); set by itself, cleared by waker */
     struct mmio_access access; /* to an emulated device; the last one, or under way */

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/* arm64's part of what a toolstack does with domains and asks of the machine. */
+#include <asm/clock.h>
+#include <asm/gic.h>
+#include <asm/guest_layout.h>
+#include <asm/stage2.h>
+#include <asm/sysreg.h>
+#include <asm/vgic.h>
+#include <hospes/domain.h>
+#include <hospes/domctl.h>
+#include <hospes/dt.h>
+#include <hospes/errno.h>
+#include <hospes/sysctl.h>
+#include <hospes/vcpu.h>
+#include <lib/bits.h>
+#include <string.h>
+
+/* --- domains ---------------------------------------------------------------------------------- */
+
+static uint8_t host_gic(void)
+{
+    return gic.driver->version == 3 ? XEN_DOMCTL_CONFIG_GIC_V3 : XEN_DOMCTL_CONFIG_GIC_V2;
+}
+
+/* The timer's rate where the tree gives it, because firmware did not set CNTFRQ_EL0: guests are
+ * told the same way. 0: not there. */
+static uint32_t clock_frequency(void)
+{
+    int node = dt_find_compatible(host_fdt, -1, "arm,armv8-timer");
+    uint64_t hz;
+
+    return node >= 0 && !dt_number(host_fdt, node, "clock-frequency", &hz) ? (uint32_t)hz : 0;
+}
+
+int arch_domctl_check(struct xen_domctl_createdomain *c)
+{
+    uint32_t most_vcpus = gic.driver->version == 3 ? GUEST_MAX_VCPUS : VGIC_V2_VCPUS;
+
+    if (c->arch.gic_version == XEN_DOMCTL_CONFIG_GIC_NATIVE)
+        c->arch.gic_version = host_gic();
+    if (c->arch.gic_version != host_gic() || c->arch.sve_vl ||
+        c->arch.tee_type != XEN_DOMCTL_CONFIG_TEE_NONE || c->arch.nr_spis > VGIC_MAX_SPIS)
+        return -EINVAL;
+    if (!c->max_vcpus || c->max_vcpus > min(most_vcpus, (uint32_t)DOMAIN_MAX_VCPUS))
+        return -EINVAL;
+    c->arch.clock_frequency = clock_frequency();
+    return 0;
+}
+
+int arch_domctl_create(struct domain *d, const struct xen_domctl_createdomain *c)
+{
+    int rc = vgic_init(d, c->arch.nr_spis);
+
+    if (rc)
+        return rc;
+    if (d->arch.vgic.version == 3)
+        return vgic_map(d, GADDR(GUEST_GICV3_GICD_BASE), GADDR(GUEST_GICV3_GICR0_BASE),
+                        GUEST_GICV3_GICR0_SIZE);
+    return vgic_map(d, GADDR(GUEST_GICD_BASE), GADDR(GUEST_GICC_BASE), GUEST_GICC_SIZE);
+}
+
+void arch_domctl_info(const struct domain *d, struct xen_domctl_getdomaininfo *info)
+{
+    info->flags |= XEN_DOMINF_hap;
+    info->gpaddr_bits = (uint8_t)log2_ceil(stage2_address_end());
+    info->arch_config.gic_version = host_gic();
+    info->arch_config.nr_spis = d->arch.vgic.nr_banks ? (d->arch.vgic.nr_banks - 1) * 32 : 0;
+}
+
+/* --- vCPUs ------------------------------------------------------------------------------------ */
+
+#define NR_X 31u
+
+_Static_assert(offsetof(struct vcpu_guest_core_regs, pc64) == NR_X * sizeof(uint64_t),
+               "x0 to x30 stand in a row");
+
+static bool is_guest_mode(uint64_t pstate)
+{
+    uint64_t mode = pstate & (PSTATE_NRW | PSTATE_MODE);
+
+    return mode == PSR_MODE_EL1h || mode == PSR_MODE_EL1t || mode == PSR_MODE_EL0t;
+}
+
+int arch_vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *c)
+{
+    const struct vcpu_guest_core_regs *r = &c->user_regs;
+    struct vcpu_sysregs *s = &v->arch.sysregs;
+
+    if (!is_guest_mode(r->cpsr))
+        return -EINVAL;
+    memcpy(v->regs.x, &r->x0, sizeof(v->regs.x));
+    v->regs.pc = r->pc64;
+    v->regs.pstate = r->cpsr;
+    s->spsr_el1 = r->spsr_el1;
+    s->sp_el0 = r->sp_el0;
+    s->sp_el1 = r->sp_el1;
+    s->elr_el1 = r->elr_el1;
+    s->sctlr_el1 = c->sctlr;
+    s->tcr_el1 = c->ttbcr;
+    s->ttbr0_el1 = c->ttbr0;
+    s->ttbr1_el1 = c->ttbr1;
+    return 0;
+}
+
+void arch_vcpu_get_context(const struct vcpu *v, struct vcpu_guest_context *c)
+{
+    const struct vcpu_sysregs *s = &v->arch.sysregs;
+    struct vcpu_guest_core_regs *r = &c->user_regs;
+
+    *c = (struct vcpu_guest_context){ .flags = v->online ? VGCF_online : 0,
+                                      .sctlr = s->sctlr_el1,
+                                      .ttbcr = s->tcr_el1,
+                                      .ttbr0 = s->ttbr0_el1,
+                                      .ttbr1 = s->ttbr1_el1 };
+    memcpy(&r->x0, v->regs.x, sizeof(v->regs.x));
+    r->pc64 = v->regs.pc;
+    r->cpsr = v->regs.pstate;
+    r->spsr_el1 = s->spsr_el1;
+    r->sp_el0 = s->sp_el0;
+    r->sp_el1 = s->sp_el1;
+    r->elr_el1 = s->elr_el1;
+}
+
+bool arch_context_is_online(const struct vcpu_guest_context *c)
+{
+    return c->flags & VGCF_online;
+}
+
+/* --- calls ------------------------------------------------------------------------------------ */
+
+/* Guests are AArch64 at EL1. */
+static int64_t set_address_size(const struct domctl *c)
+{
+    return c->op->u.address_size.size == 64 ? 0 : -EINVAL;
+}
+
+int64_t arch_domctl(struct domctl *c)
+{
+    switch (c->op->cmd) {
+    case XEN_DOMCTL_set_address_size:
+        return set_address_size(c);
+    default:
+        return -ENOSYS;
+    }
+}
+
+/* --- the machine ------------------------------------------------------------------------------ */
+
+/* As Xen does on arm: the rate of the timers stands for the CPUs'. */
+void arch_sysctl_physinfo(struct xen_sysctl_physinfo *info)
+{
+    info->cpu_khz = (uint32_t)(clock_info.hz / 1000);
+}

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+/* Domains' lives and what is told of them, of <xen/domctl.h>. */
+#include "domctl_internal.h"
+
+#include <hospes/compiler.h>
+#include <hospes/domain.h>
+#include <hospes/errno.h>
+#include <hospes/hypercall.h>
+#include <hospes/pcpu.h>
+#include <hospes/sched.h>
+#include <hospes/vcpu.h>
+#include <string.h>
+
+/* More than any toolstack needs, and the scheduler's count has room for. */
+#define MOST_PAUSES 255u
+
+/* --- life ------------------------------------------------------------------------------------- */
+
+/* The hardware domain's end is the machine's, and nobody saws off the branch he sits on. */
+int64_t domctl_destroydomain(struct domctl *c)
+{
+    if (c->d == c->caller->domain || c->d->hardware)
+        return -EINVAL;
+    (void)domain_kill(c->d);
+    while (domain_teardown_step(c->d)) {
+        if (hypercall_should_stop())
+            return -ERESTART;
+        pcpu_wait_round();
+    }
+    return 0;
+}
+
+/* Until its vCPUs have left the guest; they do at once, unless we are the one who is to leave. */
+static void wait_quiet(const struct domctl *c)
+{
+    while (!domain_is_quiet(c->d) && !read_once(c->caller->sched.pause_count))
+        pcpu_wait_round();
+}
+
+int64_t domctl_pausedomain(struct domctl *c)
+{
+    struct domain *d = c->d;
+    int rc = 0;
+
+    if (d == c->caller->domain)
+        return -EINVAL;
+    spin_lock(&d->lock);
+    if (d->control_pauses == MOST_PAUSES)
+        rc = -EOVERFLOW;
+    else if (d->control_pauses++ == 0)
+        domain_pause(d);
+    spin_unlock(&d->lock);
+    if (!rc)
+        wait_quiet(c);
+    return rc;
+}
+
+int64_t domctl_unpausedomain(struct domctl *c)
+{
+    struct domain *d = c->d;
+    int rc = 0;
+
+    spin_lock(&d->lock);
+    if (d->control_pauses == 0)
+        rc = -EINVAL;
+    else if (--d->control_pauses == 0)
+        domain_unpause(d);
+    spin_unlock(&d->lock);
+    return rc;
+}
+
+int64_t domctl_resumedomain(struct domctl *c)
+{
+    return c->d == c->caller->domain ? -EINVAL : domain_resume(c->d);
+}
+
+/* --- settings --------------------------------------------------------------------------------- */
+
+int64_t domctl_setdomainhandle(struct domctl *c)
+{
+    spin_lock(&c->d->lock);
+    memcpy(c->d->handle, c->op->u.setdomainhandle.handle, sizeof(c->d->handle));
+    spin_unlock(&c->d->lock);
+    return 0;
+}
+
+int64_t domctl_setdebugging(struct domctl *c)
+{
+    if (c->d == c->caller->domain)
+        return -EINVAL;
+    write_once(c->d->debugged, c->op->u.setdebugging.enable != 0);
+    return 0;
+}
+
+/* Caches are not partitioned; a toolstack asks this of every domain. */
+int64_t domctl_set_llc_colors(struct domctl *c)
+{
+    return c->op->u.set_llc_colors.pad ? -EINVAL : -EOPNOTSUPP;
+}
+
+/* No SMMU is driven, so no device can be assigned that way. */
+int64_t domctl_no_iommu(struct domctl *c)
+{
+    (void)c;
+    return -EOPNOTSUPP;
+}
+
+/* --- what is told ----------------------------------------------------------------------------- */
+
+static uint32_t state_flags(const struct domain *d)
+{
+    uint32_t flags = XEN_DOMINF_hvm_guest;
+
+    if (d->shut_down)
+        flags |= XEN_DOMINF_shutdown | (uint32_t)d->stop_reason << XEN_DOMINF_shutdownshift;
+    if (d->state == DOMAIN_DYING)
+        flags |= XEN_DOMINF_dying;
+    if (d->control_pauses)
+        flags |= XEN_DOMINF_paused;
+    if (d->debugged)
+        flags |= XEN_DOMINF_debugged;
+    if (d->xenstore)
+        flags |= XEN_DOMINF_xs_domain;
+    return flags;
+}
+
+static void add_vcpus(const struct domain *d, struct xen_domctl_getdomaininfo *info)
+{
+    bool blocked = true, running = false;
+    const struct vcpu *v;
+    uint32_t i;
+
+    info->max_vcpu_id = XEN_INVALID_MAX_VCPU_ID;
+    domain_for_each_vcpu (d, v, i) {
+        info->max_vcpu_id = i;
+        info->cpu_time += sched_runtime_ns(&v->sched);
+        if (!read_once(v->online))
+            continue;
+        info->nr_online_vcpus++;
+        blocked &= read_once(v->blocked);
+        running |= sched_is_running(&v->sched);
+    }
+    info->flags |= (blocked ? XEN_DOMINF_blocked : 0) | (running ? XEN_DOMINF_running : 0);
+}
+
+void domctl_domain_info(struct domain *d, struct xen_domctl_getdomaininfo *info)
+{
+    *info = (struct xen_domctl_getdomaininfo){ .domain = d->id, .shared_info_frame = UINT64_MAX };
+    spin_lock(&d->lock);
+    info->flags = state_flags(d);
+    memcpy(info->handle, d->handle, sizeof(info->handle));
+    spin_unlock(&d->lock);
+    info->tot_pages = read_once(d->tot_pages);
+    info->max_pages = read_once(d->max_pages);
+    add_vcpus(d, info);
+    arch_domctl_info(d, info);
+}
+
+/* Until 4.17 the next domain from the number on was meant. */
+int64_t domctl_getdomaininfo(struct domctl *c)
+{
+    c->d = domain_get_from(c->op->domain);
+    if (!c->d || (c->d->id != c->op->domain && c->version > DOMCTL_XEN_4_17))
+        return -ESRCH;
+    domctl_domain_info(c->d, &c->op->u.getdomaininfo);
+    c->op->domain = c->d->id;
+    return 0;
+}

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+/* Where vCPUs may run, and how much, of <xen/domctl.h>. */
+#include "domctl_internal.h"
+#include "sysctl_internal.h"
+
+#include <hospes/compiler.h>
+#include <hospes/domain.h>
+#include <hospes/errno.h>
+#include <hospes/guest_access.h>
+#include <hospes/pcpu.h>
+#include <hospes/sched.h>
+#include <hospes/vcpu.h>
+#include <lib/bitmap.h>
+#include <lib/bits.h>
+
+/* --- bitmaps in guests' memory ---------------------------------------------------------------- */
+
+/* A caller's map may be longer or shorter than ours: what is beyond either's end is 0. */
+static int read_bits(struct vcpu *v, const struct xenctl_bitmap *from, unsigned long *to)
+{
+    uint8_t bytes[SCHED_MAX_PCPUS / 8] = { 0 };
+    uint32_t nr = min(from->nr_bits, (uint32_t)SCHED_MAX_PCPUS);
+
+    if (nr && guest_read(v, bytes, guest_address(from->bitmap), div_round_up(nr, 8)))
+        return -EFAULT;
+    bitmap_zero(to, SCHED_MAX_PCPUS);
+    for (uint32_t i = 0; i < nr; i++)
+        if (bytes[i / 8] >> i % 8 & 1)
+            bitmap_set(to, i);
+    return 0;
+}
+
+int sysctl_write_bits(struct vcpu *v, const struct xenctl_bitmap *to, const unsigned long *from,
+                      uint32_t nr)
+{
+    uint8_t bytes[SCHED_MAX_PCPUS / 8] = { 0 };
+    uint64_t room = div_round_up((uint64_t)to->nr_bits, 8), done, n = min(room, sizeof(bytes));
+    uint64_t address = guest_address(to->bitmap);
+
+    for (uint32_t i = 0; i < min(nr, to->nr_bits); i++)
+        if (bitmap_test(from, i))
+            bytes[i / 8] |= (uint8_t)(1u << i % 8);
+    if (n && guest_write(v, address, bytes, n))
+        return -EFAULT;
+    for (done = n; done < room; done += n) {
+        static const uint8_t zeroes[64];
+
+        n = min(room - done, sizeof(zeroes));
+        if (guest_write(v, address + done, zeroes, n))
+            return -EFAULT;
+    }
+    return 0;
+}
+
+/* --- affinity --------------------------------------------------------------------------------- */
+
+#define AFFINITY_BOTH (XEN_VCPUAFFINITY_HARD | XEN_VCPUAFFINITY_SOFT)
+
+static int affinity_vcpu(const struct domctl *c, struct vcpu **out)
+{
+    const struct xen_domctl_vcpuaffinity *op = &c->op->u.vcpuaffinity;
+
+    if (op->vcpu >= c->d->max_vcpus || !(op->flags & AFFINITY_BOTH))
+        return -EINVAL;
+    *out = load_acquire(c->d->vcpus[op->vcpu]);
+    return *out ? 0 : -ESRCH;
+}
+
+static int set_hard(const struct domctl *c, struct vcpu *v)
+{
+    const struct xenctl_bitmap *map = &c->op->u.vcpuaffinity.cpumap_hard;
+    DECLARE_BITMAP(cpus, SCHED_MAX_PCPUS);
+    int rc = read_bits(c->caller, map, cpus);
+
+    return rc ? rc : sched_set_affinity(&v->sched, cpus);
+}
+
+static int set_soft(const struct domctl *c, struct vcpu *v)
+{
+    const struct xenctl_bitmap *map = &c->op->u.vcpuaffinity.cpumap_soft;
+    DECLARE_BITMAP(cpus, SCHED_MAX_PCPUS);
+    int rc = read_bits(c->caller, map, cpus);
+
+    if (rc)
+        return rc;
+    if (!bitmap_intersects(cpus, pcpus_online, SCHED_MAX_PCPUS))
+        return -EINVAL;
+    sched_set_soft_affinity(&v->sched, cpus);
+    return 0;
+}
+
+/* What came of it: the pCPUs that there are. */
+static int tell_effective(const struct domctl *c, struct vcpu *v)
+{
+    const struct xen_domctl_vcpuaffinity *op = &c->op->u.vcpuaffinity;
+    DECLARE_BITMAP(hard, SCHED_MAX_PCPUS);
+    DECLARE_BITMAP(soft, SCHED_MAX_PCPUS);
+    int rc = 0;
+
+    sched_get_affinity(&v->sched, hard, soft);
+    bitmap_and(hard, hard, pcpus_online, SCHED_MAX_PCPUS);
+    bitmap_and(soft, soft, hard, SCHED_MAX_PCPUS);
+    if (op->flags & XEN_VCPUAFFINITY_HARD)
+        rc = sysctl_write_bits(c->caller, &op->cpumap_hard, hard, nr_pcpus);
+    if (!rc && op->flags & XEN_VCPUAFFINITY_SOFT)
+        rc = sysctl_write_bits(c->caller, &op->cpumap_soft, soft, nr_pcpus);
+    return rc;
+}
+
+int64_t domctl_setvcpuaffinity(struct domctl *c)
+{
+    uint32_t flags = c->op->u.vcpuaffinity.flags;
+    struct vcpu *v;
+    int rc = affinity_vcpu(c, &v);
+
+    if (!rc && flags & XEN_VCPUAFFINITY_HARD)
+        rc = set_hard(c, v);
+    if (!rc && flags & XEN_VCPUAFFINITY_SOFT)
+        rc = set_soft(c, v);
+    return rc ? rc : tell_effective(c, v);
+}
+
+int64_t domctl_getvcpuaffinity(struct domctl *c)
+{
+    const struct xen_domctl_vcpuaffinity *op = &c->op->u.vcpuaffinity;
+    DECLARE_BITMAP(hard, SCHED_MAX_PCPUS);
+    DECLARE_BITMAP(soft, SCHED_MAX_PCPUS);
+    struct vcpu *v;
+    int rc = affinity_vcpu(c, &v);
+
+    if (rc)
+        return rc;
+    sched_get_affinity(&v->sched, hard, soft);
+    if (op->flags & XEN_VCPUAFFINITY_HARD)
+        rc = sysctl_write_bits(c->caller, &op->cpumap_hard, hard, nr_pcpus);
+    if (!rc && op->flags & XEN_VCPUAFFINITY_SOFT)
+        rc = sysctl_write_bits(c->caller, &op->cpumap_soft, soft, nr_pcpus);
+    return rc;
+}
+
+/* All memory is in node 0. */
+int64_t domctl_setnodeaffinity(struct domctl *c)
+{
+    DECLARE_BITMAP(nodes, SCHED_MAX_PCPUS);
+    int rc = read_bits(c->caller, &c->op->u.nodeaffinity.nodemap, nodes);
+
+    if (rc)
+        return rc;
+    return bitmap_test(nodes, 0) ? 0 : -EINVAL;
+}
+
+int64_t domctl_getnodeaffinity(struct domctl *c)
+{
+    DECLARE_BITMAP(nodes, SCHED_MAX_PCPUS) = { 1 };
+
+    return sysctl_write_bits(c->caller, &c->op->u.nodeaffinity.nodemap, nodes, 1);
+}
+
+/* --- weights ---------------------------------------------------------------------------------- */
+
+static int set_weight(struct domain *d, uint32_t weight)
+{
+    struct vcpu *v;
+    uint32_t i;
+    int rc = 0;
+
+    spin_lock(&d->lock);
+    d->sched_weight = weight;
+    domain_for_each_vcpu (d, v, i)
+        rc |= sched_set_weight(&v->sched, weight);
+    spin_unlock(&d->lock);
+    return rc;
+}
+
+/* As Credit2 has it: each vCPU of a domain has the domain's weight; 0 leaves it as it is. */
+int64_t domctl_scheduler_op(struct domctl *c)
+{
+    struct xen_domctl_scheduler_op *op = &c->op->u.scheduler_op;
+
+    if (op->sched_id != sysctl_scheduler() || op->sched_id != XEN_SCHEDULER_CREDIT2)
+        return -EINVAL;
+    switch (op->cmd) {
+    case XEN_DOMCTL_SCHEDOP_putinfo:
+        if (op->u.credit2.cap)
+            return -EOPNOTSUPP;
+        return op->u.credit2.weight ? set_weight(c->d, op->u.credit2.weight) : 0;
+    case XEN_DOMCTL_SCHEDOP_getinfo:
+        op->u.credit2.weight = (uint16_t)read_once(c->d->sched_weight);
+        op->u.credit2.cap = 0;
+        return 0;
+    default:
+        return -EINVAL;
+    }
+}

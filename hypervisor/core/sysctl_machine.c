@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/* The machine and who is on it, of <xen/sysctl.h>: `xl info`, `xl list`. One socket, one node. */
+#include "sysctl_internal.h"
+
+#include <hospes/domain.h>
+#include <hospes/domctl.h>
+#include <hospes/errno.h>
+#include <hospes/frame.h>
+#include <hospes/guest_access.h>
+#include <hospes/pcpu.h>
+#include <lib/bits.h>
+
+#define DISTANCE_SELF 10u /* of a node to itself, as ACPI's SLIT has it */
+
+static uint32_t nr_online(void)
+{
+    return bitmap_weight(pcpus_online, MAX_PCPUS);
+}
+
+int64_t sysctl_physinfo(struct sysctl *s)
+{
+    struct xen_sysctl_physinfo *info = &s->op->u.physinfo;
+
+    *info = (struct xen_sysctl_physinfo){
+        .threads_per_core = 1,
+        .cores_per_socket = nr_pcpus,
+        .nr_cpus = nr_online(),
+        .max_cpu_id = nr_pcpus - 1,
+        .nr_nodes = 1,
+        .capabilities =
+            XEN_SYSCTL_PHYSCAP_hvm | XEN_SYSCTL_PHYSCAP_hap | XEN_SYSCTL_PHYSCAP_gnttab_v1,
+        .total_pages = frame_total(),
+        .free_pages = frame_free_count(),
+        .max_mfn = frame_highest().v,
+    };
+    arch_sysctl_physinfo(info);
+    return 0;
+}
+
+/* Free memory is not counted by address: a region gets no answer rather than a wrong one. */
+int64_t sysctl_availheap(struct sysctl *s)
+{
+    struct xen_sysctl_availheap *op = &s->op->u.availheap;
+
+    if (op->min_bitwidth || op->max_bitwidth || op->node < -1)
+        return -EINVAL;
+    op->avail_bytes = op->node <= 0 ? frame_free_count() << FRAME_SHIFT : 0;
+    return 0;
+}
+
+int64_t sysctl_cputopoinfo(struct sysctl *s)
+{
+    struct xen_sysctl_cputopoinfo *op = &s->op->u.cputopoinfo;
+    uint32_t nr = guest_handle_is_null(op->cputopo) ? 0 : min(op->num_cpus, nr_pcpus);
+
+    for (uint32_t i = 0; i < nr; i++) {
+        bool online = bitmap_test(pcpus_online, i);
+        const struct xen_sysctl_cputopo cpu = {
+            .core = online ? i : XEN_INVALID_CORE_ID,
+            .socket = online ? 0 : XEN_INVALID_SOCKET_ID,
+            .node = online ? 0 : XEN_INVALID_NODE_ID,
+        };
+
+        if (guest_write(s->caller, guest_element(op->cputopo, i), &cpu, sizeof(cpu)))
+            return -EFAULT;
+    }
+    op->num_cpus = nr_pcpus;
+    return 0;
+}
+
+int64_t sysctl_numainfo(struct sysctl *s)
+{
+    struct xen_sysctl_numainfo *op = &s->op->u.numainfo;
+    const struct xen_sysctl_meminfo memory = {
+        .memsize = frame_total() << FRAME_SHIFT,
+        .memfree = frame_free_count() << FRAME_SHIFT,
+    };
+    const uint32_t distance = DISTANCE_SELF;
+
+    if (op->num_nodes) {
+        if (!guest_handle_is_null(op->meminfo) &&
+            guest_write(s->caller, guest_address(op->meminfo), &memory, sizeof(memory)))
+            return -EFAULT;
+        if (!guest_handle_is_null(op->distance) &&
+            guest_write(s->caller, guest_address(op->distance), &distance, sizeof(distance)))
+            return -EFAULT;
+    }
+    op->num_nodes = 1;
+    return 0;
+}
+
+int64_t sysctl_getdomaininfolist(struct sysctl *s)
+{
+    struct xen_sysctl_getdomaininfolist *op = &s->op->u.getdomaininfolist;
+    uint32_t id = op->first_domain, nr = 0;
+    struct domain *d;
+
+    while (nr < op->max_domains && id < DOMID_FIRST_RESERVED) {
+        struct xen_domctl_getdomaininfo info;
+
+        d = domain_get_from((uint16_t)id);
+        if (!d)
+            break;
+        domctl_domain_info(d, &info);
+        id = d->id + 1u;
+        domain_put(d);
+        if (guest_write(s->caller, guest_element(op->buffer, nr), &info, sizeof(info)))
+            return -EFAULT;
+        nr++;
+    }
+    op->num_domains = nr;
+    return 0;
+}
