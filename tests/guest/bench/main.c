@@ -4,17 +4,14 @@
  * prints `bench NAME MEDIAN LEAST MOST`, in instructions; tests/bench/run starts it on each
  * hypervisor and reads that.
  *
- * Boot arguments: do=one for one vCPU alone, do=pair for two, do=nothing to only say when it
- * started. trace=NAME does one measurement for ever, for tests/bench/trace to look at; delay=N:
- * timers expire after N instructions.
+ * Boot arguments: do=one for one vCPU alone, do=pair for two, do=xen for Xen's hypercalls
+ * (fifo=1: events by FIFO), do=nothing to only say when it started. trace=NAME does one measurement
+ * for ever, for tests/bench/trace to look at; delay=N: timers expire after N instructions.
  */
-#include "guest.h"
+#include "bench.h"
 
 #define SGI         5u
 #define SPI         40u
-#define ROUNDS      64u /* of what is repeated within one sample */
-#define SAMPLES     33u /* the median counts: something may come in between, like a host's timer */
-#define NOWHERE     UINT64_C(0x3c000000) /* nothing is there, in Xen's layout of a guest */
 #define BLOCK       (2 * MIB)
 #define UART_FR     0x18u
 #define GICD_TYPER  0x4u
@@ -46,8 +43,7 @@ const char guest_name[] = "bench";
 static char traced[16];
 static volatile uint64_t stamp, answers_left, ready;
 
-/* Prints the samples' median, least and greatest, and sorts them for that. */
-static void report(const char *name, uint64_t *t, unsigned int n, unsigned int per)
+void report(const char *name, uint64_t *t, unsigned int n, unsigned int per)
 {
     for (unsigned int i = 1; i < n; i++) {
         uint64_t v = t[i];
@@ -109,9 +105,12 @@ static void single_insns(void)
     }
 }
 
-/* What gives two times: to the handler, and until all is over. */
-static void events(const char *name, const char *whole, void (*f)(uint64_t, uint64_t t[2]),
-                   uint64_t value)
+bool is_traced(const char *name)
+{
+    return is(name, traced);
+}
+
+void events(const char *name, const char *whole, void (*f)(uint64_t, uint64_t t[2]), uint64_t value)
 {
     uint64_t t[2], first[SAMPLES], second[SAMPLES];
 
@@ -240,6 +239,8 @@ void guest_main(void)
         alone();
     if (is(what, "pair"))
         pair();
+    if (is(what, "xen"))
+        measure_xen();
     put("bench done 0 0 0\n");
     for (;;)
         wfi();

@@ -54,6 +54,37 @@ time_\name:
     rounds cntp_ctl, mrs x0, cntp_ctl_el0
 
 /*
+ * uint64_t time_calls(const uint64_t call[6], uint64_t rounds): Xen's hypercall of number call[0] with arguments
+ * call[1..5]. time_no_calls(): the same without.
+ */
+    .macro calls name, insn:vararg
+    .balign 64
+    .global \name
+\name:
+    stp x19, x20, [sp, #-32]!
+    str x22, [sp, #16]
+    mov x19, x0
+    mov x20, x1
+    isb
+    mrs x22, cntvct_el0
+1:  ldp x16, x0, [x19]
+    ldp x1, x2, [x19, #16]
+    ldp x3, x4, [x19, #32]
+    \insn
+    sub x20, x20, #1
+    cbnz x20, 1b
+    isb
+    mrs x0, cntvct_el0
+    sub x0, x0, x22
+    ldr x22, [sp, #16]
+    ldp x19, x20, [sp], #32
+    ret
+    .endm
+
+    calls time_calls, hvc #0xea1
+    calls time_no_calls, nop
+
+/*
  * Vectors for what follows. They use x9 to x12, which the code that is interrupted leaves to them: x9 = time of the
  * handler's first instruction. A timer's interrupt turns the timer off. A synchronous exception goes on behind the
  * instruction that caused it.
@@ -101,6 +132,26 @@ time_sgi_self:
 1:  cbz x9, 1b
     mrs x12, cntvct_el0
     msr daifset, #2
+    b store_times
+
+/* void time_event(uint64_t send, uint64_t t[2]): the same of an event: __HYPERVISOR_event_channel_op, EVTCHNOP_send. */
+    .balign 64
+    .global time_event
+time_event:
+    stp x1, x30, [sp, #-16]!
+    mov x9, #0
+    mov x1, x0
+    mov x0, #4
+    mov x16, #32
+    msr daifclr, #2
+    isb
+    mrs x11, cntvct_el0
+    hvc #0xea1
+    isb
+1:  cbz x9, 1b
+    mrs x12, cntvct_el0
+    msr daifset, #2
+    ldp x1, x30, [sp], #16
     b store_times
 
 /* void time_timer(uint64_t delay, uint64_t t[2]): expired to handler; expired to back behind the handler. */
