@@ -81,6 +81,18 @@ void maddr_write(maddr_t to, const void *from, uint64_t bytes)
     }
 }
 
+void maddr_clean(maddr_t start, uint64_t bytes)
+{
+    while (bytes) {
+        struct window w = map_at(start, bytes);
+
+        arch_cache_clean(w.at, w.bytes);
+        unmap(&w);
+        start = maddr_add(start, w.bytes);
+        bytes -= w.bytes;
+    }
+}
+
 void maddr_copy(maddr_t to, maddr_t from, uint64_t bytes)
 {
     while (bytes) {

@@ -351,6 +351,36 @@ static void linux_needs(void)
              "OSLSR_EL1: the OS lock is open once OSLAR_EL1 is zero");
 }
 
+/* As a boot loader before the kernel: all lines by set and way, caches off, and on again. What it
+ * wrote is there, and the registers hold what it puts into them meanwhile. */
+static void boot_loader(void)
+{
+    uint64_t tables = sysreg_read(ttbr0_el1), control = sysreg_read(sctlr_el1);
+    bool same = true;
+
+    for (unsigned int i = 0; i < sizeof(scratch); i++)
+        scratch[i] = (uint8_t)(i * 7);
+    for (uint64_t set = 0; set < 256; set++)
+        __asm__ volatile("dc cisw, %0" : : "r"(set << 6) : "memory");
+    __asm__ volatile("dsb sy" ::: "memory");
+    mmu_off();
+    __asm__ volatile("isb" ::: "memory");
+    for (unsigned int i = 0; i < sizeof(scratch); i++)
+        same = same && ((volatile uint8_t *)scratch)[i] == (uint8_t)(i * 7);
+    check(same, "memory after set and way, with the caches off");
+    check_eq(sysreg_read(sctlr_el1) & 5, 0, "SCTLR_EL1: off");
+    sysreg_write(contextidr_el1, 0x1234);
+    sysreg_write(far_el1, 0x5678);
+    sysreg_write(ttbr1_el1, 0x9000);
+    mmu_on();
+    __asm__ volatile("isb" ::: "memory");
+    check_eq(sysreg_read(sctlr_el1), control, "SCTLR_EL1: on again");
+    check_eq(sysreg_read(ttbr0_el1), tables, "TTBR0_EL1 after set and way");
+    check_eq(sysreg_read(ttbr1_el1), 0x9000, "TTBR1_EL1 after set and way");
+    check_eq(sysreg_read(contextidr_el1), 0x1234, "CONTEXTIDR_EL1 after set and way");
+    check_eq(sysreg_read(far_el1), 0x5678, "FAR_EL1 after set and way");
+}
+
 void guest_main(void)
 {
     bare = machine.uart.base != 0x22000000 && !bootarg_number("hv", 0);
@@ -370,5 +400,6 @@ void guest_main(void)
     all_sys();
     all_pstate_and_hints();
     all_coprocessor();
+    boot_loader();
     linux_needs();
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-// sources: core/p2m.c core/p2m_batch.c core/pgtable.c core/map.c core/frame.c
+// sources: core/p2m_clean.c core/p2m.c core/p2m_batch.c core/pgtable.c core/map.c core/frame.c
 // sources: core/frame_free.c core/spinlock.c arch/arm64/stage2_format.c
 /*
  * A domain's memory, with arm64's format of tables and the real frame allocator: what is behind
@@ -63,6 +63,20 @@ void heap_free_pages(void *p, unsigned int order)
 {
     pages_used -= 1u << order;
     free(p);
+}
+
+static uint64_t cleaned_bytes;
+static uint8_t cleaned_pages[RAM_BYTES >> FRAME_SHIFT];
+
+void arch_cache_clean(const void *p, uint64_t bytes)
+{
+    uint64_t first = (uint64_t)((const uint8_t *)p - (const uint8_t *)host_ram(MADDR(RAM)));
+
+    cleaned_bytes += bytes;
+    for (uint64_t n = first >> FRAME_SHIFT; bytes > 0 && n <= (first + bytes - 1) >> FRAME_SHIFT;
+         n++)
+        if (n < array_size(cleaned_pages))
+            cleaned_pages[n] = 1;
 }
 
 /* --- set-up --------------------------------------------------------------------------------------
@@ -621,6 +635,41 @@ static void acquires(void **state)
         frame_free(other, 1);
 }
 
+/* All memory that the guest could have written is in RAM when it asked for it: what it was given as
+ * RAM, block or page, and nothing else; each step is short. */
+static void cleans(void **state)
+{
+    mfn_t small = alloc(0, 0), block = alloc(11, 0), reserved = alloc(9, FRAME_DIRTY_OK);
+    uint64_t first = (RAM >> FRAME_SHIFT), all = 1 + (1 << 11) + 1;
+    mfn_t ro = alloc(0, 0);
+    gfn_t next = GFN(0);
+    uint32_t steps = 0;
+
+    assert_false(p2m_clean_step(&dom, &next));
+    assert_int_equal(next.v, 0);
+    map(0x40001, small, 1, P2M_RAM);
+    map(0x40800, block, 1 << 11, P2M_RAM);
+    map(0x80000, reserved, 512, P2M_RESERVED);
+    map(0x90000, ro, 1, P2M_RAM_RO);
+    map(3, maddr_to_mfn(MADDR(DEVICES)), 1, P2M_DEVICE);
+    memset(cleaned_pages, 0, sizeof(cleaned_pages));
+    cleaned_bytes = 0;
+    for (bool more = true; more; steps++) {
+        uint64_t before = cleaned_bytes;
+
+        more = p2m_clean_step(&dom, &next);
+        assert_in_range(cleaned_bytes - before, 0, KIB(256));
+        assert_int_equal(next.v != 0, more);
+        assert_in_range(steps, 0, 100);
+    }
+    assert_int_equal(cleaned_bytes, all << FRAME_SHIFT);
+    assert_int_equal(cleaned_pages[small.v - first], 1);
+    assert_int_equal(cleaned_pages[ro.v - first], 1);
+    for (uint64_t i = 0; i < 1 << 11; i++)
+        assert_int_equal(cleaned_pages[block.v - first + i], 1);
+    assert_int_equal(cleaned_pages[reserved.v - first], 0);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, start, stop)
 
 int main(void)
@@ -628,7 +677,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         TEST(maps),        TEST(bounds),    TEST(reserved), TEST(faults),      TEST(copies),
         TEST(filled),      TEST(no_memory), TEST(tags),     TEST(not_its_own), TEST(users_stay),
-        TEST(small_steps), TEST(long_life), TEST(acquires),
+        TEST(small_steps), TEST(long_life), TEST(acquires), TEST(cleans),
     };
 
     return cmocka_run_group_tests(tests, machine, NULL);

@@ -16,6 +16,18 @@
 
 FAKE_SYSREG(mdscr_el1);
 FAKE_SYSREG(midr_el1);
+FAKE_SYSREG(hcr_el2);
+FAKE_SYSREG(sctlr_el1);
+FAKE_SYSREG(ttbr0_el1);
+FAKE_SYSREG(ttbr1_el1);
+FAKE_SYSREG(tcr_el1);
+FAKE_SYSREG(afsr0_el1);
+FAKE_SYSREG(afsr1_el1);
+FAKE_SYSREG(esr_el1);
+FAKE_SYSREG(far_el1);
+FAKE_SYSREG(mair_el1);
+FAKE_SYSREG(amair_el1);
+FAKE_SYSREG(contextidr_el1);
 FAKE_SYSREG(vpidr_el2);
 FAKE_SYSREG(cptr_el2);
 FAKE_SYSREG(mdcr_el2);
@@ -61,6 +73,7 @@ static uint64_t *const ids[8][8] = { { NULL }, ROW(1), ROW(2), ROW(3),
 #define fake_id_aa64pfr0_el1  fake_S3_0_C0_C4_0
 
 #include "../../hypervisor/arch/arm64/cpu.c"
+#include "../../hypervisor/arch/arm64/set_way.c"
 #include "../../hypervisor/arch/arm64/sysreg.c"
 
 /* --- who is asked --------------------------------------------------------------------------------
@@ -85,6 +98,18 @@ void vgic_write_dir(struct vcpu *v, uint64_t value)
     dir = value;
 }
 
+static uint32_t clean_steps, cleaned; /* that cleaning takes; that were done */
+static uint64_t sctlr_then;           /* when the last was done */
+
+bool p2m_clean_step(struct domain *d, gfn_t *next)
+{
+    assert_int_equal(next->v, cleaned % clean_steps);
+    sctlr_then = fake_sctlr_el1;
+    cleaned++;
+    *next = GFN(cleaned % clean_steps);
+    return next->v;
+}
+
 uint64_t stage2_vtcr(void)
 {
     return 0x1234;
@@ -107,7 +132,9 @@ static void reset(void)
         vcpu.regs.x[i] = X(i);
     vcpu.regs.pc = PC;
     sgi1 = sgi0 = dir = NO_CALL;
-    fake_mdscr_el1 = 0;
+    fake_mdscr_el1 = fake_hcr_el2 = fake_sctlr_el1 = 0;
+    clean_steps = 1;
+    cleaned = 0;
 }
 
 static int start(void **state)
@@ -158,8 +185,9 @@ static void every_register(void **state)
     }
     /* 8 * 16 ID registers, 4 of debug that are only read, and 20 others. */
     assert_int_equal(handled[READ], 8 * 16 + 4 + 20);
-    /* 20 others, and what is only written: OSLAR_EL1, three SGIs, DIR. */
-    assert_int_equal(handled[WRITE], 20 + 5);
+    /* 20 others, and what is only written: OSLAR_EL1, three SGIs, DIR; three of set and way, and
+     * eleven that trap after them. */
+    assert_int_equal(handled[WRITE], 20 + 5 + 3 + 11);
 }
 
 /* ID registers cannot be written, and there are no others around them. */
@@ -229,6 +257,69 @@ static void interrupts(void **state)
     for (size_t i = 0; i < array_size(write_only); i++)
         assert_int_equal(trap(write_only[i], READ, 6), EXIT_UNDEF);
     assert_true(sgi1 == NO_CALL && sgi0 == NO_CALL && dir == NO_CALL);
+}
+
+static enum exit_action write_sctlr(uint64_t value)
+{
+    vcpu.regs.x[5] = value;
+    return trap(REG_SCTLR, WRITE, 5);
+}
+
+/*
+ * A boot loader that cleans its caches line by line and then switches them finds in memory what it
+ * wrote, whichever CPUs it ran on: it would start a kernel full of holes.
+ */
+static void set_and_way(void **state)
+{
+    static const uint64_t lines[] = { REG_DC_ISW, REG_DC_CSW, REG_DC_CISW };
+    uint64_t hcr = cpu_guest_hcr();
+
+    assert_true(hcr & HCR_TSW);
+    for (size_t i = 0; i < array_size(lines); i++) {
+        reset();
+        clean_steps = 3;
+        fake_hcr_el2 = hcr;
+        fake_sctlr_el1 = CACHES_ON | BIT(12);
+        /* The first cleans all, in steps between which interrupts come; the others need not. */
+        assert_int_equal(trap(lines[i], WRITE, 2), EXIT_RETRY);
+        assert_int_equal(trap(lines[i], WRITE, 2), EXIT_RETRY);
+        assert_int_equal(vcpu.regs.pc, PC);
+        assert_int_equal(trap(lines[i], WRITE, 2), EXIT_HANDLED);
+        assert_int_equal(vcpu.regs.pc, PC + 4);
+        for (uint32_t n = 0; n < 1000; n++)
+            assert_int_equal(trap(lines[i], WRITE, 2), EXIT_HANDLED);
+        assert_int_equal(cleaned, 3);
+        assert_int_equal(fake_hcr_el2, hcr | HCR_TVM);
+        assert_int_equal(vcpu.arch.hcr_el2, hcr | HCR_TVM);
+
+        /* Other bits: nothing to do. Off: they are off while it is cleaned. */
+        fake_sctlr_el1 = CACHES_ON;
+        assert_int_equal(write_sctlr(CACHES_ON | BIT(12)), EXIT_HANDLED);
+        assert_int_equal(fake_sctlr_el1, CACHES_ON | BIT(12));
+        assert_int_equal(cleaned, 3);
+        fake_hcr_el2 = hcr | HCR_TVM;
+        assert_int_equal(write_sctlr(SCTLR_EL1_M), EXIT_RETRY);
+        assert_int_equal(write_sctlr(SCTLR_EL1_M), EXIT_RETRY);
+        assert_int_equal(write_sctlr(SCTLR_EL1_M), EXIT_HANDLED);
+        assert_int_equal(cleaned, 6);
+        assert_int_equal(sctlr_then, SCTLR_EL1_M);
+        assert_int_equal(fake_hcr_el2, hcr | HCR_TVM);
+
+        /* And on again: cleaned first, and from then on nothing traps. */
+        assert_int_equal(write_sctlr(CACHES_ON), EXIT_RETRY);
+        assert_int_equal(write_sctlr(CACHES_ON), EXIT_RETRY);
+        assert_int_equal(write_sctlr(CACHES_ON), EXIT_HANDLED);
+        assert_int_equal(cleaned, 9);
+        assert_int_equal(sctlr_then, SCTLR_EL1_M);
+        assert_int_equal(fake_sctlr_el1, CACHES_ON);
+        assert_int_equal(fake_hcr_el2, hcr);
+    }
+    /* What traps along is written as if it had not. */
+    vcpu.regs.x[9] = 0x1234;
+    assert_int_equal(trap(REG(3, 0, 2, 0, 1), WRITE, 9), EXIT_HANDLED);
+    assert_int_equal(fake_ttbr1_el1, 0x1234);
+    assert_int_equal(trap(REG(3, 0, 10, 2, 0), WRITE, 31), EXIT_HANDLED);
+    assert_int_equal(fake_mair_el1, 0);
 }
 
 /* --- features ------------------------------------------------------------------------------------
@@ -395,8 +486,9 @@ static void traps(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        TEST(every_register), TEST(id_registers), TEST(debug_registers), TEST(interrupts),
-        TEST(hides_the_rest), TEST(never_more),   TEST(two_kinds),       TEST(traps),
+        TEST(every_register), TEST(id_registers), TEST(debug_registers),
+        TEST(interrupts),     TEST(set_and_way),  TEST(hides_the_rest),
+        TEST(never_more),     TEST(two_kinds),    TEST(traps),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -70,6 +70,7 @@ void arch_vcpu_reset(struct vcpu *v)
     a->hcr_el2 = cpu_guest_hcr(); /* no SError pends any more */
     a->mdscr = 0;
     a->os_lock = false;
+    a->clean_next = GFN(0);
     vgic_vcpu_reset(v);
     vtimer_vcpu_reset(v);
 }

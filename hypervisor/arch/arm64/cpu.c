@@ -164,7 +164,7 @@ uint64_t cpu_guest_hcr(void)
 {
     uint64_t hcr = HCR_VM | HCR_SWIO | HCR_FMO | HCR_IMO | HCR_AMO | HCR_BSU_INNER | HCR_FB |
                    HCR_TWI | HCR_TWE | HCR_TSC | HCR_TID3 | HCR_TIDCP | HCR_TACR | HCR_RW |
-                   HCR_TLOR | HCR_TERR;
+                   HCR_TLOR | HCR_TERR | HCR_TSW;
 
     return hcr | (cpu_has_pauth() ? HCR_API | HCR_APK : 0);
 }

@@ -38,6 +38,11 @@
 #define REG_ASGI1R   REG(3, 0, 12, 11, 6)
 #define REG_SGI0R    REG(3, 0, 12, 11, 7)
 
+#define REG_DC_ISW  REG(1, 0, 7, 6, 2)
+#define REG_DC_CSW  REG(1, 0, 7, 10, 2)
+#define REG_DC_CISW REG(1, 0, 7, 14, 2)
+#define REG_SCTLR   REG(3, 0, 1, 0, 0)
+
 #define OP0(reg) ((reg) >> 20 & 3)
 #define OP2(reg) ((reg) >> 17 & 7)
 #define OP1(reg) ((reg) >> 14 & 7)
@@ -138,6 +143,39 @@ static enum exit_action debug_register(struct vcpu *v, uint64_t esr, uint32_t re
     return EXIT_UNDEF;
 }
 
+/* A list, which the formatter would indent anew each time. */
+/* clang-format off */
+#define EACH_TRANSLATION_REGISTER(DO) \
+    DO(REG(3, 0, 2, 0, 0), ttbr0_el1) DO(REG(3, 0, 2, 0, 1), ttbr1_el1) \
+    DO(REG(3, 0, 2, 0, 2), tcr_el1) DO(REG(3, 0, 5, 1, 0), afsr0_el1) \
+    DO(REG(3, 0, 5, 1, 1), afsr1_el1) DO(REG(3, 0, 5, 2, 0), esr_el1) \
+    DO(REG(3, 0, 6, 0, 0), far_el1) DO(REG(3, 0, 10, 2, 0), mair_el1) \
+    DO(REG(3, 0, 10, 3, 0), amair_el1) DO(REG(3, 0, 13, 0, 1), contextidr_el1)
+/* clang-format on */
+#define WRITE_REGISTER(number, name) \
+    case number:                     \
+        write_sysreg(value, name);   \
+        break;
+
+/* What HCR_EL2.TVM traps, for the sake of SCTLR_EL1 only, and maintenance by set and way. */
+static enum exit_action cache_control(struct vcpu *v, uint64_t esr, uint32_t reg)
+{
+    uint64_t value = get_reg(v, esr);
+
+    switch (reg) {
+    case REG_DC_ISW:
+    case REG_DC_CSW:
+    case REG_DC_CISW:
+        return set_way_trap(v);
+    case REG_SCTLR:
+        return set_way_sctlr(v, value);
+        EACH_TRANSLATION_REGISTER(WRITE_REGISTER)
+    default:
+        return EXIT_UNDEF;
+    }
+    return EXIT_HANDLED;
+}
+
 /* Everything but what is on the way of an interrupt between CPUs. */
 static enum exit_action __noinline other_register(struct vcpu *v, uint64_t esr, uint32_t reg)
 {
@@ -147,12 +185,14 @@ static enum exit_action __noinline other_register(struct vcpu *v, uint64_t esr, 
         return read_only(v, esr, cpu_id_register(CRM(reg), OP2(reg)));
     if (reg == REG_ACTLR)
         return raz_wi(v, esr);
-    if (!(esr & ISS_SYSREG_READ) && reg == REG_DIR)
+    if (esr & ISS_SYSREG_READ)
+        return EXIT_UNDEF;
+    if (reg == REG_DIR)
         vgic_write_dir(v, get_reg(v, esr));
-    else if (!(esr & ISS_SYSREG_READ) && (reg == REG_SGI0R || reg == REG_ASGI1R))
+    else if (reg == REG_SGI0R || reg == REG_ASGI1R)
         vgic_write_sgi0r(v, get_reg(v, esr));
     else
-        return EXIT_UNDEF;
+        return cache_control(v, esr, reg);
     return EXIT_HANDLED;
 }
 

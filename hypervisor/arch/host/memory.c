@@ -254,7 +254,7 @@ void arch_clear_pages(void *p, uint64_t pages)
     memset(p, 0, pages << FRAME_SHIFT);
 }
 
-void arch_cache_clean(const void *p, uint64_t bytes)
+__attribute__((weak)) void arch_cache_clean(const void *p, uint64_t bytes)
 {
     (void)p;
     (void)bytes;

@@ -47,6 +47,8 @@ void frame_unpin(void *page);
  * length. */
 void maddr_read(void *to, maddr_t from, uint64_t bytes);
 void maddr_write(maddr_t to, const void *from, uint64_t bytes);
+/* Cleans machine memory to the point of coherency, and invalidates it. */
+void maddr_clean(maddr_t start, uint64_t bytes);
 /* Copies machine to machine; the target is clean to the point of coherency afterwards. */
 void maddr_copy(maddr_t to, maddr_t from, uint64_t bytes);
 

@@ -174,6 +174,13 @@ int p2m_copy_from(struct domain *d, void *to, gaddr_t from, uint64_t bytes);
 int p2m_copy_module(struct domain *d, gaddr_t to, maddr_t from, uint64_t bytes);
 
 /*
+ * Cleans some of the memory that the guest can reach to the point of coherency, and invalidates it
+ * in the caches of all CPUs, from *next on; 0 to begin. True while there is more, with *next where
+ * to go on; 0 again at the end. At most some tens of microseconds' work.
+ */
+bool p2m_clean_step(struct domain *d, gfn_t *next);
+
+/*
  * One step of teardown: lets go of some of what is mapped, at most about a millisecond's work. True
  * while there is more. The domain's vCPUs no longer run; from the first step on nothing is mapped
  * or acquired any more.

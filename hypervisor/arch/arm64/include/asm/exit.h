@@ -37,6 +37,11 @@ enum exit_action abort_instruction(struct vcpu *v, uint64_t esr);
 /* sysreg.c */
 enum exit_action sysreg_trap(struct vcpu *v, uint64_t esr);
 
+/* set_way.c: cache maintenance by set and way, and SCTLR_EL1 written after it. The vCPU is loaded.
+ */
+enum exit_action set_way_trap(struct vcpu *v);
+enum exit_action set_way_sctlr(struct vcpu *v, uint64_t value);
+
 /* psci.c: HVC #0 and SMC #0 by SMC Calling Convention (Arm DEN 0028E) and PSCI (DEN 0022D) */
 enum exit_action smccc_call(struct vcpu *v);
 

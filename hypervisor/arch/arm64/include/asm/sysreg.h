@@ -110,6 +110,7 @@
 #define HCR_TIDCP     (1ull << 20)
 #define HCR_TACR      (1ull << 21)
 #define HCR_TSW       (1ull << 22)
+#define HCR_TVM       (1ull << 26)
 #define HCR_RW        (1ull << 31)
 #define HCR_TLOR      (1ull << 35)
 #define HCR_TERR      (1ull << 36)

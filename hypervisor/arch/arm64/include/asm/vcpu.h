@@ -8,6 +8,7 @@
 
 #include <asm/vgic.h>
 #include <asm/vtimer.h>
+#include <hospes/types.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -36,8 +37,9 @@ struct arch_vcpu {
     struct vcpu_fp fp;
     uint64_t hcr_el2;
     uint64_t vmpidr_el2;
-    uint64_t mdscr; /* as the guest wrote it; what of it works is in the register */
-    bool os_lock;   /* OSLSR_EL1.OSLK */
+    uint64_t mdscr;   /* as the guest wrote it; what of it works is in the register */
+    bool os_lock;     /* OSLSR_EL1.OSLK */
+    gfn_t clean_next; /* of p2m_clean_step(), while its memory is cleaned: set_way.c */
     struct vgic_vcpu vgic;
     struct vtimer_vcpu vtimer;
 };
