@@ -36,6 +36,7 @@ class Board:
     stdout: str = None         # stdout-path, where QEMU's console is not the tree's
     memory: int = None         # MiB, where it is not for the user to choose
     cpus: int = None           # likewise
+    domu_memory: int = 512     # MiB of each domain beside dom0, if the user says nothing
     extra: tuple = ()
 
 
@@ -48,7 +49,9 @@ BOARDS = {
     "raspi4b": Board("raspi4b", 0x0A000000,
                      "console=ttyAMA0 earlycon initcall_blacklist=brcmstb_l2_driver_init,brcmstb_i2c_driver_init "
                      "clk_ignore_unused",
-                     dtb="broadcom/bcm2711-rpi-4-b.dtb", stdout="serial0:115200n8", memory=2048, cpus=4),
+                     dtb="broadcom/bcm2711-rpi-4-b.dtb", stdout="serial0:115200n8", memory=2048, cpus=4,
+                     domu_memory=256),  # of 960 that QEMU shows
+
 }
 
 
