@@ -20,6 +20,9 @@
 #define CONRING_MIN    KIB(4)
 #define CONRING_MAX    MIB(16)
 
+#define GRANT_FRAMES_MAX    4096u  /* two million grants */
+#define MAPTRACK_FRAMES_MAX 65536u /* sixteen million mappings */
+
 struct options options;
 
 static const struct options defaults = {
@@ -30,6 +33,8 @@ static const struct options defaults = {
     .conring_size = KIB(64),
     .bootscrub = true,
     .sched = SCHED_FAIR,
+    .gnttab_max_frames = 64,
+    .gnttab_max_maptrack_frames = 1024,
 };
 
 /* A value while it is read. */
@@ -125,6 +130,24 @@ static bool read_maxcpus(struct reader *r, void *to)
 static bool read_vcpus(struct reader *r, void *to)
 {
     return read_count(r, DOMAIN_MAX_VCPUS, to);
+}
+
+static bool read_grant_frames(struct reader *r, void *to)
+{
+    const char *start = r->at;
+
+    if (!read_count(r, GRANT_FRAMES_MAX, to))
+        return false;
+    if (*(uint32_t *)to)
+        return true;
+    r->at = start;
+    r->why = "a table has one frame at least";
+    return false;
+}
+
+static bool read_maptrack_frames(struct reader *r, void *to)
+{
+    return read_count(r, MAPTRACK_FRAMES_MAX, to);
 }
 
 static bool read_level(struct reader *r, enum log_level *to)
@@ -262,6 +285,9 @@ static const struct option known_options[] = {
     { "dom0_mem", read_dom0_mem, &options.dom0_mem,
       "[min:<size>,][max:<size>,]<size>, for example 4096M or 2G,max:4G" },
     { "dtuart", read_dtuart, options.dtuart, "<path or alias of a device-tree node>" },
+    { "gnttab_max_frames", read_grant_frames, &options.gnttab_max_frames, "<number>, 1 to 4096" },
+    { "gnttab_max_maptrack_frames", read_maptrack_frames, &options.gnttab_max_maptrack_frames,
+      "<number>, 65536 at most" },
     { "guest_loglvl", read_levels, &options.guest_loglvl, EXPECTED_LEVELS },
     { "loglvl", read_levels, &options.loglvl, EXPECTED_LEVELS },
     { "maxcpus", read_maxcpus, &options.maxcpus, "<number>" },

@@ -167,6 +167,7 @@ int domain_create_vcpus(struct domain *d)
 static void free_domain(struct domain *d)
 {
     free_vcpus(d);
+    gnttab_destroy(d);
     vcpu_info_domain_destroy(d);
     arch_domain_destroy(d);
     mmio_destroy(d);

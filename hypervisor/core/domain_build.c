@@ -41,7 +41,12 @@ static int stage_create(struct domain_builder *b)
     d->max_pages = c->memory_bytes >> FRAME_SHIFT;
     d->mmio.trap_unmapped = c->trap_unmapped;
     format(d->name, sizeof(d->name), "%s", c->name);
-    return p2m_set_pool(d, tables_pool(c));
+    rc = p2m_set_pool(d, tables_pool(c));
+    if (!rc)
+        rc = gnttab_domain_init(d, -1, -1, 1);
+    if (rc)
+        log_err("%s: no memory for its tables (%d)", c->node, rc);
+    return rc;
 }
 
 static int stage_memory(struct domain_builder *b)
@@ -159,7 +164,7 @@ static void fail(struct domain_builder *b, int rc)
 /* Takes back what there is, in steps too: most of it memory. */
 static void undo(struct domain_builder *b)
 {
-    if (b->domain && p2m_teardown_step(b->domain))
+    if (b->domain && (gnttab_release_step(b->domain) || p2m_teardown_step(b->domain)))
         return;
     if (b->domain)
         domain_destroy(b->domain);

@@ -162,7 +162,7 @@ static bool teardown(struct domain *d)
         irq_take_all(d);
         d->irqs_taken = true;
     }
-    return p2m_teardown_step(d);
+    return gnttab_release_step(d) || p2m_teardown_step(d);
 }
 
 bool domain_teardown_step(struct domain *d)

@@ -71,16 +71,20 @@ static int create(uint16_t asked, uint32_t max_vcpus, struct domain **out)
 /* Of a domain that nobody else knows. */
 static void undo(struct domain *d)
 {
-    while (p2m_teardown_step(d))
+    while (gnttab_release_step(d) || p2m_teardown_step(d))
         ;
     domain_destroy(d);
 }
 
 static int equip(struct domain *d, const struct xen_domctl_createdomain *c)
 {
+    int rc;
+
     memcpy(d->handle, c->handle, sizeof(d->handle));
     d->xenstore = c->flags & XEN_DOMCTL_CDF_xs_domain;
-    return arch_domctl_create(d, c);
+    rc = gnttab_domain_init(d, c->max_grant_frames, c->max_maptrack_frames,
+                            XEN_DOMCTL_GRANT_version(c->grant_opts));
+    return rc ? rc : arch_domctl_create(d, c);
 }
 
 int64_t domctl_createdomain(struct domctl *c)

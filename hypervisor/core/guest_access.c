@@ -64,3 +64,58 @@ int guest_write(struct vcpu *v, uint64_t to, const void *from, uint64_t bytes)
     }
     return 0;
 }
+
+void guest_window_close(struct guest_window *w)
+{
+    if (likely(w->page))
+        unmap_page(w->page, w->m);
+    w->page = NULL;
+}
+
+/* Where `bytes` at `va` are, which lie in one page; NULL if the guest may not write there. */
+static inline uint8_t *look_at(struct guest_window *w, uint64_t va)
+{
+    if (unlikely(!w->page || (va ^ w->va) >> FRAME_SHIFT)) {
+        guest_window_close(w);
+        w->va = va;
+        w->page = map_page(w->v, va, true, &w->m);
+        if (unlikely(!w->page))
+            return NULL;
+    }
+    return w->page + (va & FRAME_MASK);
+}
+
+static bool in_one_page(uint64_t va, uint32_t bytes)
+{
+    return (va & FRAME_MASK) + bytes <= FRAME_SIZE;
+}
+
+int guest_window_read(struct guest_window *w, void *to, uint64_t from, uint32_t bytes)
+{
+    const uint8_t *in;
+
+    if (unlikely(!in_one_page(from, bytes))) {
+        guest_window_close(w);
+        return guest_read(w->v, to, from, bytes);
+    }
+    in = look_at(w, from);
+    if (unlikely(!in))
+        return -EFAULT;
+    memcpy(to, in, bytes);
+    return 0;
+}
+
+int guest_window_write(struct guest_window *w, uint64_t to, const void *from, uint32_t bytes)
+{
+    uint8_t *out;
+
+    if (unlikely(!in_one_page(to, bytes))) {
+        guest_window_close(w);
+        return guest_write(w->v, to, from, bytes);
+    }
+    out = look_at(w, to);
+    if (unlikely(!out))
+        return -EFAULT;
+    memcpy(out, from, bytes);
+    return 0;
+}

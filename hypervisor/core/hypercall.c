@@ -5,6 +5,7 @@
 #include <hospes/domain.h>
 #include <hospes/domctl.h>
 #include <hospes/errno.h>
+#include <hospes/gnttab.h>
 #include <hospes/hypercall.h>
 #include <hospes/pcpu.h>
 #include <hospes/sysctl.h>
@@ -21,6 +22,7 @@ static int64_t not_there(struct vcpu *v, uint64_t *arg)
 
 /* One line a call, in the order of their numbers. */
 static hypercall_fn *const hypercalls[HYPERCALLS] = {
+    [__HYPERVISOR_grant_table_op] = gnttab_op,
     [__HYPERVISOR_sysctl] = sysctl_op,
     [__HYPERVISOR_domctl] = domctl_op,
 };

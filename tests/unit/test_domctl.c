@@ -4,7 +4,8 @@
 // sources: core/domain.c core/domain_end.c core/vcpu.c core/pcpu.c core/work.c core/timer.c
 // sources: core/vcpu_info.c core/guest_area.c core/spinlock.c core/sched.c core/sched_fair.c
 // sources: core/sched_null.c core/irq.c core/mmio.c core/p2m.c core/p2m_batch.c core/pgtable.c
-// sources: core/map.c core/frame.c core/frame_free.c
+// sources: core/map.c core/frame.c core/frame_free.c core/gnttab.c core/gnttab_use.c
+// sources: core/gnttab_maptrack.c
 /* What a toolstack does with one domain: results, each error, and that nothing is left behind. */
 #include "test_toolstack.h"
 

@@ -3,7 +3,6 @@
  * What arm64 does with a guest's exits: aborts, waits, calls, and the exceptions that it puts into
  * the guest. Who is asked for memory and devices is the test's own.
  */
-// sources: core/hypercall.c
 #include "unit.h"
 
 #include "fake_sysreg.h"
@@ -82,6 +81,19 @@ void sched_unit_yield(struct sched_unit *u)
 void domain_crash(struct vcpu *v, const char *fmt, ...)
 {
     crashed++;
+}
+
+static int64_t hypercall_result;
+
+static int64_t hypercall(struct vcpu *v, uint64_t *arg)
+{
+    arg[1]++;
+    return hypercall_result;
+}
+
+hypercall_fn *hypercall_find(uint64_t nr)
+{
+    return hypercall;
 }
 
 enum exit_action smccc_call(struct vcpu *v)
@@ -504,9 +516,6 @@ static void firmware_calls(void **state)
     exit_with(EC_SMC64, 1);
     assert_int_equal(calls, 2);
     assert_int_equal(vcpu.regs.x[0], (uint64_t)PSCI_NOT_SUPPORTED);
-    exit_with(EC_HVC64, 0xea1);
-    assert_int_equal(vcpu.regs.x[0], (uint64_t)-ENOSYS);
-    assert_int_equal(vcpu.regs.pc, PC + 8);
     exit_with(EC_HVC64, 1);
     assert_int_equal(fake_elr_el1, PC + 4);
     assert_int_equal(fake_esr_el1, ESR_IL);
@@ -532,6 +541,22 @@ static void serrors(void **state)
     }
     exit_serror(&vcpu);
     assert_true(fake_hcr_el2 & HCR_VSE);
+}
+
+/* Hypercalls: the result is in x0, unless the call is to be made again as it is now. */
+static void hypercalls(void **state)
+{
+    hypercall_result = -ENOSYS;
+    exit_with(EC_HVC64, 0xea1);
+    assert_int_equal(vcpu.regs.x[0], (uint64_t)-ENOSYS);
+    assert_int_equal(vcpu.regs.pc, PC);
+    vcpu.regs.x[0] = 7;
+    vcpu.regs.x[1] = 0;
+    hypercall_result = -ERESTART;
+    exit_with(EC_HVC64, 0xea1);
+    assert_int_equal(vcpu.regs.x[0], 7);
+    assert_int_equal(vcpu.regs.x[1], 1);
+    assert_int_equal(vcpu.regs.pc, PC - 4);
 }
 
 /* No class of exception, and no syndrome, is without an answer; none crashes the guest. */
@@ -577,6 +602,7 @@ int main(void)
         TEST(waits),
         TEST(firmware_calls),
         TEST(serrors),
+        TEST(hypercalls),
         TEST(any_exit),
     };
 

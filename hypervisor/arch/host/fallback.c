@@ -24,6 +24,8 @@ WEAK struct options options = {
     .guest_loglvl = LOG_DEBUG,
     .conring_size = KIB(64),
     .bootscrub = true,
+    .gnttab_max_frames = 64,
+    .gnttab_max_maptrack_frames = 1024,
 };
 
 /* --- the log ----------------------------------------------------------------------------- */

@@ -25,6 +25,8 @@ struct options {
     uint64_t conring_size; /* bytes, power of two */
     bool bootscrub;        /* clear free memory in the background */
     enum sched_policy sched;
+    uint32_t gnttab_max_frames;          /* the most that any domain may have */
+    uint32_t gnttab_max_maptrack_frames; /* in 4 KiB of 16-byte records, as Xen has them */
     bool noreboot; /* stay stopped after an error: a panic, a crash of the hardware domain */
 };
 

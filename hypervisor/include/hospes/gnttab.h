@@ -23,6 +23,7 @@
 
 struct domain;
 struct grant_entry_v1;
+struct vcpu;
 
 #define GNTTAB_ENTRIES 512u /* in a frame of the table */
 
@@ -96,8 +97,9 @@ bool gnttab_release_step(struct domain *d);
 void gnttab_destroy(struct domain *d);
 
 /*
- * Frame `idx` of the table of `d`, for mapping it into a guest; not counted. With `grow` the table
- * is made that large if it may be. 0, -EINVAL beyond the table (or its limit), -ENOMEM.
+ * Frame `idx` of the table of `d`, for mapping it into a guest, with a reference for the caller.
+ * With `grow` the table is made that large if it may be. 0, -EINVAL beyond the table (or its
+ * limit) or when the domain is going, -ENOMEM.
  */
 int gnttab_frame(struct domain *d, uint32_t idx, bool grow, mfn_t *out);
 
@@ -106,5 +108,8 @@ void gnttab_frame_mapped(struct domain *d, uint32_t idx, gfn_t gfn);
 
 /* Frames the table has. */
 uint32_t gnttab_nr_frames(struct domain *d);
+
+/* grant_table_op, for hypercall.c. */
+int64_t gnttab_op(struct vcpu *v, uint64_t *arg);
 
 #endif

@@ -19,6 +19,23 @@ struct vcpu;
 int guest_read(struct vcpu *v, void *to, uint64_t from, uint64_t bytes);
 int guest_write(struct vcpu *v, uint64_t to, const void *from, uint64_t bytes);
 
+/*
+ * The same for arrays that are read and written back an element at a time: the page of the last
+ * element stays mapped, and takes one slot of frame_map(), until the window is closed or an element
+ * of another page is asked for. So nothing else may be mapped on top of it then. Elements must be
+ * writable even where they are only read. Begins as { .v = v }.
+ */
+struct guest_window {
+    struct vcpu *v;
+    uint8_t *page; /* NULL: closed */
+    uint64_t va;   /* of the page */
+    mfn_t m;
+};
+
+int guest_window_read(struct guest_window *w, void *to, uint64_t from, uint32_t bytes);
+int guest_window_write(struct guest_window *w, uint64_t to, const void *from, uint32_t bytes);
+void guest_window_close(struct guest_window *w);
+
 /* The address in a handle of <xen/...>, of either width; and of element `i` of an array. */
 #define guest_address(handle)        ((uint64_t)(uintptr_t)(handle).p)
 #define guest_element(handle, i)     (guest_address(handle) + (uint64_t)(i) * sizeof(*(handle).p))

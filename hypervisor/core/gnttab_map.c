@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Mapping grants, and undoing it. A mapping holds one use of the granter's entry, one reference to
+ * the granter, and by its p2m entry one to the frame.
+ *
+ * Unmapping goes by what the mapping says, not by what the guest tells: where it was mapped, and
+ * what. It is done in batches with one TLB flush each, and a grant counts as used until then.
+ */
+#include "gnttab_internal.h"
+
+#include <hospes/compiler.h>
+#include <hospes/errno.h>
+#include <hospes/frame.h>
+#include <hospes/guest_access.h>
+#include <hospes/hypercall.h>
+#include <hospes/p2m.h>
+#include <hospes/vcpu.h>
+#include <lib/bits.h>
+
+/* --- mapping ----------------------------------------------------------------------------- */
+
+/* Everything behind the handle: from here on it either is all there or nothing is. */
+static int make(struct domain *d, const struct gnttab_map_grant_ref *op, struct domain *granter,
+                struct grant_mapping *m)
+{
+    bool readonly = op->flags & GNTMAP_readonly;
+    gfn_t gfn = gaddr_to_gfn(GADDR(op->host_addr));
+    mfn_t frame;
+    int rc = gnttab_use_begin(granter, op->ref, d, readonly, GTF_MAPPABLE, &frame);
+
+    if (unlikely(rc))
+        return rc;
+    if (unlikely(op->flags & ~(uint32_t)(GNTMAP_host_map | GNTMAP_readonly)) ||
+        unlikely(p2m_replace(d, gfn, frame, 1, readonly ? P2M_GRANT_RO : P2M_GRANT))) {
+        frame_put(frame);
+        gnttab_use_end(granter, op->ref, readonly);
+        return GNTST_general_error;
+    }
+    domain_hold(granter);
+    m->granter = granter;
+    m->frame = frame;
+    m->gfn = gfn;
+    m->ref = op->ref;
+    m->readonly = readonly;
+    maptrack_publish(m);
+    return GNTST_okay;
+}
+
+static int map_one(struct domain *d, struct gnttab_map_grant_ref *op, struct domain **last)
+{
+    struct domain *granter;
+    struct grant_mapping *m;
+    uint32_t handle;
+    int rc;
+
+    if (unlikely(!(op->flags & (GNTMAP_device_map | GNTMAP_host_map))))
+        return GNTST_bad_gntref;
+    /* What only domains have that see the machine's addresses, or whose page tables are ours. */
+    if (unlikely(op->flags & (GNTMAP_device_map | GNTMAP_application_map | GNTMAP_contains_pte)))
+        return GNTST_general_error;
+    granter = domain_get_again(last, op->dom);
+    if (unlikely(!granter))
+        return GNTST_bad_domain;
+    m = maptrack_take(d, &handle);
+    if (unlikely(!m))
+        return GNTST_no_space;
+    rc = make(d, op, granter, m);
+    if (unlikely(rc)) {
+        maptrack_give(d, handle);
+        return rc;
+    }
+    op->handle = handle;
+    op->dev_bus_addr = mfn_to_maddr(m->frame).v;
+    return GNTST_okay;
+}
+
+int gnttab_map(struct vcpu *v, uint64_t uop, uint32_t count, uint32_t *done)
+{
+    struct guest_window w = { .v = v };
+    struct gnttab_map_grant_ref op;
+    struct domain *last = NULL;
+    int err = 0;
+
+    for (uint32_t i = 0; i < count; i++, uop += sizeof(op)) {
+        if (i && hypercall_should_stop()) {
+            *done = i;
+            err = -ERESTART;
+            break;
+        }
+        err = guest_window_read(&w, &op, uop, sizeof(op));
+        if (unlikely(err))
+            break;
+        op.status = (int16_t)map_one(v->domain, &op, &last);
+        err = guest_window_write(&w, uop, &op, sizeof(op));
+        if (unlikely(err))
+            break;
+    }
+    guest_window_close(&w);
+    if (last)
+        domain_put(last);
+    return err;
+}
+
+/* --- unmapping --------------------------------------------------------------------------- */
+
+#define GRANT_TYPES (1u << P2M_GRANT | 1u << P2M_GRANT_RO)
+
+/* Mappings that are BUSY, to be undone together. */
+struct batch {
+    struct domain *d;
+    uint32_t n;
+    uint32_t handles[P2M_BATCH];
+};
+
+/* Both requests in one: what is at the second place differs. */
+_Static_assert(sizeof(struct gnttab_unmap_grant_ref) == sizeof(struct gnttab_unmap_and_replace) &&
+                   offsetof(struct gnttab_unmap_grant_ref, dev_bus_addr) ==
+                       offsetof(struct gnttab_unmap_and_replace, new_addr) &&
+                   offsetof(struct gnttab_unmap_grant_ref, handle) ==
+                       offsetof(struct gnttab_unmap_and_replace, handle) &&
+                   offsetof(struct gnttab_unmap_grant_ref, status) ==
+                       offsetof(struct gnttab_unmap_and_replace, status),
+               "of one shape");
+
+/* What stands against undoing `m` as it is asked for. */
+static int check(const struct gnttab_unmap_grant_ref *op, bool replace,
+                 const struct grant_mapping *m)
+{
+    uint64_t bus_addr = replace ? 0 : op->dev_bus_addr, new_addr = replace ? op->dev_bus_addr : 0;
+
+    if (unlikely(bus_addr && bus_addr != mfn_to_maddr(m->frame).v))
+        return GNTST_general_error;
+    if (unlikely(op->host_addr && (new_addr || gaddr_to_gfn(GADDR(op->host_addr)).v != m->gfn.v)))
+        return GNTST_general_error;
+    return GNTST_okay;
+}
+
+/* Puts the mapping into the batch; an address of 0 asks for nothing, and that succeeds. */
+static int begin_unmap(struct batch *b, const struct gnttab_unmap_grant_ref *op, bool replace)
+{
+    struct grant_mapping *m = maptrack_find(b->d, op->handle);
+    int rc;
+
+    if (unlikely(!m || !maptrack_claim(m)))
+        return GNTST_bad_handle;
+    rc = check(op, replace, m);
+    if (unlikely(rc || !op->host_addr)) {
+        maptrack_publish(m);
+        return rc;
+    }
+    b->handles[b->n++] = op->handle;
+    return GNTST_okay;
+}
+
+/* A mapping's entry is there: nobody else changes it. After this no TLB has it any more. */
+static void take_out(const struct batch *b)
+{
+    struct p2m_batch p2m;
+
+    p2m_batch_begin(&p2m, b->d);
+    for (uint32_t i = 0; i < b->n; i++) {
+        const struct grant_mapping *m = maptrack_find(b->d, b->handles[i]);
+
+        (void)p2m_batch_unmap(&p2m, m->gfn, 1, m->frame, GRANT_TYPES);
+    }
+    p2m_batch_end(&p2m);
+}
+
+static void finish(struct batch *b)
+{
+    if (unlikely(!b->n))
+        return;
+    take_out(b);
+    for (uint32_t i = 0; i < b->n; i++) {
+        struct grant_mapping *m = maptrack_find(b->d, b->handles[i]);
+
+        gnttab_use_end(m->granter, m->ref, m->readonly);
+        domain_put(m->granter);
+        maptrack_give(b->d, b->handles[i]);
+    }
+    b->n = 0;
+}
+
+static int unmap(struct vcpu *v, uint64_t uop, uint32_t count, uint32_t *done, bool replace)
+{
+    struct guest_window w = { .v = v };
+    struct gnttab_unmap_grant_ref op;
+    struct batch b;
+    int err = 0;
+
+    b.d = v->domain;
+    b.n = 0;
+    for (uint32_t i = 0; i < count; i++, uop += sizeof(op)) {
+        if (i && i % P2M_BATCH == 0) {
+            finish(&b);
+            if (hypercall_should_stop()) {
+                *done = i;
+                err = -ERESTART;
+                break;
+            }
+        }
+        err = guest_window_read(&w, &op, uop, sizeof(op));
+        if (unlikely(err))
+            break;
+        op.status = (int16_t)begin_unmap(&b, &op, replace);
+        err = guest_window_write(&w, uop + offsetof(struct gnttab_unmap_grant_ref, status),
+                                 &op.status, sizeof(op.status));
+        if (unlikely(err))
+            break;
+    }
+    guest_window_close(&w);
+    finish(&b);
+    return err;
+}
+
+int gnttab_unmap(struct vcpu *v, uint64_t uop, uint32_t count, uint32_t *done)
+{
+    return unmap(v, uop, count, done, false);
+}
+
+int gnttab_unmap_and_replace(struct vcpu *v, uint64_t uop, uint32_t count, uint32_t *done)
+{
+    return unmap(v, uop, count, done, true);
+}
