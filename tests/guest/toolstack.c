@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a toolstack's calls do on the real machine. With `control=1` this is the control domain: it
+ * makes domains, runs them and destroys them; else a guest that may do nothing of that.
+ */
+#include "hypercall.h"
+
+#include <xen/domctl.h>
+#include <xen/sysctl.h>
+
+const char guest_name[] = "toolstack";
+
+#define ROUNDS  100
+#define EPERM   1
+#define ESRCH   3
+#define EACCES  13
+#define EFAULT  14
+#define EINVAL  22
+#define ENOSYS  38
+#define NOWHERE (UINT64_C(300) << 30) /* an address that is not mapped */
+
+static struct xen_domctl op;
+static struct xen_sysctl sys;
+static struct vcpu_guest_context context;
+
+static int64_t domctl_at(uint64_t address)
+{
+    return hypercall(__HYPERVISOR_domctl, address, 0, 0, 0, 0);
+}
+
+static int64_t domctl(uint32_t cmd, uint16_t id)
+{
+    op.cmd = cmd;
+    op.interface_version = XEN_DOMCTL_INTERFACE_VERSION;
+    op.domain = id;
+    return domctl_at((uint64_t)(uintptr_t)&op);
+}
+
+static int64_t sysctl(uint32_t cmd)
+{
+    sys.cmd = cmd;
+    sys.interface_version = XEN_SYSCTL_INTERFACE_VERSION;
+    return hypercall(__HYPERVISOR_sysctl, (uint64_t)(uintptr_t)&sys, 0, 0, 0, 0);
+}
+
+/* --- a guest like any other --- */
+
+static void refused(void)
+{
+    uint32_t wrong = 0;
+
+    for (uint32_t cmd = 0; cmd < 100; cmd++)
+        wrong += domctl(cmd, 0) != -EPERM;
+    for (uint32_t cmd = 1000; cmd < 1004; cmd++)
+        wrong += domctl(cmd, 0) != -EPERM;
+    for (uint32_t cmd = 0; cmd < 32; cmd++)
+        wrong += sysctl(cmd) != -EPERM;
+    check_eq(wrong, 0, "every domctl and sysctl is refused");
+    check_eq((uint64_t)domctl_at(NOWHERE), (uint64_t)-EPERM, "whatever its struct");
+}
+
+/* --- the control domain --- */
+
+static uint64_t free_pages(void)
+{
+    check_eq((uint64_t)sysctl(XEN_SYSCTL_physinfo), 0, "physinfo");
+    return sys.u.physinfo.free_pages;
+}
+
+static int64_t create(void)
+{
+    memset(&op.u, 0, sizeof(op.u));
+    op.u.createdomain = (struct xen_domctl_createdomain){
+        .flags = XEN_DOMCTL_CDF_hvm | XEN_DOMCTL_CDF_hap,
+        .max_vcpus = 2,
+        .max_evtchn_port = 1023,
+        .max_grant_frames = 1,
+        .max_maptrack_frames = 1,
+        .grant_opts = 1,
+    };
+    return domctl(XEN_DOMCTL_createdomain, 0);
+}
+
+/* As far as it goes without memory. Its number, 0 if it could not be made. */
+static uint16_t made(void)
+{
+    uint16_t id;
+
+    if (create())
+        return 0;
+    id = op.domain;
+    op.u.max_vcpus.max = 2;
+    return domctl(XEN_DOMCTL_max_vcpus, id) ? 0 : id;
+}
+
+static int64_t set_context(uint16_t id, uint64_t pstate)
+{
+    memset(&context, 0, sizeof(context));
+    context.flags = VGCF_online;
+    context.user_regs.x0 = 0x48000000;
+    context.user_regs.pc64 = 0x40080000;
+    context.user_regs.cpsr = pstate;
+    context.sctlr = SCTLR_GUEST_INIT;
+    op.u.vcpucontext.vcpu = 0;
+    op.u.vcpucontext.ctxt.p = &context;
+    return domctl(XEN_DOMCTL_setvcpucontext, id);
+}
+
+static uint32_t flags_of(uint16_t id)
+{
+    return domctl(XEN_DOMCTL_getdomaininfo, id) ? 0 : op.u.getdomaininfo.flags;
+}
+
+static void calls(void)
+{
+    op.interface_version = 0;
+    check_eq((uint64_t)domctl_at((uint64_t)(uintptr_t)&op), (uint64_t)-EACCES, "another version");
+    check_eq((uint64_t)domctl_at(NOWHERE), (uint64_t)-EFAULT, "a struct that is not there");
+    check_eq((uint64_t)domctl(XEN_DOMCTL_shadow_op, 0), (uint64_t)-ENOSYS, "no shadow tables");
+    check_eq((uint64_t)domctl(XEN_DOMCTL_pausedomain, 99), (uint64_t)-ESRCH, "nobody");
+    check_eq((uint64_t)domctl(XEN_DOMCTL_destroydomain, 0), (uint64_t)-EINVAL, "not oneself");
+    check_eq((uint64_t)sysctl(XEN_SYSCTL_livepatch_op), (uint64_t)-ENOSYS, "no patches");
+    check(free_pages() > 0 && sys.u.physinfo.cpu_khz > 0, "memory and a clock");
+}
+
+/* A domain without memory cannot even fetch its first instruction: it takes aborts for ever. */
+static void life(void)
+{
+    uint16_t id = made();
+    uint64_t ran;
+
+    check(id != 0, "made");
+    check_eq(flags_of(id),
+             XEN_DOMINF_paused | XEN_DOMINF_blocked | XEN_DOMINF_hvm_guest | XEN_DOMINF_hap,
+             "it waits to be built");
+    check_eq(op.u.getdomaininfo.max_vcpu_id, 1, "two vCPUs");
+    check(op.u.getdomaininfo.gpaddr_bits >= 32, "an address space");
+    check_eq((uint64_t)set_context(id, PSR_MODE_EL2h), (uint64_t)-EINVAL, "no guest runs at EL2");
+    check_eq((uint64_t)set_context(id, PSR_GUEST64_INIT | PSR_MODE_BIT), (uint64_t)-EINVAL,
+             "nor in AArch32");
+    check_eq((uint64_t)set_context(id, PSR_GUEST64_INIT), 0, "its first state");
+    memset(&context, 0, sizeof(context));
+    check_eq((uint64_t)domctl(XEN_DOMCTL_getvcpucontext, id), 0, "read back");
+    check_eq(context.user_regs.pc64, 0x40080000, "pc");
+    check_eq(context.user_regs.x0, 0x48000000, "x0");
+    check_eq(context.user_regs.cpsr, PSR_GUEST64_INIT, "pstate");
+    check_eq(context.flags, VGCF_online, "online");
+    op.u.address_size.size = 64;
+    check_eq((uint64_t)domctl(XEN_DOMCTL_set_address_size, id), 0, "64-bit");
+    op.u.address_size.size = 32;
+    check_eq((uint64_t)domctl(XEN_DOMCTL_set_address_size, id), (uint64_t)-EINVAL, "not 32-bit");
+    check_eq((uint64_t)domctl(XEN_DOMCTL_unpausedomain, id), 0, "unpaused");
+    check(wait_until(flags_of(id) & XEN_DOMINF_running && op.u.getdomaininfo.cpu_time), "it runs");
+    check_eq((uint64_t)domctl(XEN_DOMCTL_pausedomain, id), 0, "paused");
+    check_eq(flags_of(id) & (XEN_DOMINF_paused | XEN_DOMINF_running), XEN_DOMINF_paused,
+             "it has stopped when the call returns");
+    ran = op.u.getdomaininfo.cpu_time;
+    delay_us(1000);
+    (void)flags_of(id);
+    check_eq(op.u.getdomaininfo.cpu_time, ran, "and uses no more time");
+    check_eq((uint64_t)domctl(XEN_DOMCTL_unpausedomain, id), 0, "unpaused again");
+    check_eq((uint64_t)domctl(XEN_DOMCTL_destroydomain, id), 0, "destroyed");
+    check_eq((uint64_t)domctl(XEN_DOMCTL_getdomaininfo, id), (uint64_t)-ESRCH, "gone");
+}
+
+/* The first rounds fill what the hypervisor keeps for later. */
+static void rounds(unsigned int n)
+{
+    uint32_t wrong = 0;
+
+    for (unsigned int i = 0; i < n; i++) {
+        uint16_t id = made();
+
+        wrong += !id || set_context(id, PSR_GUEST64_INIT);
+        if (i % 2)
+            wrong += domctl(XEN_DOMCTL_unpausedomain, id) != 0;
+        wrong += domctl(XEN_DOMCTL_destroydomain, id) != 0;
+    }
+    check_eq(wrong, 0, "%u domains come and go", n);
+}
+
+void guest_main(void)
+{
+    uint64_t before;
+
+    if (!bootarg_number("control", 0)) {
+        refused();
+        finish();
+    }
+    calls();
+    life();
+    rounds(ROUNDS);
+    before = free_pages();
+    rounds(ROUNDS);
+    check_eq(free_pages(), before, "all memory is back");
+    finish();
+}
