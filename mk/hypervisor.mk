@@ -20,14 +20,14 @@ HV_FLAGS = $(FREESTANDING) $(HV_INCLUDES) -isystem $(XINCLUDE) $(XDEFINES) -fpie
 HV_CFLAGS = $(HV_FLAGS) -mfix-cortex-a53-835769 -include mk/hidden.h $(WARNINGS) -fstack-protector-strong -ffunction-sections -fdata-sections
 
 # What guests wait for is compiled for speed, all else for size: the image has to stay small.
-HV_FAST := $(addprefix hypervisor/core/,vcpu.c mmio.c sched.c sched_fair.c sched_null.c timer.c irq.c pcpu.c \
+HV_FAST := $(addprefix hypervisor/core/,hypercall.c xen_version.c vcpu.c mmio.c sched.c sched_fair.c sched_null.c timer.c irq.c pcpu.c \
     p2m.c pgtable.c guest_access.c gnttab_map.c gnttab_use.c \
     gnttab_maptrack.c gnttab_copy.c gnttab_op.c p2m_batch.c frame.c frame_free.c) $(addprefix hypervisor/lib/,tree.c bitmap.c deepmap.c) \
     $(addprefix hypervisor/arch/arm64/,exit.c abort.c psci.c sysreg.c context.c clock.c stage2.c stage2_format.c \
     vpl011.c vtimer.c mm.c) $(wildcard hypervisor/arch/arm64/vgic*.c hypervisor/arch/arm64/gic*.c)
 
 HV_LDFLAGS := -pie --no-dynamic-linker -z text -z max-page-size=4096 -z norelro -z noexecstack \
-    --build-id=none --gc-sections --orphan-handling=error --fatal-warnings --fix-cortex-a53-843419
+    --build-id=sha1 --gc-sections --orphan-handling=error --fatal-warnings --fix-cortex-a53-843419
 HV_LIBS := $(BUILD)/debian/$(ARCH)-dev/lib/libfdt.a $(BUILD)/debian/$(ARCH)-dev/lib/libz.a
 
 .PHONY: hypervisor

@@ -412,6 +412,11 @@ void cmdline_parse(const char *text)
     }
 }
 
+const char *cmdline_text(void)
+{
+    return line;
+}
+
 /* `text` as a message quotes it: the number of characters of it, and whether dots follow. */
 static int quoted(const char *text, const char **dots)
 {

@@ -10,6 +10,7 @@
 #include <hospes/irq.h>
 #include <hospes/log.h>
 #include <hospes/vcpu_info.h>
+#include <hospes/wallclock.h>
 
 static struct spinlock list_lock = SPINLOCK_INIT(LOCK_DOMAIN_LIST);
 static struct list domains = LIST_INIT(domains);
@@ -135,6 +136,7 @@ int domain_create(uint16_t id, uint32_t max_vcpus, struct domain **out)
     err = insert(d);
     if (err)
         goto no_number;
+    wallclock_tell(d);
     *out = d;
     return 0;
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The table of hypercalls, and what their handlers share; <hospes/hypercall.h> has the contract. */
+#include <hospes/abi.h>
 #include <hospes/compiler.h>
 #include <hospes/cpu.h>
 #include <hospes/domain.h>
@@ -20,9 +21,15 @@ static int64_t not_there(struct vcpu *v, uint64_t *arg)
 
 #define HYPERCALLS 64u
 
-/* One line a call, in the order of their numbers. */
+/* One line a call, in the order of their numbers; NULL: not there. */
 static hypercall_fn *const hypercalls[HYPERCALLS] = {
+    [__HYPERVISOR_platform_op] = platform_op,
+    [__HYPERVISOR_multicall] = multicall_op,
+    [__HYPERVISOR_xen_version] = xen_version_op,
     [__HYPERVISOR_grant_table_op] = gnttab_op,
+    [__HYPERVISOR_vm_assist] = vm_assist_op,
+    [__HYPERVISOR_vcpu_op] = vcpu_op,
+    [__HYPERVISOR_hvm_op] = hvm_op,
     [__HYPERVISOR_sysctl] = sysctl_op,
     [__HYPERVISOR_domctl] = domctl_op,
 };

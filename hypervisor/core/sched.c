@@ -104,13 +104,28 @@ static void add_load(struct sched_pcpu *s, uint64_t weight)
     write_once(s->load, s->load + weight);
 }
 
+static enum sched_time counts_as(const struct sched_unit *u, enum sched_state state)
+{
+    if (state == SCHED_RUNNING)
+        return SCHED_TIME_RUNNING;
+    if (state != SCHED_BLOCKED)
+        return SCHED_TIME_QUEUED;
+    return u->wanted || read_once(u->off) ? SCHED_TIME_OFF : SCHED_TIME_BLOCKED;
+}
+
 static void set_state(struct sched_unit *u, enum sched_state state, uint64_t now_ns)
 {
+    enum sched_time as = counts_as(u, state);
     uint64_t more = (uint64_t)(state & 1) - (u->state & 1);
 
     add_load(&u->pcpu->sched, more * u->weight);
     u->state = (uint8_t)state;
     u->state_since_ns = now_ns;
+    if (u->counted_as != as) {
+        u->time_ns[u->counted_as] += now_ns - u->since_ns;
+        u->counted_as = (uint8_t)as;
+        u->since_ns = now_ns;
+    }
 }
 
 static void set_held(struct sched_unit *u, bool held)
@@ -330,6 +345,20 @@ void sched_unpause(struct sched_unit *u)
 bool sched_is_running(const struct sched_unit *u)
 {
     return load_acquire(u->held);
+}
+
+void sched_times(const struct sched_unit *u, struct sched_times *out)
+{
+    struct pcpu *p = lock_unit(u);
+    uint64_t now_ns = clock_ns();
+
+    out->now = (enum sched_time)u->counted_as;
+    out->since_ns = u->since_ns;
+    for (uint32_t i = 0; i < SCHED_TIMES; i++)
+        out->ns[i] = u->time_ns[i];
+    if (now_ns > u->since_ns)
+        out->ns[u->counted_as] += now_ns - u->since_ns;
+    spin_unlock(&p->sched.lock);
 }
 
 uint64_t sched_runtime_ns(const struct sched_unit *u)
@@ -597,7 +626,13 @@ int sched_unit_init(struct sched_unit *u, bool is_vcpu)
     int err;
 
     bitmap_fill(all, SCHED_MAX_PCPUS);
-    *u = (struct sched_unit){ .is_vcpu = is_vcpu, .state_since_ns = clock_ns() };
+    *u = (struct sched_unit){
+        .is_vcpu = is_vcpu,
+        .state_since_ns = clock_ns(),
+        .since_ns = clock_ns(),
+        .counted_as = is_vcpu ? SCHED_TIME_OFF : SCHED_TIME_BLOCKED,
+        .off = is_vcpu,
+    };
     bitmap_copy(u->affinity, all, SCHED_MAX_PCPUS);
     bitmap_copy(u->soft_affinity, all, SCHED_MAX_PCPUS);
     set_weight(u, SCHED_WEIGHT_DEFAULT);

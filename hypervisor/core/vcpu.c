@@ -13,6 +13,7 @@
 #include <hospes/heap.h>
 #include <hospes/log.h>
 #include <hospes/pcpu.h>
+#include <hospes/runstate.h>
 #include <hospes/vcpu.h>
 #include <hospes/vcpu_info.h>
 #include <hospes/work.h>
@@ -27,6 +28,7 @@ struct vcpu *vcpu_create(struct domain *d, uint32_t id)
     v->id = id;
     if (sched_unit_init(&v->sched, true))
         goto no_unit;
+    runstate_vcpu_init(v);
     if (vcpu_info_vcpu_init(v))
         goto no_info;
     if (arch_vcpu_init(v))
@@ -46,6 +48,7 @@ no_unit:
 void vcpu_destroy(struct vcpu *v)
 {
     arch_vcpu_destroy(v);
+    runstate_vcpu_destroy(v);
     vcpu_info_vcpu_destroy(v);
     sched_unit_destroy(&v->sched);
     heap_free(v);
@@ -86,12 +89,14 @@ void vcpu_up(struct vcpu *v)
 {
     write_once(v->initialised, true);
     write_once(v->online, true);
+    write_once(v->sched.off, false);
     sched_wake(&v->sched);
 }
 
 void vcpu_down(struct vcpu *v)
 {
     write_once(v->online, false);
+    write_once(v->sched.off, true);
     sched_block(&v->sched);
 }
 
@@ -117,8 +122,11 @@ static void switch_unit(struct pcpu *p)
         __atomic_thread_fence(__ATOMIC_SEQ_CST);
         arch_vcpu_load(next);
     }
-    if (next)
-        arch_vcpu_deliver(next);
+    if (!next)
+        return;
+    if (unlikely(runstate_is_shown(&next->runstate)))
+        runstate_show(next);
+    arch_vcpu_deliver(next);
 }
 
 /* Nothing to enter: deferred work, scrubbing, sleep. Then looks what came. */

@@ -25,6 +25,11 @@ SECTIONS
     .rodata : {
         *(.rodata .rodata.*)
     } :text
+    .note.gnu.build-id : {
+        _build_id = .;
+        KEEP(*(.note.gnu.build-id))
+        _build_id_end = .;
+    } :text
     /* Constants with addresses in them: written by the relocation, read-only from then on. */
     . = ALIGN(4096);
     .data.rel.ro : {

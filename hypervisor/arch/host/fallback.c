@@ -9,7 +9,9 @@
 #include <hospes/console.h>
 #include <hospes/heap.h>
 #include <hospes/log.h>
+#include <hospes/runstate.h>
 #include <hospes/vcpu_info.h>
+#include <hospes/wallclock.h>
 #include <lib/format.h>
 
 #include <stdarg.h>
@@ -134,6 +136,26 @@ WEAK int vcpu_info_domain_init(struct domain *d)
 WEAK void vcpu_info_domain_destroy(struct domain *d)
 {
     (void)d;
+}
+
+WEAK void wallclock_tell(struct domain *d)
+{
+    (void)d;
+}
+
+WEAK void runstate_vcpu_init(struct vcpu *v)
+{
+    (void)v;
+}
+
+WEAK void runstate_vcpu_destroy(struct vcpu *v)
+{
+    (void)v;
+}
+
+WEAK void runstate_show(struct vcpu *v)
+{
+    (void)v;
 }
 
 WEAK int vcpu_info_vcpu_init(struct vcpu *v)

@@ -36,6 +36,9 @@ extern struct options options;
  * for the report. */
 void cmdline_parse(const char *text);
 
+/* The line itself: blanks for control characters, cut off where it was too long. */
+const char *cmdline_text(void);
+
 /* Logs each option that was unknown or malformed, quoted, with what was expected; and the line
  * itself. */
 void cmdline_report(void);

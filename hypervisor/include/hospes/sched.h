@@ -41,18 +41,38 @@ enum sched_state {
     SCHED_RUNNING = 3,
 };
 
+/* What a unit's time is counted as: RUNSTATE_* of <xen/vcpu.h>. */
+enum sched_time {
+    SCHED_TIME_RUNNING = 0,
+    SCHED_TIME_QUEUED = 1,
+    SCHED_TIME_BLOCKED = 2,
+    SCHED_TIME_OFF = 3, /* paused though it has something to do; or `off` */
+    SCHED_TIMES
+};
+
+/* Since the unit was made until now, all in all. */
+struct sched_times {
+    enum sched_time now;
+    uint64_t since_ns; /* as `now` */
+    uint64_t ns[SCHED_TIMES];
+};
+
 struct sched_unit {
-    struct tree_node node;   /* in the run queue, by vtime */
-    uint64_t vtime;          /* virtual time consumed: ns * WEIGHT_DEFAULT / weight; wraps */
-    uint64_t inv_weight;     /* 2^32 * WEIGHT_DEFAULT / weight */
-    uint64_t started_ns;     /* until when its running is accounted */
-    uint64_t runtime_ns;     /* real time consumed in all */
-    uint64_t state_since_ns; /* when `state` last changed */
-    struct pcpu *pcpu;       /* whose queue it belongs to */
-    struct pcpu *home;       /* sched=null: the pCPU that is its own; else NULL */
+    struct tree_node node;         /* in the run queue, by vtime */
+    uint64_t vtime;                /* virtual time consumed: ns * WEIGHT_DEFAULT / weight; wraps */
+    uint64_t inv_weight;           /* 2^32 * WEIGHT_DEFAULT / weight */
+    uint64_t started_ns;           /* until when its running is accounted */
+    uint64_t runtime_ns;           /* real time consumed in all */
+    uint64_t state_since_ns;       /* when `state` last changed */
+    uint64_t since_ns;             /* since when its time is counted as `counted_as` */
+    uint64_t time_ns[SCHED_TIMES]; /* until then */
+    struct pcpu *pcpu;             /* whose queue it belongs to */
+    struct pcpu *home;             /* sched=null: the pCPU that is its own; else NULL */
     uint32_t weight;
     uint32_t pause_count; /* >0: not to be run; sched_pause()/sched_unpause() */
     uint8_t state;        /* enum sched_state */
+    uint8_t counted_as;   /* enum sched_time */
+    bool off;             /* the owner's: while it is blocked, that does not count as waiting */
     bool wanted;          /* has something to do: runnable but for pauses */
     bool is_vcpu;         /* container is a struct vcpu, else the worker */
     bool movable;         /* may run on more than one pCPU */
@@ -139,6 +159,9 @@ void sched_get_affinity(const struct sched_unit *u, unsigned long *hard, unsigne
 
 /* How long a pCPU has been idle until now. */
 uint64_t sched_idle_ns(struct pcpu *p);
+
+/* How it spent its time until now. */
+void sched_times(const struct sched_unit *u, struct sched_times *out);
 
 /* Real time consumed until now, running or not. */
 uint64_t sched_runtime_ns(const struct sched_unit *u);

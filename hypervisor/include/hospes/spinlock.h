@@ -24,6 +24,7 @@ enum lock_rank {
     LOCK_EVTCHN_PEER, /* the higher number's */
     LOCK_EVTCHN_FIFO, /* one vCPU's queues of events */
     LOCK_GNTTAB,      /* struct gnttab: grants in use */
+    LOCK_RUNSTATE,    /* struct runstate: where it is shown */
     LOCK_MAPTRACK,    /* struct gnttab: handles of grants that the domain has mapped */
     LOCK_P2M,         /* struct p2m: guest-to-machine mappings */
     LOCK_VUART,       /* struct vpl011 */

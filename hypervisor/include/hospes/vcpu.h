@@ -14,6 +14,7 @@
 #include <hospes/guest_area.h>
 #include <hospes/mmio.h>
 #include <hospes/pcpu.h>
+#include <hospes/runstate.h>
 #include <hospes/sched.h>
 #include <hospes/types.h>
 
@@ -32,6 +33,7 @@ struct vcpu {
     struct vcpu_info *info;                /* what it shares with the guest: <hospes/vcpu_info.h> */
     struct vcpu_info *unseen_info;         /* its first, which the guest does not see, or NULL */
     struct guest_area info_area;           /* under domain->lock; never changes once it is there */
+    struct runstate runstate;
     struct sched_unit sched;
     struct arch_vcpu arch;
 };

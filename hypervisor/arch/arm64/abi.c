@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/* What of the Xen ABI is different on Arm; <hospes/abi.h> has the contract. */
+#include <hospes/abi.h>
+#include <hospes/types.h>
+#include <lib/bits.h>
+#include <xen/vcpu.h>
+#include <xen/version.h>
+
+/* The ABI's name has kept the number 3.0 through all releases. */
+const char arch_abi_capabilities[] = "xen-3.0-aarch64";
+
+uint32_t arch_abi_features(const struct domain *d)
+{
+    (void)d;
+    return (uint32_t)BIT(XENFEAT_ARM_SMCCC_supported);
+}
+
+/* An ELF note: hospes.lds.S. */
+struct note {
+    uint32_t name_bytes, bytes, type;
+    char name[4];
+    uint8_t id[];
+};
+
+extern const struct note _build_id;
+extern const char _build_id_end[];
+
+uint32_t arch_build_id(const void **id)
+{
+    *id = _build_id.id;
+    return (const char *)&_build_id == _build_id_end ? 0 : _build_id.bytes;
+}
+
+bool arch_vcpu_op_exists(uint32_t cmd)
+{
+    return cmd == VCPUOP_register_vcpu_info || cmd == VCPUOP_register_runstate_memory_area ||
+           cmd == VCPUOP_register_runstate_phys_area;
+}

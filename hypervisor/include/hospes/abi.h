@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The handlers of hypercalls that are small enough to have no header of their own, and what they
+ * ask of the architecture. doc/hypercalls.md says what each answers.
+ */
+#ifndef HOSPES_ABI_H
+#define HOSPES_ABI_H
+
+#include <hospes/hypercall.h>
+
+/* The release of Xen whose interfaces these are. */
+#define ABI_MAJOR        4u
+#define ABI_MINOR        20u
+#define ABI_EXTRAVERSION ".0-hospes"
+
+hypercall_fn xen_version_op;
+hypercall_fn vcpu_op;
+hypercall_fn hvm_op;
+hypercall_fn vm_assist_op;
+hypercall_fn multicall_op;
+hypercall_fn platform_op;
+hypercall_fn console_io_op;
+hypercall_fn sched_op;
+
+/* --- contract of each architecture ----------------------------------------------------------- */
+
+/* Kinds of guests that can run: XENVER_capabilities. */
+extern const char arch_abi_capabilities[];
+
+/* XENFEAT_* bits of this architecture for `d`, besides those that are the same everywhere. */
+uint32_t arch_abi_features(const struct domain *d);
+
+/* What the linker wrote into the image to tell it from others; its length, 0: nothing. */
+uint32_t arch_build_id(const void **id);
+
+/* True for VCPUOP_* that the architecture has. */
+bool arch_vcpu_op_exists(uint32_t cmd);
+
+#endif
