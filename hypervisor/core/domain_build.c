@@ -164,7 +164,7 @@ static void fail(struct domain_builder *b, int rc)
 /* Takes back what there is, in steps too: most of it memory. */
 static void undo(struct domain_builder *b)
 {
-    if (b->domain && (gnttab_release_step(b->domain) || p2m_teardown_step(b->domain)))
+    if (b->domain && domain_release_step(b->domain))
         return;
     if (b->domain)
         domain_destroy(b->domain);

@@ -155,8 +155,7 @@ bool domain_kill(struct domain *d)
     return first;
 }
 
-/* One of them; false: nothing is left. */
-static bool teardown(struct domain *d)
+bool domain_release_step(struct domain *d)
 {
     if (!d->irqs_taken) {
         irq_take_all(d);
@@ -171,7 +170,7 @@ bool domain_teardown_step(struct domain *d)
 
     if (!domain_is_quiet(d) || __atomic_exchange_n(&d->teardown_busy, true, __ATOMIC_ACQUIRE))
         return true;
-    more = !d->gone && teardown(d);
+    more = !d->gone && domain_release_step(d);
     if (!more && !d->gone) {
         d->gone = true;
         domain_destroy(d);

@@ -71,7 +71,7 @@ static int create(uint16_t asked, uint32_t max_vcpus, struct domain **out)
 /* Of a domain that nobody else knows. */
 static void undo(struct domain *d)
 {
-    while (gnttab_release_step(d) || p2m_teardown_step(d))
+    while (domain_release_step(d))
         ;
     domain_destroy(d);
 }

@@ -95,17 +95,8 @@ int gnttab_domain_init(struct domain *d, int max_frames, int max_maptrack_frames
     return 0;
 }
 
-bool gnttab_release_step(struct domain *d)
+bool domain_release_step(struct domain *d)
 {
-    bool more = d->gnttab.max_frames != 0;
-
-    d->gnttab.max_frames = 0;
-    return more;
-}
-
-bool p2m_teardown_step(struct domain *d)
-{
-    assert_int_equal(d->gnttab.max_frames, 0); /* grants go before memory does */
     return ++torn_down % 4 != 0;
 }
 

@@ -135,6 +135,13 @@ int domain_resume(struct domain *d);
 bool domain_kill(struct domain *d);
 bool domain_teardown_step(struct domain *d);
 
+/*
+ * Gives back some of what a domain has: at most about a millisecond's work; true while there is
+ * more. Its vCPUs do not run. For who takes back a domain that he made; domain_destroy() comes
+ * next.
+ */
+bool domain_release_step(struct domain *d);
+
 /* Crashes the domain and says so once: vCPU, reason and registers. Never returns to the guest. */
 void domain_crash(struct vcpu *v, const char *fmt, ...) __printf(2, 3);
 
