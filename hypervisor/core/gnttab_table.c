@@ -54,7 +54,7 @@ int gnttab_setup_table(struct vcpu *v, uint64_t uop, uint32_t count, uint32_t *d
 {
     struct gnttab_setup_table op;
     struct domain *d;
-    mfn_t last;
+    mfn_t ignored;
     int rc;
 
     (void)done;
@@ -64,11 +64,9 @@ int gnttab_setup_table(struct vcpu *v, uint64_t uop, uint32_t count, uint32_t *d
         return -EFAULT;
     rc = find_target(v, op.dom, &d);
     if (!rc) {
-        if (op.nr_frames && gnttab_frame(d, op.nr_frames - 1, true, &last))
+        if (op.nr_frames && gnttab_frame(d, op.nr_frames - 1, true, &ignored))
             rc = GNTST_general_error;
-        else if (op.nr_frames)
-            frame_put(last);
-        if (!rc)
+        else
             rc = tell_frames(v, d, &op);
         domain_put(d);
     }
