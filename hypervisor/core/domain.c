@@ -128,6 +128,9 @@ int domain_create(uint16_t id, uint32_t max_vcpus, struct domain **out)
     err = vcpu_info_domain_init(d);
     if (err)
         goto no_shared_info;
+    err = evtchn_domain_init(d);
+    if (err)
+        goto no_evtchn;
     err = -ENOMEM;
     d->vcpus = heap_calloc(max_vcpus, sizeof(*d->vcpus));
     if (!d->vcpus)
@@ -143,6 +146,8 @@ int domain_create(uint16_t id, uint32_t max_vcpus, struct domain **out)
 no_number:
     heap_free(d->vcpus);
 no_vcpus:
+    evtchn_domain_destroy(d);
+no_evtchn:
     vcpu_info_domain_destroy(d);
 no_shared_info:
     arch_domain_destroy(d);
@@ -168,6 +173,7 @@ int domain_create_vcpus(struct domain *d)
 /* Nobody can find it any more, and nobody has it. */
 static void free_domain(struct domain *d)
 {
+    evtchn_domain_destroy(d);
     free_vcpus(d);
     gnttab_destroy(d);
     vcpu_info_domain_destroy(d);
@@ -188,6 +194,8 @@ void domain_destroy(struct domain *d)
     spin_lock(&list_lock);
     list_remove(&d->node);
     spin_unlock(&list_lock);
+    while (evtchn_release_step(d)) /* few, or none: it never ran, or was torn down */
+        ;
     console_domain_remove(&d->console);
     irq_take_all(d);
     domain_put(d);

@@ -17,6 +17,7 @@
 #include <hospes/cpu.h>
 #include <hospes/domain_build.h>
 #include <hospes/errno.h>
+#include <hospes/evtchn.h>
 #include <hospes/gnttab.h>
 #include <hospes/heap.h>
 #include <hospes/irq.h>
@@ -161,7 +162,7 @@ bool domain_release_step(struct domain *d)
         irq_take_all(d);
         d->irqs_taken = true;
     }
-    return gnttab_release_step(d) || p2m_teardown_step(d);
+    return evtchn_release_step(d) || gnttab_release_step(d) || p2m_teardown_step(d);
 }
 
 bool domain_teardown_step(struct domain *d)

@@ -6,6 +6,7 @@
 #include <hospes/domain.h>
 #include <hospes/domctl.h>
 #include <hospes/errno.h>
+#include <hospes/evtchn.h>
 #include <hospes/gnttab.h>
 #include <hospes/hypercall.h>
 #include <hospes/pcpu.h>
@@ -29,6 +30,7 @@ static hypercall_fn *const hypercalls[HYPERCALLS] = {
     [__HYPERVISOR_grant_table_op] = gnttab_op,
     [__HYPERVISOR_vm_assist] = vm_assist_op,
     [__HYPERVISOR_vcpu_op] = vcpu_op,
+    [__HYPERVISOR_event_channel_op] = event_channel_op,
     [__HYPERVISOR_hvm_op] = hvm_op,
     [__HYPERVISOR_sysctl] = sysctl_op,
     [__HYPERVISOR_domctl] = domctl_op,

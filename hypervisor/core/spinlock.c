@@ -16,6 +16,9 @@ static const char *const rank_names[LOCK_RANKS] = {
     [LOCK_DOMAIN_LIST] = "domain list",
     [LOCK_DOMAIN] = "domain",
     [LOCK_CONFIG] = "config",
+    [LOCK_EVTCHN] = "event channels",
+    [LOCK_EVTCHN_PEER] = "event channels of a peer",
+    [LOCK_EVTCHN_FIFO] = "event queues",
     [LOCK_P2M] = "p2m",
     [LOCK_VUART] = "virtual UART",
     [LOCK_VGIC] = "vgic",
@@ -40,13 +43,18 @@ static const char *name_of(const struct spinlock *l)
 
 void lock_debug_acquire(const struct spinlock *l)
 {
+    lock_debug_acquire_as(l, (enum lock_rank)l->rank);
+}
+
+void lock_debug_acquire_as(const struct spinlock *l, enum lock_rank rank)
+{
     struct pcpu *p = this_pcpu();
 
     if (p == NULL)
         return;
     for (uint32_t i = 0; i < p->nr_locks_held; i++) {
         const struct spinlock *held = p->locks_held[i];
-        if (held->rank >= l->rank)
+        if (held->rank >= rank)
             panic("locks out of order: %s lock %p taken with %s lock %p held", name_of(l),
                   (const void *)l, name_of(held), (const void *)held);
     }

@@ -26,6 +26,7 @@ struct vcpu *vcpu_create(struct domain *d, uint32_t id)
         return NULL;
     v->domain = d;
     v->id = id;
+    evtchn_vcpu_init(v);
     if (sched_unit_init(&v->sched, true))
         goto no_unit;
     runstate_vcpu_init(v);

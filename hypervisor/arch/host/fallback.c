@@ -7,6 +7,7 @@
 #include <asm/host.h>
 #include <hospes/cmdline.h>
 #include <hospes/console.h>
+#include <hospes/evtchn.h>
 #include <hospes/heap.h>
 #include <hospes/log.h>
 #include <hospes/runstate.h>
@@ -167,6 +168,30 @@ WEAK int vcpu_info_vcpu_init(struct vcpu *v)
 WEAK void vcpu_info_vcpu_destroy(struct vcpu *v)
 {
     (void)v;
+}
+
+/* --- event channels ---------------------------------------------------------------------- */
+
+WEAK int evtchn_domain_init(struct domain *d)
+{
+    (void)d;
+    return 0;
+}
+
+WEAK void evtchn_domain_destroy(struct domain *d)
+{
+    (void)d;
+}
+
+WEAK void evtchn_vcpu_init(struct vcpu *v)
+{
+    (void)v;
+}
+
+WEAK bool evtchn_release_step(struct domain *d)
+{
+    (void)d;
+    return false;
 }
 
 /* --- the heap ---------------------------------------------------------------------------- */

@@ -16,6 +16,7 @@
 
 #include <asm/domain.h>
 #include <hospes/console.h>
+#include <hospes/evtchn.h>
 #include <hospes/gnttab.h>
 #include <hospes/mmio.h>
 #include <hospes/p2m.h>
@@ -27,6 +28,7 @@
 
 #define DOMAIN_MAX_VCPUS 128
 #define DOMAIN_NAME_MAX  32
+#define HARDWARE_DOMAIN  0 /* its number, where there is one */
 
 enum domain_state { DOMAIN_CREATED, DOMAIN_RUNNING, DOMAIN_STOPPED, DOMAIN_DYING };
 
@@ -70,6 +72,7 @@ struct domain {
     bool xenstore;         /* made to serve xenstore: may ask about all domains */
     struct p2m p2m;
     struct gnttab gnttab;
+    struct evtchn_domain evtchn;
     struct mmio_space mmio;
     struct console_domain console;
     struct shared_info *shared_info; /* <hospes/vcpu_info.h> */

@@ -20,8 +20,8 @@ enum lock_rank {
     LOCK_DOMAIN_LIST, /* the list of domains */
     LOCK_DOMAIN,      /* struct domain: life-cycle */
     LOCK_CONFIG,      /* interrupt routing tables */
-    LOCK_EVTCHN,      /* struct evtchn_domain: ports; of two domains, the lower number's first */
-    LOCK_EVTCHN_PEER, /* the higher number's */
+    LOCK_EVTCHN,      /* struct evtchn_domain: ports; of two domains, the lower address first */
+    LOCK_EVTCHN_PEER, /* the one at the higher address: spin_lock_second() */
     LOCK_EVTCHN_FIFO, /* one vCPU's queues of events */
     LOCK_GNTTAB,      /* struct gnttab: grants in use */
     LOCK_RUNSTATE,    /* struct runstate: where it is shown */
@@ -54,12 +54,17 @@ struct spinlock {
 /* Checks the order and notes that this pCPU holds it; notes only; forgets. */
 #if HOSPES_DEBUG
 void lock_debug_acquire(const struct spinlock *l);
+void lock_debug_acquire_as(const struct spinlock *l, enum lock_rank rank);
 void lock_debug_acquired(const struct spinlock *l);
 void lock_debug_release(const struct spinlock *l);
 #else
 static inline void lock_debug_acquire(const struct spinlock *l)
 {
     (void)l;
+}
+static inline void lock_debug_acquire_as(const struct spinlock *l, enum lock_rank rank)
+{
+    (void)l, (void)rank;
 }
 static inline void lock_debug_acquired(const struct spinlock *l)
 {
@@ -71,13 +76,26 @@ static inline void lock_debug_release(const struct spinlock *l)
 }
 #endif
 
+/* spin_lock() without the checks. */
+static inline void spin_lock_unchecked(struct spinlock *l)
+{
+    uint16_t ticket = __atomic_fetch_add(&l->next, 1, __ATOMIC_RELAXED);
+    while (unlikely(__atomic_load_n(&l->owner, __ATOMIC_ACQUIRE) != ticket))
+        arch_cpu_relax();
+}
+
 /* Spins until `*l` is taken. Memory accesses after it see everything done under the lock before. */
 static inline void spin_lock(struct spinlock *l)
 {
     lock_debug_acquire(l);
-    uint16_t ticket = __atomic_fetch_add(&l->next, 1, __ATOMIC_RELAXED);
-    while (unlikely(__atomic_load_n(&l->owner, __ATOMIC_ACQUIRE) != ticket))
-        arch_cpu_relax();
+    spin_lock_unchecked(l);
+}
+
+/* The same while a lock of the same rank is held: now `*l` ranks as `rank`, which is greater. */
+static inline void spin_lock_second(struct spinlock *l, enum lock_rank rank)
+{
+    lock_debug_acquire_as(l, rank);
+    spin_lock_unchecked(l);
 }
 
 /* Takes `*l` if nobody has it; true if it did. Not checked for order: it cannot deadlock. */

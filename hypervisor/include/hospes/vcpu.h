@@ -11,6 +11,7 @@
 
 #include <asm/vcpu.h>
 #include <hospes/compiler.h>
+#include <hospes/evtchn.h>
 #include <hospes/guest_area.h>
 #include <hospes/mmio.h>
 #include <hospes/pcpu.h>
@@ -34,6 +35,7 @@ struct vcpu {
     struct vcpu_info *unseen_info;         /* its first, which the guest does not see, or NULL */
     struct guest_area info_area;           /* under domain->lock; never changes once it is there */
     struct runstate runstate;
+    struct evtchn_vcpu evtchn;
     struct sched_unit sched;
     struct arch_vcpu arch;
 };

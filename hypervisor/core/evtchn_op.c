@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * HYPERVISOR_event_channel_op: arguments in, errors as the interface has them, results out;
+ * <xen/event_channel.h>. What a call has opened is closed again if its answer cannot be written.
+ */
+#include "evtchn_internal.h"
+
+#include <hospes/errno.h>
+#include <hospes/guest_access.h>
+#include <hospes/hypercall.h>
+#include <xen/event_channel.h>
+#include <xen/xen.h>
+
+/* EVTCHNOP_reset_cont, which the header shows to Xen only: a reset goes on. */
+#define RESET_GOES_ON 14u
+
+/* Copies the operation's argument in. */
+#define read_arg(v, from, op) guest_read((v), &(op), (from), sizeof(op))
+
+/*
+ * The domain `domid`, with a reference, that the caller may act on: itself, or any if it is a
+ * control domain. Unlike hypercall_target() tells everybody which ones there are, as Xen does.
+ */
+static int target(struct vcpu *v, uint16_t domid, struct domain **out)
+{
+    struct domain *d = domain_get(domid == DOMID_SELF ? v->domain->id : domid);
+
+    if (!d)
+        return -ESRCH;
+    if (d != v->domain && !v->domain->control) {
+        domain_put(d);
+        return -EPERM;
+    }
+    *out = d;
+    return 0;
+}
+
+/* Writes the answer of a call that has opened `port`. */
+static int64_t answer(struct vcpu *v, uint64_t to, const void *op, uint64_t bytes, struct domain *d,
+                      uint32_t port)
+{
+    int err = guest_write(v, to, op, bytes);
+
+    if (err)
+        (void)evtchn_close(d, port);
+    return err;
+}
+
+static int64_t alloc_unbound(struct vcpu *v, uint64_t arg)
+{
+    struct evtchn_alloc_unbound op;
+    struct domain *d;
+    int64_t rc;
+
+    if (read_arg(v, arg, op))
+        return -EFAULT;
+    rc = target(v, op.dom, &d);
+    if (rc)
+        return rc;
+    rc = evtchn_alloc_unbound(d, op.remote_dom == DOMID_SELF ? v->domain->id : op.remote_dom,
+                              &op.port);
+    if (!rc)
+        rc = answer(v, arg, &op, sizeof(op), d, op.port);
+    domain_put(d);
+    return rc;
+}
+
+static int64_t bind_interdomain(struct vcpu *v, uint64_t arg)
+{
+    struct evtchn_bind_interdomain op;
+    struct domain *d = v->domain, *remote;
+    int64_t rc;
+
+    if (read_arg(v, arg, op))
+        return -EFAULT;
+    remote = domain_get(op.remote_dom == DOMID_SELF ? d->id : op.remote_dom);
+    if (!remote)
+        return -ESRCH;
+    rc = evtchn_bind_interdomain(d, remote, op.remote_port, &op.local_port);
+    if (!rc)
+        rc = answer(v, arg, &op, sizeof(op), d, op.local_port);
+    domain_put(remote);
+    return rc;
+}
+
+static int64_t bind_virq(struct vcpu *v, uint64_t arg)
+{
+    struct evtchn_bind_virq op;
+    int64_t rc;
+
+    if (read_arg(v, arg, op))
+        return -EFAULT;
+    rc = evtchn_bind_virq(v->domain, op.virq, op.vcpu, &op.port);
+    return rc ? rc : answer(v, arg, &op, sizeof(op), v->domain, op.port);
+}
+
+static int64_t bind_ipi(struct vcpu *v, uint64_t arg)
+{
+    struct evtchn_bind_ipi op;
+    int64_t rc;
+
+    if (read_arg(v, arg, op))
+        return -EFAULT;
+    rc = evtchn_bind_ipi(v->domain, op.vcpu, &op.port);
+    return rc ? rc : answer(v, arg, &op, sizeof(op), v->domain, op.port);
+}
+
+/* Physical interrupts reach guests as such. */
+static int64_t bind_pirq(struct vcpu *v, uint64_t arg)
+{
+    struct evtchn_bind_pirq op;
+
+    return read_arg(v, arg, op) ? -EFAULT : -EOPNOTSUPP;
+}
+
+static int64_t close_op(struct vcpu *v, uint64_t arg)
+{
+    struct evtchn_close op;
+
+    return read_arg(v, arg, op) ? -EFAULT : evtchn_close(v->domain, op.port);
+}
+
+static inline int64_t send(struct vcpu *v, uint64_t arg)
+{
+    struct evtchn_send op;
+
+    return unlikely(read_arg(v, arg, op)) ? -EFAULT : evtchn_send(v->domain, op.port);
+}
+
+/* Fills in what `port` is. */
+static int describe(struct domain *d, uint32_t port, struct evtchn_status *op)
+{
+    static const uint8_t status[] = {
+        [EVTCHN_FREE] = EVTCHNSTAT_closed,     [EVTCHN_RESERVED] = EVTCHNSTAT_closed,
+        [EVTCHN_UNBOUND] = EVTCHNSTAT_unbound, [EVTCHN_INTERDOMAIN] = EVTCHNSTAT_interdomain,
+        [EVTCHN_VIRQ] = EVTCHNSTAT_virq,       [EVTCHN_IPI] = EVTCHNSTAT_ipi,
+    };
+    const struct evtchn *chn;
+
+    spin_lock(&d->evtchn.lock);
+    chn = evtchn_find(d, port);
+    if (chn) {
+        op->status = status[chn->state];
+        op->vcpu = chn->notify;
+        if (chn->state == EVTCHN_UNBOUND) {
+            op->u.unbound.dom = chn->remote_domid;
+        } else if (chn->state == EVTCHN_INTERDOMAIN) {
+            op->u.interdomain.dom = chn->remote_domain->id;
+            op->u.interdomain.port = chn->remote_port;
+        } else if (chn->state == EVTCHN_VIRQ) {
+            op->u.virq = chn->virq;
+        }
+    }
+    spin_unlock(&d->evtchn.lock);
+    return chn ? 0 : -EINVAL;
+}
+
+static int64_t status(struct vcpu *v, uint64_t arg)
+{
+    struct evtchn_status op;
+    struct domain *d;
+    int64_t rc;
+
+    if (read_arg(v, arg, op))
+        return -EFAULT;
+    rc = target(v, op.dom, &d);
+    if (rc)
+        return rc;
+    rc = describe(d, op.port, &op);
+    domain_put(d);
+    return rc ? rc : guest_write(v, arg, &op, sizeof(op));
+}
+
+static int64_t bind_vcpu(struct vcpu *v, uint64_t arg)
+{
+    struct evtchn_bind_vcpu op;
+
+    return read_arg(v, arg, op) ? -EFAULT : evtchn_bind_vcpu(v->domain, op.port, op.vcpu);
+}
+
+static int64_t unmask(struct vcpu *v, uint64_t arg)
+{
+    struct evtchn_unmask op;
+
+    return read_arg(v, arg, op) ? -EFAULT : evtchn_unmask(v->domain, op.port);
+}
+
+/* Of another domain only while the toolstack has paused it. */
+static int64_t reset(struct vcpu *v, uint64_t *arg)
+{
+    struct evtchn_reset op;
+    struct domain *d;
+    int64_t rc;
+
+    if (read_arg(v, arg[1], op))
+        return -EFAULT;
+    rc = target(v, op.dom, &d);
+    if (rc)
+        return rc;
+    if (d != v->domain && !read_once(d->control_pauses))
+        rc = -EINVAL;
+    else
+        rc = evtchn_reset(d, (uint32_t)arg[0] == RESET_GOES_ON);
+    domain_put(d);
+    if (rc == -ERESTART)
+        arg[0] = RESET_GOES_ON;
+    return rc;
+}
+
+static int64_t init_control(struct vcpu *v, uint64_t arg)
+{
+    struct evtchn_init_control op;
+    int64_t rc;
+
+    if (read_arg(v, arg, op))
+        return -EFAULT;
+    rc = evtchn_fifo_init_control(v->domain, &op);
+    return rc ? rc : guest_write(v, arg, &op, sizeof(op));
+}
+
+static int64_t expand_array(struct vcpu *v, uint64_t arg)
+{
+    struct evtchn_expand_array op;
+
+    return read_arg(v, arg, op) ? -EFAULT : evtchn_fifo_expand_array(v->domain, op.array_gfn);
+}
+
+static int64_t set_priority(struct vcpu *v, uint64_t arg)
+{
+    struct evtchn_set_priority op;
+
+    return read_arg(v, arg, op) ? -EFAULT : evtchn_set_priority(v->domain, op.port, op.priority);
+}
+
+int64_t event_channel_op(struct vcpu *v, uint64_t *arg)
+{
+    static int64_t (*const ops[])(struct vcpu *v, uint64_t arg) = {
+        [EVTCHNOP_bind_interdomain] = bind_interdomain,
+        [EVTCHNOP_bind_virq] = bind_virq,
+        [EVTCHNOP_bind_pirq] = bind_pirq,
+        [EVTCHNOP_close] = close_op,
+        [EVTCHNOP_status] = status,
+        [EVTCHNOP_alloc_unbound] = alloc_unbound,
+        [EVTCHNOP_bind_ipi] = bind_ipi,
+        [EVTCHNOP_bind_vcpu] = bind_vcpu,
+        [EVTCHNOP_unmask] = unmask,
+        [EVTCHNOP_init_control] = init_control,
+        [EVTCHNOP_expand_array] = expand_array,
+        [EVTCHNOP_set_priority] = set_priority,
+    };
+    uint32_t op = (uint32_t)arg[0];
+
+    if (likely(op == EVTCHNOP_send))
+        return send(v, arg[1]);
+    if (op == EVTCHNOP_reset || op == RESET_GOES_ON)
+        return reset(v, arg);
+    return op < array_size(ops) && ops[op] ? ops[op](v, arg[1]) : -ENOSYS;
+}
