@@ -28,6 +28,7 @@ check: check-text check-format check-scripts check-compilers check-reproducible 
 check-text: | $(CHECK_NEEDS)
 	@$(PYTHON) tests/check/text.py
 	@$(PYTHON) tests/check/layers.py
+	@$(PYTHON) tests/check/abi.py
 
 check-format: | $(CHECK_NEEDS)
 	@$(FORMAT) --dry-run -Werror $(CHECKED_C)
