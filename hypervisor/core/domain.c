@@ -4,6 +4,7 @@
 #include "domain_end.h"
 
 #include <hospes/console.h>
+#include <hospes/console_io.h>
 #include <hospes/domain.h>
 #include <hospes/errno.h>
 #include <hospes/heap.h>
@@ -11,6 +12,7 @@
 #include <hospes/log.h>
 #include <hospes/vcpu_info.h>
 #include <hospes/wallclock.h>
+#include <hospes/watchdog.h>
 
 static struct spinlock list_lock = SPINLOCK_INIT(LOCK_DOMAIN_LIST);
 static struct list domains = LIST_INIT(domains);
@@ -197,6 +199,8 @@ void domain_destroy(struct domain *d)
     while (evtchn_release_step(d)) /* few, or none: it never ran, or was torn down */
         ;
     console_domain_remove(&d->console);
+    console_io_destroy(d);
+    watchdog_destroy(d);
     irq_take_all(d);
     domain_put(d);
 }

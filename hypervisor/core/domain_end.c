@@ -42,7 +42,7 @@ static bool begin_stop(struct domain *d, enum domain_stop reason)
     first = d->state == DOMAIN_RUNNING;
     if (first) {
         d->state = DOMAIN_STOPPED;
-        d->stop_reason = (uint8_t)reason;
+        d->stop_reason = d->stop_latch ? (uint8_t)d->stop_latch : (uint8_t)reason;
     }
     spin_unlock(&d->lock);
     return first;
@@ -53,6 +53,14 @@ static void finish_stop(struct domain *d)
     domain_pause(d);
     domain_hold(d); /* the work's */
     work_queue(&d->work);
+}
+
+void domain_latch_stop(struct domain *d, uint8_t reason)
+{
+    spin_lock(&d->lock);
+    if (!d->stop_latch)
+        d->stop_latch = 0x100 | reason;
+    spin_unlock(&d->lock);
 }
 
 void domain_stop(struct domain *d, enum domain_stop reason)

@@ -49,6 +49,9 @@ no_unit:
 void vcpu_destroy(struct vcpu *v)
 {
     arch_vcpu_destroy(v);
+    if (v->poll_timer)
+        timer_destroy(v->poll_timer);
+    heap_free(v->poll_timer);
     runstate_vcpu_destroy(v);
     vcpu_info_vcpu_destroy(v);
     sched_unit_destroy(&v->sched);

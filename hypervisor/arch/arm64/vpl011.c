@@ -17,6 +17,7 @@
 #include <asm/vgic.h>
 #include <asm/vpl011.h>
 #include <hospes/console.h>
+#include <hospes/console_io.h>
 #include <hospes/domain.h>
 #include <hospes/errno.h>
 #include <hospes/heap.h>
@@ -144,6 +145,8 @@ static bool console_receive(struct console_domain *c, uint8_t byte)
 {
     struct vpl011 *u = c->device;
 
+    if (console_io_receive(u->domain, byte))
+        return true;
     spin_lock(&u->lock);
     bool room = u->rx_count < QUEUE_BYTES;
     if (room) {
@@ -168,6 +171,7 @@ static void console_room(struct console_domain *c)
     drain(u);
     update(u);
     spin_unlock(&u->lock);
+    console_io_room(u->domain);
 }
 
 /* --- registers: under the lock; `index` is the offset in the table's entry --- */
@@ -216,6 +220,7 @@ static void write_dr(struct vcpu *v, void *device, uint32_t index, uint8_t size,
     if (index != 0 || u->tx_count == FIFO_BYTES)
         return;
     u->tx[(u->tx_first + u->tx_count++) % FIFO_BYTES] = (uint8_t)value;
+    console_io_passed_over(u->domain);
     drain(u);
     update(u);
 }

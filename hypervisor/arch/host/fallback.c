@@ -7,12 +7,14 @@
 #include <asm/host.h>
 #include <hospes/cmdline.h>
 #include <hospes/console.h>
+#include <hospes/console_io.h>
 #include <hospes/evtchn.h>
 #include <hospes/heap.h>
 #include <hospes/log.h>
 #include <hospes/runstate.h>
 #include <hospes/vcpu_info.h>
 #include <hospes/wallclock.h>
+#include <hospes/watchdog.h>
 #include <lib/format.h>
 
 #include <stdarg.h>
@@ -135,6 +137,33 @@ WEAK int vcpu_info_domain_init(struct domain *d)
 }
 
 WEAK void vcpu_info_domain_destroy(struct domain *d)
+{
+    (void)d;
+}
+
+WEAK bool console_io_receive(struct domain *d, uint8_t byte)
+{
+    (void)d;
+    (void)byte;
+    return false;
+}
+
+WEAK void console_io_room(struct domain *d)
+{
+    (void)d;
+}
+
+WEAK void console_io_passed_over(struct domain *d)
+{
+    (void)d;
+}
+
+WEAK void console_io_destroy(struct domain *d)
+{
+    (void)d;
+}
+
+WEAK void watchdog_destroy(struct domain *d)
 {
     (void)d;
 }

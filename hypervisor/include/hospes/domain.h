@@ -44,8 +44,10 @@ enum domain_stop {
 /* HVM_NR_PARAMS of <xen/hvm/params.h>, which not everybody who includes this wants. */
 #define DOMAIN_HVM_PARAMS 39
 
+struct console_io;
 struct domain_config;
 struct shared_info;
+struct watchdog;
 
 struct domain {
     uint16_t id;
@@ -54,6 +56,7 @@ struct domain {
     struct spinlock lock;
     uint8_t state;       /* (L) enum domain_state */
     uint8_t stop_reason; /* (L) enum domain_stop, once STOPPED */
+    uint16_t stop_latch; /* (L) 0x100 | the reason that it will have stopped for; 0: not known */
     bool shut_down;      /* (L) STOPPED, and no vCPU runs any more */
     bool control;        /* may use the toolstack's calls, on any domain */
     bool hardware;       /* has the machine's devices; its end is the machine's */
@@ -75,6 +78,10 @@ struct domain {
     struct evtchn_domain evtchn;
     struct mmio_space mmio;
     struct console_domain console;
+    struct console_io *console_io;   /* its input by hypercall, or NULL; atomic, stays */
+    bool console_by_call;            /* it wrote last by hypercall; atomic, as is: */
+    bool console_waits;              /* console_io_room() is owed */
+    struct watchdog *watchdogs;      /* (L) [WATCHDOGS] or NULL */
     struct shared_info *shared_info; /* <hospes/vcpu_info.h> */
     mfn_t shared_info_mfn;
     uint32_t vm_assist;  /* 1 << VMASST_TYPE_*; atomic */
@@ -123,6 +130,9 @@ void domain_start(struct domain *d);
  * made by a toolstack is left to that, which VIRQ_DOM_EXC tells.
  */
 void domain_stop(struct domain *d, enum domain_stop reason);
+
+/* From now on, for whatever reason it stops, it says that it was this one; the first counts. */
+void domain_latch_stop(struct domain *d, uint8_t reason);
 
 /*
  * A toolstack's: STOPPED -> RUNNING for a domain that it made. 0 (also when it runs), -EINVAL, or

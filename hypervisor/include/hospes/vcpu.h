@@ -35,6 +35,9 @@ struct vcpu {
     struct vcpu_info *unseen_info;         /* its first, which the guest does not see, or NULL */
     struct guest_area info_area;           /* under domain->lock; never changes once it is there */
     struct runstate runstate;
+    struct timer *poll_timer; /* SCHEDOP_poll's; NULL: was not needed yet */
+    bool pinned;              /* SCHEDOP_pin_override; its own, as is: */
+    DECLARE_BITMAP(unpinned, SCHED_MAX_PCPUS);
     struct evtchn_vcpu evtchn;
     struct sched_unit sched;
     struct arch_vcpu arch;
