@@ -24,6 +24,7 @@
 #include <hospes/log.h>
 #include <hospes/pcpu.h>
 #include <lib/format.h>
+#include <xen/xen.h>
 
 /* A domain on its way back: what domain_build.c needs of the one that went. */
 struct restart {
@@ -138,6 +139,7 @@ static void tell_stop(struct domain *d)
         [DOMAIN_WATCHDOG] = "was stopped by its watchdog",
     };
     uint8_t reason = d->stop_reason;
+    uint32_t port;
 
     if (reason < sizeof(how) / sizeof(how[0]))
         log_limited(LOG_INFO, "domain %u (%s) %s", d->id, d->name, how[reason]);
@@ -145,7 +147,10 @@ static void tell_stop(struct domain *d)
         log_limited(LOG_INFO, "domain %u (%s) stopped for reason %u", d->id, d->name, reason);
     spin_lock(&d->lock);
     d->shut_down = true;
+    port = d->suspend_port;
     spin_unlock(&d->lock);
+    if (reason != DOMAIN_SUSPEND || !port || evtchn_send(d, port))
+        evtchn_send_global_virq(VIRQ_DOM_EXC);
 }
 
 /* --- taking down ----------------------------------------------------------------------------- */
@@ -183,6 +188,7 @@ bool domain_teardown_step(struct domain *d)
     if (!more && !d->gone) {
         d->gone = true;
         domain_destroy(d);
+        evtchn_send_global_virq(VIRQ_DOM_EXC);
     }
     store_release(d->teardown_busy, false);
     return more;

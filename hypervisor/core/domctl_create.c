@@ -81,6 +81,7 @@ static int equip(struct domain *d, const struct xen_domctl_createdomain *c)
     int rc;
 
     memcpy(d->handle, c->handle, sizeof(d->handle));
+    d->evtchn.max_port = c->max_evtchn_port;
     d->xenstore = c->flags & XEN_DOMCTL_CDF_xs_domain;
     rc = gnttab_domain_init(d, c->max_grant_frames, c->max_maptrack_frames,
                             XEN_DOMCTL_GRANT_version(c->grant_opts));

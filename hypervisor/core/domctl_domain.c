@@ -5,10 +5,12 @@
 #include <hospes/compiler.h>
 #include <hospes/domain.h>
 #include <hospes/errno.h>
+#include <hospes/evtchn.h>
 #include <hospes/hypercall.h>
 #include <hospes/pcpu.h>
 #include <hospes/sched.h>
 #include <hospes/vcpu.h>
+#include <hospes/wallclock.h>
 #include <string.h>
 
 /* More than any toolstack needs, and the scheduler's count has room for. */
@@ -90,6 +92,29 @@ int64_t domctl_setdebugging(struct domctl *c)
         return -EINVAL;
     write_once(c->d->debugged, c->op->u.setdebugging.enable != 0);
     return 0;
+}
+
+int64_t domctl_settimeoffset(struct domctl *c)
+{
+    spin_lock(&c->d->lock);
+    c->d->time_offset = c->op->u.settimeoffset.time_offset_seconds;
+    spin_unlock(&c->d->lock);
+    wallclock_tell(c->d);
+    return 0;
+}
+
+/* A port that is not there is noticed when it is to be used. */
+int64_t domctl_subscribe(struct domctl *c)
+{
+    spin_lock(&c->d->lock);
+    c->d->suspend_port = c->op->u.subscribe.port;
+    spin_unlock(&c->d->lock);
+    return 0;
+}
+
+int64_t domctl_set_virq_handler(struct domctl *c)
+{
+    return evtchn_set_virq_handler(c->d, c->op->u.set_virq_handler.virq);
 }
 
 /* Caches are not partitioned; a toolstack asks this of every domain. */

@@ -15,6 +15,7 @@ domctl_fn domctl_createdomain, domctl_max_vcpus;
 domctl_fn domctl_destroydomain, domctl_pausedomain, domctl_unpausedomain, domctl_resumedomain;
 domctl_fn domctl_getdomaininfo, domctl_max_mem, domctl_setdomainhandle, domctl_setdebugging;
 domctl_fn domctl_set_llc_colors, domctl_no_iommu;
+domctl_fn domctl_settimeoffset, domctl_subscribe, domctl_set_virq_handler;
 
 /* domctl_vcpu.c */
 domctl_fn domctl_setvcpucontext, domctl_getvcpucontext, domctl_getvcpuinfo;

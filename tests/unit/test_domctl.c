@@ -12,6 +12,27 @@
 #define FRAMES    300u
 #define FIRST_GFN 0x40000u
 
+static uint32_t exceptions, suspends, handler; /* VIRQ_DOM_EXC; its port; who asked for what */
+
+void evtchn_send_global_virq(uint32_t virq)
+{
+    assert_int_equal(virq, VIRQ_DOM_EXC);
+    assert_int_equal(this_pcpu()->nr_locks_held, 0);
+    exceptions++;
+}
+
+int evtchn_send(struct domain *d, uint32_t port)
+{
+    suspends += port == 5;
+    return port == 5 ? 0 : -EINVAL;
+}
+
+int evtchn_set_virq_handler(struct domain *d, uint32_t virq)
+{
+    handler = d->id << 8 | virq;
+    return virq == VIRQ_DOM_EXC ? 0 : -EINVAL;
+}
+
 /* --- who may call, and how ----------------------------------------------------------------------
  */
 
@@ -604,6 +625,44 @@ static void frames_in_use(void **state)
     assert_int_equal(frame_free_count(), free);
 }
 
+/* xenstored, thus xl, hears of each shutdown and of each death; who saves a guest, of its suspend.
+ */
+static void is_told(void **state)
+{
+    uint16_t id = made();
+    struct domain *d = look(id);
+
+    exceptions = suspends = 0;
+    assert_int_equal(domctl(XEN_DOMCTL_unpausedomain, id), 0);
+    the_op.u.subscribe.port = 5;
+    assert_int_equal(domctl(XEN_DOMCTL_subscribe, id), 0);
+    domain_stop(d, DOMAIN_SUSPEND);
+    run_work();
+    assert_int_equal(suspends, 1);
+    assert_int_equal(exceptions, 0);
+    the_op.u.subscribe.port = 6; /* is not there: better any news than none */
+    assert_int_equal(domctl(XEN_DOMCTL_subscribe, id), 0);
+    assert_int_equal(domctl(XEN_DOMCTL_resumedomain, id), 0);
+    domain_stop(d, DOMAIN_SUSPEND);
+    run_work();
+    assert_int_equal(exceptions, 1);
+    assert_int_equal(domctl(XEN_DOMCTL_resumedomain, id), 0);
+    domain_stop(d, DOMAIN_POWEROFF);
+    run_work();
+    assert_int_equal(exceptions, 2);
+    destroyed(id);
+    assert_int_equal(exceptions, 3);
+    assert_int_equal(suspends, 1);
+    the_op.u.set_virq_handler.virq = VIRQ_DOM_EXC;
+    assert_int_equal(domctl(XEN_DOMCTL_set_virq_handler, 0), 0);
+    assert_int_equal(handler, VIRQ_DOM_EXC);
+    the_op.u.set_virq_handler.virq = 99;
+    assert_int_equal(domctl(XEN_DOMCTL_set_virq_handler, 0), -EINVAL);
+    the_op.u.settimeoffset.time_offset_seconds = -3600;
+    assert_int_equal(domctl(XEN_DOMCTL_settimeoffset, 0), 0);
+    assert_int_equal(caller->domain->time_offset, -3600);
+}
+
 /* A domain that saved its state goes on; one that is not back yet, or dies, does not. */
 static void resumes(void **state)
 {
@@ -676,6 +735,7 @@ int main(void)
         TEST(destroys),
         TEST(frames_in_use),
         TEST(resumes),
+        TEST(is_told),
         TEST(again_and_again),
     };
 

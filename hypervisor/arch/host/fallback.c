@@ -8,6 +8,7 @@
 #include <hospes/cmdline.h>
 #include <hospes/console.h>
 #include <hospes/console_io.h>
+#include <hospes/errno.h>
 #include <hospes/evtchn.h>
 #include <hospes/heap.h>
 #include <hospes/log.h>
@@ -215,6 +216,23 @@ WEAK void evtchn_domain_destroy(struct domain *d)
 WEAK void evtchn_vcpu_init(struct vcpu *v)
 {
     (void)v;
+}
+
+WEAK int evtchn_send(struct domain *d, uint32_t port)
+{
+    (void)d, (void)port;
+    return -EINVAL;
+}
+
+WEAK void evtchn_send_global_virq(uint32_t virq)
+{
+    (void)virq;
+}
+
+WEAK int evtchn_set_virq_handler(struct domain *d, uint32_t virq)
+{
+    (void)d, (void)virq;
+    return -EINVAL;
 }
 
 WEAK bool evtchn_release_step(struct domain *d)

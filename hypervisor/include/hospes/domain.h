@@ -54,14 +54,15 @@ struct domain {
     uint32_t refs;         /* atomic */
     struct list_node node; /* in the list of domains, by id */
     struct spinlock lock;
-    uint8_t state;       /* (L) enum domain_state */
-    uint8_t stop_reason; /* (L) enum domain_stop, once STOPPED */
-    uint16_t stop_latch; /* (L) 0x100 | the reason that it will have stopped for; 0: not known */
-    bool shut_down;      /* (L) STOPPED, and no vCPU runs any more */
-    bool control;        /* may use the toolstack's calls, on any domain */
-    bool hardware;       /* has the machine's devices; its end is the machine's */
-    bool direct_map;     /* guest frame = machine frame */
-    bool static_memory;  /* it has the memory that the device tree named, and gets no other */
+    uint8_t state;         /* (L) enum domain_state */
+    uint8_t stop_reason;   /* (L) enum domain_stop, once STOPPED */
+    uint16_t stop_latch;   /* (L) 0x100 | the reason that it will have stopped for; 0: not known */
+    uint32_t suspend_port; /* (L) its port by which a toolstack hears of DOMAIN_SUSPEND; 0: none */
+    bool shut_down;        /* (L) STOPPED, and no vCPU runs any more */
+    bool control;          /* may use the toolstack's calls, on any domain */
+    bool hardware;         /* has the machine's devices; its end is the machine's */
+    bool direct_map;       /* guest frame = machine frame */
+    bool static_memory;    /* it has the memory that the device tree named, and gets no other */
     char name[DOMAIN_NAME_MAX];
     uint32_t max_vcpus;
     struct vcpu **vcpus; /* [max_vcpus], constant while it runs */
