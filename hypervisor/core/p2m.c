@@ -170,6 +170,22 @@ mfn_t p2m_lookup_locked(struct domain *d, gfn_t gfn, enum p2m_type *type, unsign
     return mfn_add(maddr_to_mfn(leaf.maddr), gfn.v & (((uint64_t)1 << *order) - 1));
 }
 
+bool p2m_is_empty(struct domain *d, gfn_t gfn, uint64_t frames)
+{
+    struct pgtable_leaf leaf;
+    unsigned int order;
+    uint64_t found;
+    bool empty;
+
+    if (!p2m_has_address(gfn, frames) || !p2m_has_address(gfn_add(gfn, frames), 0))
+        return false;
+    spin_lock(&d->p2m.lock);
+    empty = !pgtable_next(&d->p2m.pt, gfn_to_gaddr(gfn).v, gfn_to_gaddr(gfn_add(gfn, frames)).v,
+                          &found, &leaf, &order);
+    spin_unlock(&d->p2m.lock);
+    return empty;
+}
+
 mfn_t p2m_lookup(struct domain *d, gfn_t gfn, enum p2m_type *type, unsigned int *order)
 {
     unsigned int ignored;

@@ -58,11 +58,10 @@ int p2m_map(struct domain *d, gfn_t gfn, mfn_t mfn, uint64_t frames, enum p2m_ty
     return 0;
 }
 
-mfn_t p2m_lookup(struct domain *d, gfn_t gfn, enum p2m_type *type, unsigned int *order)
+bool p2m_is_empty(struct domain *d, gfn_t gfn, uint64_t frames)
 {
-    (void)d, (void)gfn, (void)order;
-    *type = P2M_NONE;
-    return MFN_NONE;
+    (void)d, (void)gfn, (void)frames;
+    return true;
 }
 
 int irq_give(uint32_t irq, enum irq_trigger trigger, struct domain *d, uint32_t virq)

@@ -43,17 +43,16 @@ int p2m_map(struct domain *d, gfn_t gfn, mfn_t mfn, uint64_t frames, enum p2m_ty
     return 0;
 }
 
-mfn_t p2m_lookup(struct domain *d, gfn_t gfn, enum p2m_type *type, unsigned int *order)
+bool p2m_is_empty(struct domain *d, gfn_t gfn, uint64_t frames)
 {
-    *type = P2M_NONE;
-    if (gfn_to_gaddr(gfn).v >= 0x40000000 && gfn_to_gaddr(gfn).v < 0x60000000)
-        *type = P2M_RAM;
-    for (uint32_t i = 0; i < nr_mapped; i++) {
-        uint64_t first = mapped[i].guest >> FRAME_SHIFT;
-        if (gfn.v >= first && gfn.v < first + mapped[i].frames)
-            *type = P2M_DEVICE;
-    }
-    return MFN_NONE;
+    uint64_t first = gfn_to_gaddr(gfn).v, end = first + (frames << FRAME_SHIFT);
+
+    if (first < 0x60000000 && end > 0x40000000)
+        return false;
+    for (uint32_t i = 0; i < nr_mapped; i++)
+        if (first < mapped[i].guest + (mapped[i].frames << FRAME_SHIFT) && end > mapped[i].guest)
+            return false;
+    return true;
 }
 
 int irq_give(uint32_t irq, enum irq_trigger trigger, struct domain *d, uint32_t virq)

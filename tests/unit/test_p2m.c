@@ -670,6 +670,22 @@ static void cleans(void **state)
     assert_int_equal(cleaned_pages[reserved.v - first], 0);
 }
 
+/* Else a partial device tree that asks for a device as large as the address space keeps the machine
+ * from starting: found by fuzzing, where the range was looked up frame by frame. */
+static void empty_ranges(void **state)
+{
+    gfn_t device = GFN(GIB(512) >> FRAME_SHIFT);
+
+    assert_true(p2m_is_empty(&dom, GFN(0), UINT64_MAX >> (FRAME_SHIFT + 1)));
+    assert_int_equal(p2m_map(&dom, device, maddr_to_mfn(MADDR(DEVICES)), 4, P2M_DEVICE), 0);
+    assert_false(p2m_is_empty(&dom, GFN(0), UINT64_MAX >> (FRAME_SHIFT + 1)));
+    assert_true(p2m_is_empty(&dom, GFN(0), device.v));
+    assert_false(p2m_is_empty(&dom, GFN(0), device.v + 1));
+    assert_false(p2m_is_empty(&dom, gfn_add(device, 3), 1));
+    assert_true(p2m_is_empty(&dom, gfn_add(device, 4), 1));
+    assert_false(p2m_is_empty(&dom, GFN(UINT64_MAX), 1)); /* there are no such addresses */
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, start, stop)
 
 int main(void)
@@ -677,7 +693,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         TEST(maps),        TEST(bounds),    TEST(reserved), TEST(faults),      TEST(copies),
         TEST(filled),      TEST(no_memory), TEST(tags),     TEST(not_its_own), TEST(users_stay),
-        TEST(small_steps), TEST(long_life), TEST(acquires), TEST(cleans),
+        TEST(small_steps), TEST(long_life), TEST(acquires), TEST(cleans),      TEST(empty_ranges),
     };
 
     return cmocka_run_group_tests(tests, machine, NULL);

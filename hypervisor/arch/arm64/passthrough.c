@@ -84,18 +84,14 @@ static int take_registers(const struct taker *t, struct dt_walk *w)
     for (uint32_t left = (uint32_t)len; left; left -= entry, p += entry) {
         uint64_t start = dt_cells(p, a), bytes = dt_cells(p + 4 * a, s);
         uint64_t guest = dt_cells(p + 4 * (a + s), a);
-        enum p2m_type type;
         if (bytes == 0 || ((start | bytes | guest) & FRAME_MASK) || start + bytes < start)
             return refuse(t, w, "xen,reg", "must be whole pages");
         if (boot_range_overlaps(&boot_ram, start, start + bytes, NULL))
             return refuse(t, w, "xen,reg", "is RAM");
         if (boot_range_overlaps(t->kept, start, start + bytes, NULL))
             return refuse(t, w, "xen,reg", "is kept by the hypervisor");
-        for (uint64_t at = 0; at < bytes; at += FRAME_SIZE) {
-            p2m_lookup(t->d, gaddr_to_gfn(GADDR(guest + at)), &type, NULL);
-            if (type != P2M_NONE)
-                return refuse(t, w, "xen,reg", "lies over the domain's RAM or another device");
-        }
+        if (!p2m_is_empty(t->d, gaddr_to_gfn(GADDR(guest)), bytes >> FRAME_SHIFT))
+            return refuse(t, w, "xen,reg", "lies over the domain's RAM or another device");
         if (p2m_map(t->d, gaddr_to_gfn(GADDR(guest)), maddr_to_mfn(MADDR(start)),
                     bytes >> FRAME_SHIFT, P2M_DEVICE))
             return refuse(t, w, "xen,reg", "cannot be mapped there");

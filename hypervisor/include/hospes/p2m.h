@@ -138,6 +138,9 @@ mfn_t p2m_batch_lookup(struct p2m_batch *b, gfn_t gfn, enum p2m_type *type);
 int p2m_replace(struct domain *d, gfn_t gfn, mfn_t m, uint64_t frames, enum p2m_type type);
 int p2m_remove(struct domain *d, gfn_t gfn, uint64_t frames, mfn_t m, uint32_t types);
 
+/* True if nothing stands behind any of these guest frames; they may be very many. */
+bool p2m_is_empty(struct domain *d, gfn_t gfn, uint64_t frames);
+
 /*
  * What stands behind `gfn`; MFN_NONE for P2M_NONE. *order (may be NULL): the block's size.
  */
