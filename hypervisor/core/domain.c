@@ -3,6 +3,7 @@
  */
 #include "domain_end.h"
 
+#include <hospes/claim.h>
 #include <hospes/console.h>
 #include <hospes/console_io.h>
 #include <hospes/domain.h>
@@ -181,6 +182,7 @@ static void free_domain(struct domain *d)
     vcpu_info_domain_destroy(d);
     arch_domain_destroy(d);
     mmio_destroy(d);
+    claim_set(d, 0);
     p2m_destroy(d);
     heap_free(d);
 }

@@ -142,6 +142,11 @@ struct frame *frame_of(mfn_t m)
     return table + m.v;
 }
 
+mfn_t frame_end(void)
+{
+    return MFN(nr_banks ? banks[nr_banks - 1]->end : 0);
+}
+
 bool frame_is_ram(mfn_t m)
 {
     return bank_of(m.v) != NULL;

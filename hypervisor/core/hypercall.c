@@ -9,6 +9,7 @@
 #include <hospes/evtchn.h>
 #include <hospes/gnttab.h>
 #include <hospes/hypercall.h>
+#include <hospes/memory_op.h>
 #include <hospes/pcpu.h>
 #include <hospes/sysctl.h>
 #include <hospes/vcpu.h>
@@ -25,6 +26,7 @@ static int64_t not_there(struct vcpu *v, uint64_t *arg)
 /* One line a call, in the order of their numbers; NULL: not there. */
 static hypercall_fn *const hypercalls[HYPERCALLS] = {
     [__HYPERVISOR_platform_op] = platform_op,
+    [__HYPERVISOR_memory_op] = memory_op,
     [__HYPERVISOR_multicall] = multicall_op,
     [__HYPERVISOR_xen_version] = xen_version_op,
     [__HYPERVISOR_grant_table_op] = gnttab_op,

@@ -184,6 +184,12 @@ bool p2m_is_empty(struct domain *d, gfn_t gfn, uint64_t frames)
                           &found, &leaf, &order);
     spin_unlock(&d->p2m.lock);
     return empty;
+
+gfn_t p2m_maximum_gfn(struct domain *d)
+{
+    uint64_t end = read_once(d->p2m.highest);
+
+    return GFN(end ? end - 1 : 0);
 }
 
 mfn_t p2m_lookup(struct domain *d, gfn_t gfn, enum p2m_type *type, unsigned int *order)

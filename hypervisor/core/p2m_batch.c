@@ -134,6 +134,7 @@ static int take_out(struct p2m_batch *b, gfn_t gfn, const struct pgtable_leaf *l
 
     if (b->nr == P2M_BATCH)
         settle(b);
+    p2m->filled = 0; /* the block that is being filled may be another now */
     kept = what_is_left(d, gfn, leaf, &left);
     if (leaves && frames == 1) {
         if (pgtable_leaf_set(&p2m->pt, leaves, addr, kept ? &left : NULL))
@@ -290,12 +291,54 @@ int p2m_batch_map(struct p2m_batch *b, gfn_t gfn, mfn_t m, uint64_t frames, enum
         return -EINVAL;
     if (p2m->dying)
         return -ESRCH;
+    p2m->filled = 0; /* the block that is being filled may be another now */
     /* Before all, so that teardown finds what a failure leaves half done. */
     p2m->lowest = min(p2m->lowest, gfn.v);
     p2m->highest = max(p2m->highest, gfn.v + frames);
     err = frames == 1 ? map_page(b, gfn, &leaf) : map_range(b, gfn, frames, &leaf);
     if (!err && p2m_is_counted(type))
         p2m->nr_counted++;
+    return err;
+}
+
+/*
+ * What p2m_restore() finds for the frame `gfn`: in *m what was kept there for it, or is there
+ * anyway; and how many frames it goes on like that, *frames at most. False: nothing.
+ */
+static bool find_kept(struct domain *d, gfn_t gfn, mfn_t *m, uint64_t *frames)
+{
+    enum p2m_type type;
+    unsigned int order;
+
+    *m = p2m_lookup_locked(d, gfn, &type, &order);
+    if (p2m_is_counted(type)) {
+        *m = MFN(gfn.v);
+        *frames = 1;
+        return p2m_has_beneath(d, gfn);
+    }
+    *frames = min(*frames, ((uint64_t)1 << order) - (gfn.v & (((uint64_t)1 << order) - 1)));
+    return type == P2M_KEPT || type == P2M_RAM || type == P2M_RAM_RO || type == P2M_RESERVED;
+}
+
+int p2m_restore(struct domain *d, gfn_t gfn, uint64_t frames)
+{
+    struct p2m_batch b;
+    mfn_t m = MFN_NONE;
+    int err = 0;
+
+    /* All of them or none. Only those of 1:1 domains are known to lie in a row. */
+    if (!d->direct_map && frames != 1)
+        return -EINVAL;
+    p2m_batch_begin(&b, d);
+    for (uint64_t done = 0, n; done < frames && !err; done += n) {
+        n = frames - done;
+        if (!find_kept(d, gfn_add(gfn, done), &m, &n) || (d->direct_map && m.v != gfn.v + done) ||
+            !frame_is_ram(m) || frame_owner(frame_of(m)) != d->id)
+            err = -EINVAL;
+    }
+    if (!err)
+        err = p2m_batch_map(&b, gfn, d->direct_map ? MFN(gfn.v) : m, frames, P2M_RAM);
+    p2m_batch_end(&b);
     return err;
 }
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+// sources: core/claim.c
 // sources: core/domctl.c core/domctl_create.c core/domctl_domain.c core/domctl_memory.c
 // sources: core/domctl_sched.c core/domctl_vcpu.c core/sysctl_sched.c
 // sources: core/domain.c core/domain_end.c core/vcpu.c core/pcpu.c core/work.c core/timer.c

@@ -68,6 +68,7 @@ struct domain {
     struct vcpu **vcpus; /* [max_vcpus], constant while it runs */
     uint64_t tot_pages;  /* atomic: frames of RAM it owns, */
     uint64_t max_pages;  /* of which it gets no more than these; atomic */
+    uint64_t claim;      /* frames that are kept free for it: <hospes/claim.h>; atomic */
     uint32_t
         control_pauses; /* (L) XEN_DOMCTL_pausedomain's that were not undone; each vCPU has one */
     uint8_t handle[16]; /* (L) its UUID, a toolstack's */

@@ -98,6 +98,9 @@ void frame_free(mfn_t start, uint64_t frames);
 /* The table's entry; `m` must be in a bank (frame_is_ram()). */
 struct frame *frame_of(mfn_t m);
 
+/* The frame after the last bank's. */
+mfn_t frame_end(void);
+
 /* True if `m` is in a bank. */
 bool frame_is_ram(mfn_t m);
 

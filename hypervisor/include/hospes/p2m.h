@@ -142,6 +142,16 @@ int p2m_remove(struct domain *d, gfn_t gfn, uint64_t frames, mfn_t m, uint32_t t
 bool p2m_is_empty(struct domain *d, gfn_t gfn, uint64_t frames);
 
 /*
+ * Gives a domain that keeps its memory what it gave back, or mapped something else over: as RAM,
+ * with what it left there. 0; -EINVAL: not all of it is its own, or with static memory not at
+ * machine addresses it is more than one frame; -ENOMEM, -EBUSY, -ESRCH as p2m_batch_map().
+ */
+int p2m_restore(struct domain *d, gfn_t gfn, uint64_t frames);
+
+/* The last guest frame that ever was mapped, 0 if none. */
+gfn_t p2m_maximum_gfn(struct domain *d);
+
+/*
  * What stands behind `gfn`; MFN_NONE for P2M_NONE. *order (may be NULL): the block's size.
  */
 mfn_t p2m_lookup(struct domain *d, gfn_t gfn, enum p2m_type *type, unsigned int *order);
