@@ -184,6 +184,7 @@ bool p2m_is_empty(struct domain *d, gfn_t gfn, uint64_t frames)
                           &found, &leaf, &order);
     spin_unlock(&d->p2m.lock);
     return empty;
+}
 
 gfn_t p2m_maximum_gfn(struct domain *d)
 {
