@@ -101,6 +101,7 @@ int domain_resume(struct domain *d)
     if (resumed) {
         d->state = DOMAIN_RUNNING;
         d->shut_down = false;
+        d->stop_latch = 0;
         domain_unpause(d);
     }
     spin_unlock(&d->lock);
