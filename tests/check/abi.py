@@ -21,7 +21,7 @@ ROW = re.compile(r"^\| `(\w+)` \| ([^|]+) \|", re.MULTILINE)
 def code(kind):
     """Name -> whether it is served, of all that the sources name."""
     found = {}
-    for name, handler in re.findall(r"\[XEN_%s_(\w+)\] = \{?\s*(\w+)" % kind.upper(),
+    for name, handler in re.findall(r"\[XEN_%s_(\w+)\] = \{?\s*(?:\.fn = )?(\w+)" % kind.upper(),
                                     (CORE / (kind + ".c")).read_text()):
         found[name] = handler not in REFUSE
     for file in (TOP / "hypervisor" / "arch" / "arm64").glob("domctl*.c"):
