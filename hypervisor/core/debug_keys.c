@@ -3,6 +3,7 @@
 #include <hospes/console.h>
 #include <hospes/cpu.h>
 #include <hospes/domain.h>
+#include <hospes/evtchn.h>
 #include <hospes/frame.h>
 #include <hospes/heap.h>
 #include <hospes/log.h>
@@ -72,6 +73,7 @@ void debug_keys_init(void)
 {
     console_key('d', "CPUs: what each runs, with registers", dump_pcpus);
     console_key('q', "domains and their vCPUs", domain_dump_all);
+    console_key('e', "event channels", evtchn_dump_all);
     console_key('r', "run queues of the scheduler", sched_dump);
     console_key('g', "memory", dump_memory);
     console_key('m', "memory", dump_memory);

@@ -5,8 +5,6 @@
 #include <hospes/errno.h>
 #include <hospes/guest_atomic.h>
 #include <hospes/heap.h>
-#include <hospes/hypercall.h>
-#include <hospes/log.h>
 #include <hospes/vcpu_info.h>
 #include <lib/bits.h>
 #include <xen/event_channel.h>
@@ -14,9 +12,6 @@
 
 #define MAX_BUCKETS   (EVTCHN_FIFO_NR_CHANNELS / EVTCHN_BUCKET_PORTS)
 #define FIRST_BUCKETS 8u
-
-/* Ports closed between two looks whether something else is more urgent, or in a step of the end. */
-#define CLOSE_STEP 64u
 
 /* Closed ports that the guest has not taken out of their queues, looked at for one that is free. */
 #define LINKED_LOOKS 1024u
@@ -266,123 +261,6 @@ int evtchn_bind_vcpu(struct domain *d, uint32_t port, uint32_t vcpu)
     return err;
 }
 
-/* --- closing --------------------------------------------------------------------------------- */
-
-/* An open port; of an interdomain channel, with both locks. */
-static void close_port(struct domain *d, struct evtchn *chn, uint32_t port)
-{
-    if (chn->state == EVTCHN_VIRQ) {
-        uint32_t vcpu = evtchn_virq_is_global(chn->virq) ? 0 : chn->notify;
-
-        write_once(d->vcpus[vcpu]->evtchn.virq_port[chn->virq], 0);
-    } else if (chn->state == EVTCHN_INTERDOMAIN) {
-        chn->remote->state = EVTCHN_UNBOUND;
-        chn->remote->remote_domid = d->id;
-    }
-    /* What comes next by this number must not find an event that was not its own. */
-    if (evtchn_is_fifo(d))
-        evtchn_fifo_clear(d, port);
-    else
-        evtchn_2l_clear(d, port);
-    __atomic_store_n(&chn->missed, 0, __ATOMIC_RELAXED);
-    chn->state = EVTCHN_FREE;
-    write_once(chn->notify, 0);
-    d->evtchn.buckets[port / EVTCHN_BUCKET_PORTS].used--;
-    d->evtchn.nr_open--;
-}
-
-/*
- * Takes the lock of `peer` too, while that of `d` is held, which may be let go for a moment: then
- * the caller looks again.
- */
-static void lock_peer(struct domain *d, struct domain *peer)
-{
-    if (d < peer) {
-        spin_lock_second(&peer->evtchn.lock, LOCK_EVTCHN_PEER);
-        return;
-    }
-    spin_unlock(&d->evtchn.lock);
-    spin_lock(&peer->evtchn.lock);
-    spin_lock_second(&d->evtchn.lock, LOCK_EVTCHN_PEER);
-}
-
-int evtchn_close(struct domain *d, uint32_t port)
-{
-    struct domain *peer = NULL;
-    struct evtchn *chn;
-    int err = -EINVAL;
-
-    spin_lock(&d->evtchn.lock);
-    chn = evtchn_find(d, port);
-    if (chn && chn->state == EVTCHN_INTERDOMAIN && chn->remote_domain != d) {
-        peer = chn->remote_domain;
-        domain_hold(peer); /* it may end the channel, and itself, when we let go of the lock */
-        lock_peer(d, peer);
-    }
-    /* Closed and bound to a third domain meanwhile, it was closed all the same. */
-    if (chn && evtchn_is_open(chn) &&
-        !(chn->state == EVTCHN_INTERDOMAIN && chn->remote_domain != (peer ? peer : d))) {
-        close_port(d, chn, port);
-        err = 0;
-    }
-    if (peer)
-        spin_unlock(&peer->evtchn.lock);
-    spin_unlock(&d->evtchn.lock);
-    if (peer)
-        domain_put(peer);
-    return err;
-}
-
-int evtchn_reset(struct domain *d, bool resuming)
-{
-    struct evtchn_domain *e = &d->evtchn;
-    uint32_t port;
-    int err = 0;
-
-    spin_lock(&e->lock);
-    port = resuming ? e->next_reset : !e->next_reset;
-    if (port && !resuming)
-        e->next_reset = port;
-    spin_unlock(&e->lock);
-    if (!port)
-        return -EBUSY;
-    for (; port < read_once(e->nr_ports); port++) {
-        if (port % CLOSE_STEP == 0 && hypercall_should_stop()) {
-            spin_lock(&e->lock);
-            e->next_reset = port;
-            spin_unlock(&e->lock);
-            return -ERESTART;
-        }
-        (void)evtchn_close(d, port);
-    }
-    spin_lock(&e->lock);
-    e->next_reset = 0;
-    if (e->nr_open)
-        err = -EAGAIN;
-    else
-        evtchn_fifo_destroy(d);
-    spin_unlock(&e->lock);
-    return err;
-}
-
-bool evtchn_release_step(struct domain *d)
-{
-    struct evtchn_domain *e = &d->evtchn;
-
-    spin_lock(&e->lock);
-    e->closing = true;
-    spin_unlock(&e->lock);
-    for (uint32_t n = CLOSE_STEP; n && e->released < e->nr_ports; n--)
-        (void)evtchn_close(d, e->released++);
-    if (e->released < e->nr_ports)
-        return true;
-    evtchn_drop_virq_handler(d);
-    spin_lock(&e->lock);
-    evtchn_fifo_destroy(d);
-    spin_unlock(&e->lock);
-    return false;
-}
-
 /* --- use ------------------------------------------------------------------------------------- */
 
 int evtchn_send(struct domain *d, uint32_t port)
@@ -435,52 +313,4 @@ int evtchn_unmask(struct domain *d, uint32_t port)
     }
     spin_unlock(&d->evtchn.lock);
     return chn ? 0 : -EINVAL;
-}
-
-/* --- for people ------------------------------------------------------------------------------ */
-
-#define DUMP_PORTS 64u /* of a domain */
-
-static void dump_port(struct domain *d, const struct evtchn *chn, uint32_t port)
-{
-    static const char *const states[] = {
-        [EVTCHN_UNBOUND] = "waits for domain",
-        [EVTCHN_INTERDOMAIN] = "to port",
-        [EVTCHN_VIRQ] = "VIRQ",
-        [EVTCHN_IPI] = "IPI to itself",
-    };
-    uint32_t what = chn->state == EVTCHN_UNBOUND ? chn->remote_domid
-                    : chn->state == EVTCHN_VIRQ  ? chn->virq
-                    : chn->state == EVTCHN_IPI   ? chn->notify
-                                                 : chn->remote_port;
-
-    log_info("  %u: %s %u%s, vCPU %u%s%s", port, states[chn->state], what,
-             chn->state == EVTCHN_INTERDOMAIN ? " of a domain" : "", chn->notify,
-             evtchn_is_pending(d, port) ? ", pending" : "",
-             evtchn_is_masked(d, port) ? ", masked" : "");
-}
-
-static void dump_domain(struct domain *d, void *unused)
-{
-    struct evtchn_domain *e = &d->evtchn;
-    uint32_t lines = DUMP_PORTS;
-
-    (void)unused;
-    spin_lock(&e->lock);
-    log_info("domain %u: %u event channels, %s", d->id, e->nr_open,
-             evtchn_is_fifo(d) ? "FIFO" : "2-level");
-    for (uint32_t port = 1; port < e->nr_ports && lines; port++) {
-        const struct evtchn *chn = evtchn_find(d, port);
-
-        if (evtchn_is_open(chn)) {
-            dump_port(d, chn, port);
-            lines--;
-        }
-    }
-    spin_unlock(&e->lock);
-}
-
-void evtchn_dump_all(void)
-{
-    domain_for_all(dump_domain, NULL);
 }
