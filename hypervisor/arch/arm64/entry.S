@@ -64,7 +64,17 @@ vectors:
     from_hypervisor 1
     from_hypervisor 2
     from_hypervisor 3
-    from_hypervisor 4                 /* synchronous: a wild access, a stack that overflowed */
+    .balign 128                       /* synchronous: an AT; a wild access, a stack that overflowed */
+    msr tpidr_el1, x0                 /* translate_*() has kept both */
+    msr sp_el0, x1
+    mrs x0, elr_el2
+    adr x1, translate_window
+    sub x0, x0, x1
+    cmp x0, #(translate_window_end - translate_window)
+    b.lo translate_aborted
+    mrs x1, sp_el0
+    mrs x0, tpidr_el1
+    hypervisor_bug 4
     from_hypervisor 5
     from_hypervisor 6
     .balign 128                       /* SError: masked, but in serror_take() */
@@ -84,6 +94,38 @@ vectors:
     from_guest exit_irq
     from_guest exit_irq
     from_guest exit_serror
+
+/*
+ * uint64_t translate_OPERATION(uint64_t va): AT, and what PAR_EL1 says then. A walk that meets an external abort, because
+ * the guest's tables are where no memory is, is an exception here: the result is then 1, PAR_EL1.F alone.
+ */
+    .macro translate operation
+    .global translate_\operation
+translate_\operation:
+    mrs x2, tpidr_el1
+    mrs x3, sp_el0
+    at \operation, x0
+    isb
+    mrs x0, par_el1
+    ret
+    .endm
+
+translate_window:
+    translate s12e1r
+    translate s12e1w
+    translate s1e1r
+    translate s1e1w
+translate_window_end:
+
+translate_aborted:
+    adr x0, translate_failed
+    msr elr_el2, x0
+    eret
+translate_failed:
+    msr tpidr_el1, x2
+    msr sp_el0, x3
+    mov x0, #1
+    ret
 
 /* x0 = struct vcpu */
     .balign 64

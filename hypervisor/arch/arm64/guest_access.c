@@ -4,7 +4,8 @@
  * through both stages, as the guest's EL1 would. What stage 2 lacks is perhaps only not present
  * yet: AT S1E1* then tells the guest's physical address (Arm ARM D8.15, C5.4; PAR_EL1: D24.2.130).
  *
- * PAR_EL1 is the guest's register too: kept over each use.
+ * PAR_EL1 is the guest's register too: kept over each use. A walk that fails for good may be an
+ * exception instead (D8.15: an external abort, of tables that are in a device): entry.S.
  */
 #include <asm/sysreg.h>
 #include <hospes/compiler.h>
@@ -19,21 +20,20 @@
 #define PAR_STAGE1WALK BIT(8) /* in stage 2, for a table of stage 1 */
 #define PAR_ADDRESS    MASK(51, 12)
 
-#define translate(operation, va)                                                                   \
-    ({                                                                                             \
-        uint64_t par_;                                                                             \
-        __asm__ volatile("at " operation ", %1\n\tisb\n\tmrs %0, par_el1" : "=r"(par_) : "r"(va)); \
-        par_;                                                                                      \
-    })
+/* entry.S */
+uint64_t translate_s12e1r(uint64_t va);
+uint64_t translate_s12e1w(uint64_t va);
+uint64_t translate_s1e1r(uint64_t va);
+uint64_t translate_s1e1w(uint64_t va);
 
 static uint64_t translate_both(uint64_t va, bool write)
 {
-    return write ? translate("s12e1w", va) : translate("s12e1r", va);
+    return write ? translate_s12e1w(va) : translate_s12e1r(va);
 }
 
 static uint64_t translate_first(uint64_t va, bool write)
 {
-    return write ? translate("s1e1w", va) : translate("s1e1r", va);
+    return write ? translate_s1e1w(va) : translate_s1e1r(va);
 }
 
 /* Stage 2 said no: makes memory present that only waits for its first use. False if it is not that.
