@@ -7,9 +7,11 @@
 #include <asm/evtchn.h>
 #include <asm/gic.h>
 #include <asm/guest_layout.h>
+#include <asm/stage2.h>
 #include <asm/sysreg.h>
 #include <asm/vgic.h>
 #include <asm/vpl011.h>
+#include <hospes/boot.h>
 #include <hospes/cmdline.h>
 #include <hospes/console.h>
 #include <hospes/domain.h>
@@ -225,12 +227,33 @@ uint64_t arch_domain_tables_bytes(const struct domain_config *c)
     return bytes >= TABLES_MAX ? TABLES_MAX : BIT(log2_ceil(bytes));
 }
 
+/* What the domain's tree says of the hypervisor; NULL for a domain that is not to know, or where
+ * there is no room for its grant table. */
+static const struct hypervisor_node *find_hypervisor(const struct domain *d,
+                                                     const struct domain_config *c,
+                                                     const struct domain_layout *l,
+                                                     struct hypervisor_node *node)
+{
+    int rc;
+
+    if (!c->hardware && !c->enhanced)
+        return NULL;
+    node->ppi = d->arch.evtchn_ppi;
+    rc = c->direct_map ? hypervisor_node_host(node, l, &boot_ram, &boot_reserved)
+                       : hypervisor_node_guest(node, l, stage2_address_end(), c->passthrough);
+    if (rc)
+        log_warn("%s: has no /hypervisor in its device tree: no room for grant tables (%d)",
+                 c->node, rc);
+    return rc ? NULL : node;
+}
+
 static int write_guest_tree(const struct domain_config *c, const struct domain_layout *l,
-                            const uint8_t *seed, void *fdt, uint32_t room, uint32_t *bytes)
+                            const uint8_t *seed, const struct hypervisor_node *hypervisor,
+                            void *fdt, uint32_t room, uint32_t *bytes)
 {
     struct domain_places p;
     void *partial;
-    struct guest_tree t = { c, l, &p, host_cpu_compatible(host_fdt), NULL, seed, NULL };
+    struct guest_tree t = { c, l, &p, host_cpu_compatible(host_fdt), NULL, seed, hypervisor };
     int rc = passthrough_open(c, &partial);
 
     if (rc)
@@ -246,10 +269,12 @@ static int write_tree(struct domain *d, const struct domain_config *c,
                       const struct domain_layout *l, void *fdt)
 {
     uint8_t numbers[SEED_BYTES], *seed = seed_derive(host_fdt, numbers) ? numbers : NULL;
-    const struct host_tree host = { &host_view, c, l, seed, NULL };
+    struct hypervisor_node node;
+    const struct hypervisor_node *hypervisor = find_hypervisor(d, c, l, &node);
+    const struct host_tree host = { &host_view, c, l, seed, hypervisor };
     uint32_t bytes, room = (uint32_t)l->tables_bytes;
     int rc = c->hardware ? host_tree_write(&host, fdt, room, &bytes)
-                         : write_guest_tree(c, l, seed, fdt, room, &bytes);
+                         : write_guest_tree(c, l, seed, hypervisor, fdt, room, &bytes);
 
     if (rc)
         log_err("%s: its device tree %s", c->node,
