@@ -154,6 +154,9 @@ static int64_t short_op(struct vcpu *v, const uint64_t *arg, unsigned int op)
         return tell_vnuma(v, arg);
     case XENMEM_reserved_device_memory_map:
         return tell_reserved_memory(v, arg);
+    case XENMEM_get_sharing_freed_pages:
+    case XENMEM_get_sharing_shared_pages:
+        return 0;
     default:
         return -ENOSYS;
     }

@@ -171,18 +171,13 @@ static __noinline void map_acquired(struct domain *d, struct chunk *c)
             frame_put(MFN(c->idx[i]));
 }
 
-/*
- * Whose frames `d` is to map. A domain is no foreign one to itself by its number, but DOMID_SELF is
- * taken; and the mapper needs the right, not only the caller.
- */
+/* Whose frames `d` is to map: the mapper needs the right, not only the caller, who names itself in
+ * vain. */
 static int find_owner(struct vcpu *v, struct domain *d, uint16_t domid, struct domain **owner)
 {
-    if (domid == DOMID_SELF) {
-        *owner = v->domain;
-        domain_hold(*owner);
-    } else {
-        *owner = domid == v->domain->id ? NULL : domain_get(domid);
-    }
+    if (domid == v->domain->id)
+        return -EPERM;
+    *owner = domain_get(domid);
     if (!*owner)
         return -ESRCH;
     if (memory_may_change(d, *owner))
