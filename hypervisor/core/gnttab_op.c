@@ -15,7 +15,7 @@ static const struct {
     [GNTTABOP_map_grant_ref] = { gnttab_map, sizeof(struct gnttab_map_grant_ref) },
     [GNTTABOP_unmap_grant_ref] = { gnttab_unmap, sizeof(struct gnttab_unmap_grant_ref) },
     [GNTTABOP_setup_table] = { gnttab_setup_table, 0 },
-    [GNTTABOP_transfer] = { gnttab_transfer, sizeof(struct gnttab_transfer) },
+    [GNTTABOP_transfer] = { gnttab_transfer, 0 },
     [GNTTABOP_copy] = { gnttab_copy, sizeof(struct gnttab_copy) },
     [GNTTABOP_query_size] = { gnttab_query_size, 0 },
     [GNTTABOP_unmap_and_replace] = { gnttab_unmap_and_replace,

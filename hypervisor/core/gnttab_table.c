@@ -7,10 +7,8 @@
 
 #include <hospes/compiler.h>
 #include <hospes/errno.h>
-#include <hospes/frame.h>
 #include <hospes/guest_access.h>
 #include <hospes/hypercall.h>
-#include <hospes/p2m.h>
 #include <hospes/vcpu.h>
 
 /* The one version there is. */
@@ -211,29 +209,9 @@ int gnttab_swap(struct vcpu *v, uint64_t uop, uint32_t count, uint32_t *done)
     return 0;
 }
 
-/* Pages can be given away only by guests that know machine addresses. */
-static int transfer_one(struct domain *d, const struct gnttab_transfer *op)
-{
-    enum p2m_type type;
-    mfn_t m = p2m_lookup(d, GFN(op->mfn), &type, NULL);
-
-    return mfn_is_none(m) || !frame_is_ram(m) ? GNTST_bad_page : GNTST_general_error;
-}
-
+/* Pages are given away only by guests that know machine addresses, and there are none. */
 int gnttab_transfer(struct vcpu *v, uint64_t uop, uint32_t count, uint32_t *done)
 {
-    struct gnttab_transfer op;
-
-    for (uint32_t i = 0; i < count; i++, uop += sizeof(op)) {
-        *done = i;
-        if (i && hypercall_should_stop())
-            return -ERESTART;
-        if (guest_read(v, &op, uop, sizeof(op)))
-            return -EFAULT;
-        op.status = (int16_t)transfer_one(v->domain, &op);
-        if (guest_write(v, uop + offsetof(struct gnttab_transfer, status), &op.status,
-                        sizeof(op.status)))
-            return -EFAULT;
-    }
-    return 0;
+    (void)v, (void)uop, (void)count, (void)done;
+    return -EOPNOTSUPP;
 }

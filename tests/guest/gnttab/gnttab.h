@@ -30,7 +30,9 @@ int copy_from(domid_t granter, uint32_t ref, uint16_t offset, const volatile voi
 int copy_to(domid_t granter, uint32_t ref, const volatile void *from, uint16_t offset,
             uint16_t len);
 
-/* A write there faults. Xen does not inject the fault, but tries for ever: boot argument xen=1. */
+bool is_xen(void);
+
+/* A write there faults. (Xen does not inject the fault, but tries again for ever.) */
 bool refuses_write(uint64_t to);
 
 void loopback(domid_t self);

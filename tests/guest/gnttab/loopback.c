@@ -70,7 +70,8 @@ static void try_maps(void)
     check_eq(there[PAGE + 6], 43, "reads through that");
     check(refuses_write(hole + PAGE + 6), "does not write through that");
     check_eq(page[6], 43, "nothing was written");
-    expect(unmap(handle, hole + PAGE), GNTST_general_error, "unmap at the wrong place");
+    if (!is_xen()) /* which believes the guest, and leaves the page mapped that it counts no more */
+        expect(unmap(handle, hole + PAGE), GNTST_general_error, "unmap at the wrong place");
     expect(unmap(handle + 1000, hole), GNTST_bad_handle, "unmap with a wrong handle");
     expect(unmap(handle, hole), GNTST_okay, "unmap");
     expect(unmap(handle, hole), GNTST_bad_handle, "unmap again");
@@ -135,7 +136,6 @@ static void try_copies(void)
 static void try_rest(void)
 {
     gnttab_swap_grant_ref_t swap = { .ref_a = REF, .ref_b = REF + 1 };
-    gnttab_transfer_t transfer = { .mfn = address(page) / PAGE, .domid = me };
     gnttab_get_status_frames_t status = { .dom = DOMID_SELF, .nr_frames = 1 };
     uint32_t handle;
 
@@ -147,8 +147,8 @@ static void try_rest(void)
     expect(op_status(GNTTABOP_swap_grant_ref, &swap, &swap.status), GNTST_eagain,
            "swap of one in use");
     expect(unmap(handle, hole), GNTST_okay, "unmap");
-    expect(op_status(GNTTABOP_transfer, &transfer, &transfer.status), GNTST_general_error,
-           "transfer");
+    check_eq((uint64_t)hypercall(__HYPERVISOR_grant_table_op, GNTTABOP_transfer, 0, 1, 0, 0),
+             (uint64_t)-95, "transfer: EOPNOTSUPP");
     expect(op_status(GNTTABOP_get_status_frames, &status, &status.status), GNTST_general_error,
            "get_status_frames");
     check_eq((uint64_t)hypercall(__HYPERVISOR_grant_table_op, GNTTABOP_dump_table, 0, 1, 0, 0),
@@ -194,10 +194,12 @@ static void try_many(void)
     static gnttab_unmap_grant_ref_t unmaps[MANY];
     unsigned int good = 0;
 
+    for (unsigned int i = 0; i < 4; i++) /* Xen counts to 127 */
+        grant(REF + i, me, page, 0);
     for (unsigned int i = 0; i < MANY; i++)
         maps[i] = (gnttab_map_grant_ref_t){ .host_addr = hole + i * PAGE,
                                             .flags = GNTMAP_host_map,
-                                            .ref = REF,
+                                            .ref = REF + i % 4,
                                             .dom = me,
                                             .status = 1 };
     check_eq((uint64_t)hypercall(__HYPERVISOR_grant_table_op, GNTTABOP_map_grant_ref, address(maps),
