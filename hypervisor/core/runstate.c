@@ -95,6 +95,16 @@ void runstate_show(struct vcpu *v)
     spin_unlock(&r->lock);
 }
 
+void runstate_show_stolen(struct vcpu *v, uint64_t *stolen)
+{
+    struct runstate *r = &v->runstate;
+
+    spin_lock(&r->lock);
+    r->stolen = stolen;
+    show(v);
+    spin_unlock(&r->lock);
+}
+
 /* --- places ---------------------------------------------------------------------------------- */
 
 static void place(struct vcpu *v, struct guest_area *places, uint32_t first_bytes, bool by_address)

@@ -410,6 +410,30 @@ static void runstate(void)
     check_eq(page[64 + 1], 0, "runstate by address: not shown any more");
 }
 
+/* ---- stolen time by SMCCC: Arm DEN 0057A ---- */
+#define PV_TIME_FEATURES 0xc5000020u
+#define PV_TIME_ST       0xc5000021u
+
+static void stolen_time(void)
+{
+    int64_t at, again;
+    uint64_t value;
+
+    answers(smccc(SMCCC_ARCH_FEATURES, PV_TIME_FEATURES, 0, 0), 0, "PV time");
+    answers(smccc(PV_TIME_FEATURES, PV_TIME_ST, 0, 0), 0, "PV time: stolen time");
+    answers(smccc(PV_TIME_FEATURES, PV_TIME_FEATURES, 0, 0), 0, "PV time: features");
+    answers((int64_t)smccc(PV_TIME_FEATURES, PSCI_VERSION, 0, 0), -1, "PV time: something else");
+    at = (int64_t)smccc(PV_TIME_ST, 0, 0, 0);
+    if (!check(at > 0 && at % 64 == 0, "stolen time is at 0x%lx", at))
+        return;
+    again = (int64_t)smccc(PV_TIME_ST, 0, 0, 0);
+    check_eq((uint64_t)again, (uint64_t)at, "stolen time: stays there");
+    check_eq(read64((uint64_t)at), 0, "stolen time: revision and attributes");
+    value = read64((uint64_t)at + 8);
+    check(value > 0 && value < UINT64_C(1) << 40, "stolen time: %lu ns", value);
+    check(probe_write((uint64_t)at + 8, 8, 0) != 0, "stolen time: not ours to write");
+}
+
 /* ---- sched_op ---- */
 static int64_t sched(uint64_t op, void *p)
 {
@@ -567,6 +591,7 @@ void guest_main(void)
     multicall();
     vcpu_info();
     runstate();
+    stolen_time();
     sched_op();
     watchdogs();
     console_io();

@@ -50,6 +50,16 @@ void arch_vcpu_reset(struct vcpu *v)
     reset++;
 }
 
+int64_t pv_time_features(const struct domain *d, uint32_t function)
+{
+    return function == PV_TIME_FEATURES || function == PV_TIME_ST ? 0 : -1;
+}
+
+int64_t pv_time_stolen(struct vcpu *v)
+{
+    return 0x3a000000 + 64 * (int64_t)v->id;
+}
+
 bool sched_is_running(const struct sched_unit *u)
 {
     return u->held;

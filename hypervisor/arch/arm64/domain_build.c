@@ -198,6 +198,8 @@ int arch_domain_build_devices(struct domain *d, const struct domain_config *c)
 
     if (rc)
         return rc;
+    if (c->direct_map)
+        d->arch.pv_time.at = GADDR(0); /* until it is known where nothing is */
     if (c->hardware)
         evtchn_set_ppi(d, clock_info.irq_virt, clock_info.irq_phys);
     find_places(c, &p);
@@ -229,7 +231,7 @@ uint64_t arch_domain_tables_bytes(const struct domain_config *c)
 
 /* What the domain's tree says of the hypervisor; NULL for a domain that is not to know, or where
  * there is no room for its grant table. */
-static const struct hypervisor_node *find_hypervisor(const struct domain *d,
+static const struct hypervisor_node *find_hypervisor(struct domain *d,
                                                      const struct domain_config *c,
                                                      const struct domain_layout *l,
                                                      struct hypervisor_node *node)
@@ -241,6 +243,8 @@ static const struct hypervisor_node *find_hypervisor(const struct domain *d,
     node->ppi = d->arch.evtchn_ppi;
     rc = c->direct_map ? hypervisor_node_host(node, l, &boot_ram, &boot_reserved)
                        : hypervisor_node_guest(node, l, stage2_address_end(), c->passthrough);
+    if (!rc && c->direct_map)
+        d->arch.pv_time.at = GADDR(node->private_at);
     if (rc)
         log_warn("%s: has no /hypervisor in its device tree: no room for grant tables (%d)",
                  c->node, rc);

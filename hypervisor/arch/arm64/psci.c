@@ -6,6 +6,7 @@
  */
 #include <asm/exit.h>
 #include <asm/psci.h>
+#include <asm/pv_time.h>
 #include <asm/sysreg.h>
 #include <hospes/domain.h>
 #include <hospes/vcpu.h>
@@ -182,12 +183,14 @@ static int64_t psci_features(struct vcpu *v)
  * Firmware's workarounds for faults of CPUs are there for guests as they are for us. The second is
  * switched on by firmware when a CPU starts and never off, so no guest has to ask for it.
  */
-static int64_t arch_features(uint32_t asked)
+static int64_t arch_features(const struct domain *d, uint32_t asked)
 {
     switch (asked) {
     case SMCCC_VERSION:
     case SMCCC_ARCH_FEATURES:
         return PSCI_SUCCESS;
+    case PV_TIME_FEATURES:
+        return pv_time_features(d, asked);
     case SMCCC_ARCH_WORKAROUND_1:
     case SMCCC_ARCH_WORKAROUND_3:
         return firmware_has_workaround(asked);
@@ -203,7 +206,7 @@ static int64_t arch_features(uint32_t asked)
 static int64_t __noinline arch_call(const struct vcpu *v, uint32_t function)
 {
     if (function == SMCCC_ARCH_FEATURES)
-        return arch_features((uint32_t)v->regs.x[1]);
+        return arch_features(v->domain, (uint32_t)v->regs.x[1]);
     if ((function != SMCCC_ARCH_WORKAROUND_1 && function != SMCCC_ARCH_WORKAROUND_3) ||
         firmware_has_workaround(function) < 0)
         return PSCI_NOT_SUPPORTED;
@@ -211,11 +214,15 @@ static int64_t __noinline arch_call(const struct vcpu *v, uint32_t function)
     return PSCI_SUCCESS;
 }
 
-/* What is not PSCI: the calling convention's own calls. */
-static int64_t __noinline smccc_other(const struct vcpu *v, uint32_t function)
+/* What is not PSCI: the calling convention's own calls, and a hypervisor's. */
+static int64_t __noinline smccc_other(struct vcpu *v, uint32_t function)
 {
     if (function == SMCCC_VERSION)
         return VERSION_SMCCC_1_2;
+    if (function == PV_TIME_FEATURES)
+        return pv_time_features(v->domain, (uint32_t)v->regs.x[1]);
+    if (function == PV_TIME_ST)
+        return pv_time_stolen(v);
     if ((function & SMCCC_ARCH_MASK) != SMCCC_ARCH)
         return PSCI_NOT_SUPPORTED;
     return arch_call(v, function);

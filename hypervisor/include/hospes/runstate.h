@@ -33,6 +33,9 @@ void runstate_vcpu_destroy(struct vcpu *v);
 int runstate_place_virtual(struct vcpu *v, struct vcpu *caller, uint64_t va);
 int runstate_place_physical(struct vcpu *v, gaddr_t at);
 
+/* From now on stolen time of `v`, which is loaded here, is shown there too. */
+void runstate_show_stolen(struct vcpu *v, uint64_t *stolen);
+
 /* `v` begins to run here: shows what changed. */
 void runstate_show(struct vcpu *v);
 

@@ -3,12 +3,14 @@
 #ifndef ASM_DOMAIN_H
 #define ASM_DOMAIN_H
 
+#include <asm/pv_time.h>
 #include <asm/vgic.h>
 #include <stdint.h>
 
 struct arch_domain {
     struct vgic vgic;
-    uint64_t cntvoff;    /* CNTVOFF_EL2 of its vCPUs: ticks */
+    uint64_t cntvoff; /* CNTVOFF_EL2 of its vCPUs: ticks */
+    struct pv_time pv_time;
     uint32_t evtchn_ppi; /* by which it is told of events: INTID */
     uint64_t vttbr;      /* root of stage 2 and VMID */
 };
