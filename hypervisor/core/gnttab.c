@@ -77,8 +77,10 @@ int gnttab_frame(struct domain *d, uint32_t idx, bool grow_it, mfn_t *out)
         err = -EINVAL;
     while (!err && gt->nr_frames <= idx)
         err = grow(d);
-    if (!err)
+    if (!err) {
         *out = gt->frames[idx].mfn;
+        err = frame_get(*out, d->id);
+    }
     spin_unlock(&gt->lock);
     return err;
 }

@@ -7,6 +7,7 @@
 
 #include <hospes/compiler.h>
 #include <hospes/errno.h>
+#include <hospes/frame.h>
 #include <hospes/guest_access.h>
 #include <hospes/hypercall.h>
 #include <hospes/vcpu.h>
@@ -52,7 +53,7 @@ int gnttab_setup_table(struct vcpu *v, uint64_t uop, uint32_t count, uint32_t *d
 {
     struct gnttab_setup_table op;
     struct domain *d;
-    mfn_t ignored;
+    mfn_t last;
     int rc;
 
     (void)done;
@@ -62,9 +63,11 @@ int gnttab_setup_table(struct vcpu *v, uint64_t uop, uint32_t count, uint32_t *d
         return -EFAULT;
     rc = find_target(v, op.dom, &d);
     if (!rc) {
-        if (op.nr_frames && gnttab_frame(d, op.nr_frames - 1, true, &ignored))
+        if (op.nr_frames && gnttab_frame(d, op.nr_frames - 1, true, &last))
             rc = GNTST_general_error;
-        else
+        else if (op.nr_frames)
+            frame_put(last);
+        if (!rc)
             rc = tell_frames(v, d, &op);
         domain_put(d);
     }

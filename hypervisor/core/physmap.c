@@ -21,17 +21,20 @@
 /* --- frames that the domain shares with Hospes -------------------------------------------------
  */
 
-/* Maps a frame of the domain's own, which is not part of its RAM. */
+/* Maps a frame of the domain's own, which is not part of its RAM. The reference passes to it. */
 static int map_shared(struct domain *d, gfn_t gfn, mfn_t m)
 {
-    int rc = frame_get(m, d->id);
-
-    if (rc)
-        return -EINVAL;
-    rc = p2m_replace(d, gfn, m, 1, P2M_SHARED);
+    int rc = p2m_replace(d, gfn, m, 1, P2M_SHARED);
     if (rc)
         frame_put(m);
     return rc;
+}
+
+static int map_shared_info(struct domain *d, gfn_t gfn, uint64_t idx)
+{
+    if (idx || frame_get(d->shared_info_mfn, d->id))
+        return -EINVAL;
+    return map_shared(d, gfn, d->shared_info_mfn);
 }
 
 static int map_grant_frame(struct domain *d, gfn_t gfn, uint64_t idx)
@@ -67,7 +70,7 @@ static int add_one(struct domain *d, unsigned int space, uint64_t idx, gfn_t gfn
 {
     switch (space) {
     case XENMAPSPACE_shared_info:
-        return idx ? -EINVAL : map_shared(d, gfn, d->shared_info_mfn);
+        return map_shared_info(d, gfn, idx);
     case XENMAPSPACE_grant_table:
         return map_grant_frame(d, gfn, idx);
     case XENMAPSPACE_dev_mmio:

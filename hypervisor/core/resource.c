@@ -30,8 +30,6 @@ static int map_one(struct domain *d, struct domain *owner, uint32_t n, gfn_t gfn
 
     if (rc)
         return rc;
-    if (frame_get(m, owner->id))
-        return -EINVAL;
     rc = p2m_replace(d, gfn, m, 1, P2M_SHARED);
     if (rc)
         frame_put(m);
@@ -51,6 +49,8 @@ static int map_all(struct vcpu *v, struct domain *owner, const struct xen_mem_ac
         mfn_t last;
         int rc = gnttab_frame(owner, (uint32_t)(x->frame + *done + want - 1), true, &last);
 
+        if (!rc)
+            frame_put(last);
         if (!rc && n < want)
             rc = -EFAULT;
         if (rc)

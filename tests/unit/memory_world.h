@@ -102,7 +102,7 @@ int gnttab_frame(struct domain *d, uint32_t idx, bool grow, mfn_t *out)
         assert_int_equal(
             frame_alloc(d->id, 0, 0, &grant_frames[d->id][nr_grant_frames[d->id]], NULL), 0);
     *out = grant_frames[d->id][idx];
-    return 0;
+    return frame_get(*out, d->id);
 }
 
 void gnttab_frame_mapped(struct domain *d, uint32_t idx, gfn_t gfn)

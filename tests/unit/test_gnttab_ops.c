@@ -226,6 +226,7 @@ static void flushes_caches(void **state)
 
     /* Found also far behind in a large table, by a search that lets others have their turn. */
     assert_int_equal(gnttab_frame(dom[1], 63, true, &m), 0);
+    frame_put(m);
     grant(1, 64 * GNTTAB_ENTRIES - 1, 0, FIRST + 10, 0);
     assert_int_equal(map(0, 1, 64 * GNTTAB_ENTRIES - 1, HOLE + 1, 0, &again), GNTST_okay);
     for (stops = 0; stops < 4; stops++)
@@ -284,6 +285,7 @@ static void sizes(void **state)
     assert_int_equal(call(1, GNTTABOP_query_size, OPS, 2), -EINVAL);
     assert_int_equal(call(1, GNTTABOP_setup_table, OPS, 0), -EINVAL);
     assert_int_equal(gnttab_frame(dom[1], 63, true, &m), 0);
+    frame_put(m);
     assert_int_equal(gnttab_frame(dom[1], 64, true, &m), -EINVAL);
     assert_int_equal(gnttab_frame(dom[2], 1, false, &m), -EINVAL);
 }

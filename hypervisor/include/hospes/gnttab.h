@@ -97,9 +97,9 @@ bool gnttab_release_step(struct domain *d);
 void gnttab_destroy(struct domain *d);
 
 /*
- * Frame `idx` of the table of `d`, for mapping it into a guest; not counted. With `grow` the table
- * is made that large if it may be. 0, -EINVAL beyond the table (or its limit) or when the domain is
- * going, -ENOMEM.
+ * Frame `idx` of the table of `d`, for mapping it into a guest, with a reference for the caller.
+ * With `grow` the table is made that large if it may be. 0, -EINVAL beyond the table (or its limit)
+ * or when the domain is going, -ENOMEM.
  */
 int gnttab_frame(struct domain *d, uint32_t idx, bool grow, mfn_t *out);
 
