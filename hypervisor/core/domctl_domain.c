@@ -163,7 +163,7 @@ static void add_vcpus(const struct domain *d, struct xen_domctl_getdomaininfo *i
             continue;
         info->nr_online_vcpus++;
         blocked &= read_once(v->blocked);
-        running |= sched_is_running(&v->sched);
+        running |= domctl_is_running(v);
     }
     info->flags |= (blocked ? XEN_DOMINF_blocked : 0) | (running ? XEN_DOMINF_running : 0);
 }

@@ -110,6 +110,12 @@ int64_t domctl_getvcpucontext(struct domctl *c)
     return rc;
 }
 
+/* Not one that waits, though its state may be loaded yet on a pCPU that idles. */
+bool domctl_is_running(const struct vcpu *v)
+{
+    return sched_is_running(&v->sched) && !read_once(v->blocked);
+}
+
 int64_t domctl_getvcpuinfo(struct domctl *c)
 {
     struct xen_domctl_getvcpuinfo *info = &c->op->u.getvcpuinfo;
@@ -121,7 +127,7 @@ int64_t domctl_getvcpuinfo(struct domctl *c)
         return -ESRCH;
     info->online = read_once(v->online);
     info->blocked = read_once(v->blocked);
-    info->running = sched_is_running(&v->sched);
+    info->running = domctl_is_running(v);
     info->cpu_time = sched_runtime_ns(&v->sched);
     info->cpu = read_once(v->sched.pcpu)->id;
     return 0;

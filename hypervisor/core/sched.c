@@ -266,7 +266,7 @@ static void start(struct sched_unit *u, struct pcpu *p)
         set_state(u, SCHED_MOVING, now_ns);
         pcpu_kick(p, PENDING_SCHED);
     } else {
-        if (!u->held && !(u->is_vcpu && sched_is_idle(p) && sched_allowed(u, p)))
+        if (!u->held && !(u->is_vcpu && sched_is_idle(p) && sched_preferred(u, p)))
             to = policy->place(u);
         if (to != p) {
             move(u, p, to, now_ns);
@@ -614,9 +614,17 @@ static void set_weight(struct sched_unit *u, uint32_t weight)
     u->inv_weight = ((uint64_t)SCHED_WEIGHT_DEFAULT << 32) / weight;
 }
 
+static void find_preferred(struct sched_unit *u)
+{
+    bitmap_and(u->preferred, u->affinity, u->soft_affinity, SCHED_MAX_PCPUS);
+    if (!bitmap_intersects(u->preferred, pcpus_online, SCHED_MAX_PCPUS))
+        bitmap_copy(u->preferred, u->affinity, SCHED_MAX_PCPUS);
+}
+
 static void set_affinity(struct sched_unit *u, const unsigned long *affinity)
 {
     bitmap_copy(u->affinity, affinity, SCHED_MAX_PCPUS);
+    find_preferred(u);
     u->movable = u->home == NULL && bitmap_weight(affinity, SCHED_MAX_PCPUS) > 1;
 }
 
@@ -702,6 +710,7 @@ void sched_set_soft_affinity(struct sched_unit *u, const unsigned long *affinity
     struct pcpu *p = lock_unit(u);
 
     bitmap_copy(u->soft_affinity, affinity, SCHED_MAX_PCPUS);
+    find_preferred(u);
     spin_unlock(&p->sched.lock);
 }
 

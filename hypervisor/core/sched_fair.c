@@ -106,9 +106,8 @@ static uint64_t fair_slice_ns(const struct pcpu *p, const struct sched_unit *u)
     return SLICE_NS >> ((n > 4) + (n > 8));
 }
 
-/* Of the pCPUs in the unit's affinity, but for its own, the one with the least load up to `limit`.
- */
-static struct pcpu *least_loaded(const struct sched_unit *u, const struct pcpu *own, uint64_t limit)
+/* Of the pCPUs in `among`, but for its own, the one with the least load up to `limit`. */
+static struct pcpu *least_loaded(const unsigned long *among, const struct pcpu *own, uint64_t limit)
 {
     struct pcpu *best = NULL;
     uint64_t best_load = 0;
@@ -116,7 +115,7 @@ static struct pcpu *least_loaded(const struct sched_unit *u, const struct pcpu *
     for (uint32_t n = 1, id = own->id + 1; n < nr_pcpus; n++, id++) {
         if (id >= nr_pcpus)
             id = 0;
-        if (!bitmap_test(pcpus_online, id) || !bitmap_test(u->affinity, id))
+        if (!bitmap_test(pcpus_online, id) || !bitmap_test(among, id))
             continue;
         uint64_t load = read_once(pcpus[id]->sched.load);
         if (load <= limit && (best == NULL || load < best_load)) {
@@ -141,24 +140,27 @@ static bool toss(uint32_t *coin)
 static struct pcpu *fair_push(struct pcpu *p, const struct sched_unit *u)
 {
     uint64_t here = p->sched.load - u->weight;
-    struct pcpu *to = least_loaded(u, p, here);
+    struct pcpu *to = least_loaded(u->affinity, p, here);
 
     if (to != NULL && read_once(to->sched.load) == here && toss(&p->sched.coin))
         return NULL;
     return to;
 }
 
+/* An idle pCPU comes before one that it prefers, since none is idle for long; then that one. */
 static struct pcpu *fair_place(const struct sched_unit *u)
 {
     struct pcpu *p = u->pcpu, *idle;
-    bool allowed = sched_allowed(u, p);
+    bool good = sched_preferred(u, p);
 
-    if (allowed && sched_is_idle(p))
+    if (good && sched_is_idle(p))
         return p;
-    idle = sched_find_idle(u->affinity);
+    idle = sched_find_idle(u->preferred);
+    if (idle == NULL)
+        idle = sched_find_idle(u->affinity);
     if (idle != NULL)
         return idle;
-    return allowed ? p : least_loaded(u, p, UINT64_MAX);
+    return good ? p : least_loaded(u->preferred, p, UINT64_MAX);
 }
 
 /* New units begin on one pCPU after another. */

@@ -215,6 +215,42 @@ static void affinity(void **state)
     assert_int_equal(sched_set_affinity(&v->u, mask), -EINVAL);
 }
 
+/* `xl vcpu-pin` with a soft affinity: that CPU where it can be had, else any; never one that the
+ * hard one forbids. */
+static void soft_affinity(void **state)
+{
+    DECLARE_BITMAP(two, SCHED_MAX_PCPUS) = { 4 };
+    DECLARE_BITMAP(low, SCHED_MAX_PCPUS) = { 3 };
+    DECLARE_BITMAP(hard, SCHED_MAX_PCPUS);
+    DECLARE_BITMAP(soft, SCHED_MAX_PCPUS);
+    struct sim_unit *v, *busy;
+
+    sim_init(3, SCHED_FAIR);
+    v = sim_add(256, -1, 300 * US, 700 * US);
+    sched_set_soft_affinity(&v->u, two);
+    sched_get_affinity(&v->u, hard, soft);
+    assert_true(bitmap_equal(soft, two, SCHED_MAX_PCPUS));
+    assert_true(bitmap_test(hard, 0) && bitmap_test(hard, 1) && bitmap_test(hard, 2));
+    for (int i = 0; i < 20; i++) {
+        sim_run(2 * MS);
+        assert_ptr_equal(v->u.pcpu, pcpus[2]);
+    }
+    busy = sim_spinner(256);
+    assert_int_equal(sched_set_affinity(&busy->u, two), 0);
+    uint64_t before = v->u.runtime_ns;
+    sim_run(S);
+    assert_near(v->u.runtime_ns - before, 300 * MS,
+                30 * MS); /* it does not wait for its favourite */
+    assert_int_equal(sched_set_affinity(&v->u, low), 0);
+    sched_get_affinity(&v->u, hard, soft);
+    assert_true(bitmap_equal(hard, low, SCHED_MAX_PCPUS));
+    assert_true(bitmap_equal(soft, two, SCHED_MAX_PCPUS));
+    for (int i = 0; i < 20; i++) {
+        sim_run(2 * MS);
+        assert_ptr_not_equal(v->u.pcpu, pcpus[2]);
+    }
+}
+
 /* The same where a CPU is just about to pass it on to one that it may not use any more, or to pause
  * it. */
 static void affinity_while_moving(void **state)
@@ -612,6 +648,7 @@ int main(void)
         cmocka_unit_test(sleeping_gains_nothing),
         cmocka_unit_test(sleepers_gain_nothing),
         cmocka_unit_test(affinity),
+        cmocka_unit_test(soft_affinity),
         cmocka_unit_test(affinity_while_moving),
         cmocka_unit_test(idle_steals),
         cmocka_unit_test(fair_across_pcpus),

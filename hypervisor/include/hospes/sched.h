@@ -78,7 +78,8 @@ struct sched_unit {
     bool movable;         /* may run on more than one pCPU */
     bool held; /* runs, is not saved yet, or moves; read by sched_is_running() without lock */
     DECLARE_BITMAP(affinity, SCHED_MAX_PCPUS);
-    DECLARE_BITMAP(soft_affinity, SCHED_MAX_PCPUS);
+    DECLARE_BITMAP(soft_affinity, SCHED_MAX_PCPUS); /* where it had rather run, */
+    DECLARE_BITMAP(preferred, SCHED_MAX_PCPUS); /* and of these where it may; if none, the latter */
 };
 
 /* All under `lock`; what is marked (o) changes on its own pCPU only, which reads it without. */

@@ -26,7 +26,7 @@ struct sched_ops {
     int (*set_affinity)(struct sched_unit *u, const unsigned long *affinity);
 
     /* The pCPU on which `u`, which is in no queue, is to wait: an online one that its affinity has.
-     * Not asked for a vCPU that wakes where its pCPU idles.
+     * Not asked for a vCPU that wakes where its pCPU idles, if it likes to be there.
      */
     struct pcpu *(*place)(const struct sched_unit *u);
 
@@ -70,6 +70,11 @@ static inline const struct sched_unit *sched_unit_of(const struct tree_node *n)
 static inline bool sched_allowed(const struct sched_unit *u, const struct pcpu *p)
 {
     return bitmap_test(u->affinity, p->id);
+}
+
+static inline bool sched_preferred(const struct sched_unit *u, const struct pcpu *p)
+{
+    return bitmap_test(u->preferred, p->id);
 }
 
 static inline bool sched_is_idle(const struct pcpu *p)
