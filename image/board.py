@@ -62,6 +62,7 @@ class Domain:
     kernel: Path = IMAGE / "Image"
     ramdisk: Path = IMAGE / "domu.cpio.gz"
     bootargs: str = None       # None: a shell on the domain's console
+    also: str = ""             # what comes behind that
     memory: int = 512          # MiB; dom0's comes from the hypervisor's command line
     cpus: int = 1
     vpl011: bool = True
@@ -79,6 +80,11 @@ def xl_dom0(**changes):
     return dom0(**{"ramdisk": IMAGE / "xl.cpio", **changes})
 
 
+def debian_dom0(**changes):
+    """The hardware domain as a whole Debian on the first disk: see image/debian."""
+    return dom0(**{"ramdisk": IMAGE / "disk.cpio.gz", "also": "disk=/dev/vda systemd.hostname=dom0", **changes})
+
+
 def domus(count, **changes):
     """`count` domains beside it."""
     return [Domain(name="domU%d" % number, **changes) for number in range(1, count + 1)]
@@ -91,7 +97,7 @@ def xen(**changes):
         machine.bootargs = "console=dtuart bootscrub=0 dom0_mem=%dM" % machine.dom0_memory
     for domain in machine.domains:
         if domain.hardware and domain.bootargs is None:
-            domain.bootargs = "console=hvc0 earlycon=xenboot rdinit=/init name=" + domain.name
+            domain.bootargs = "console=hvc0 earlycon=xenboot rdinit=/init name=%s %s" % (domain.name, domain.also)
     return machine
 
 
@@ -165,7 +171,7 @@ class Machine:
         if domain.bootargs is not None:
             return domain.bootargs
         console = BOARDS[self.board].console if domain.hardware else DOMU_CONSOLE
-        return "%s rdinit=/init name=%s" % (console, domain.name)
+        return ("%s rdinit=/init name=%s %s" % (console, domain.name, domain.also)).rstrip()
 
     def compose(self):
         """The finished device tree's bytes, and where QEMU loads which file: [(address, path)]."""
@@ -250,8 +256,12 @@ class Machine:
         return arguments + self.qemu
 
 
-def devices(disk, snapshot=True):
-    """QEMU's arguments for a disk and a network card that dom0 gets."""
-    drive = "file=%s,if=none,format=raw,id=disk0" % disk + (",snapshot=on" if snapshot else "")
-    return ["-drive", drive, "-device", "virtio-blk-device,drive=disk0",
-            "-netdev", "user,id=net0", "-device", "virtio-net-device,netdev=net0"]
+def devices(*disks, snapshot=True, ssh=None):
+    """QEMU's arguments for disks and a network card that dom0 gets; `ssh` is a port here that leads to dom0's."""
+    arguments = []
+    # QEMU gives its last free transport to the first device: the other way round they are /dev/vda, vdb ...
+    for number, disk in reversed(list(enumerate(disks))):
+        drive = "file=%s,if=none,format=raw,id=disk%d" % (disk, number) + (",snapshot=on" if snapshot else "")
+        arguments += ["-drive", drive, "-device", "virtio-blk-device,drive=disk%d" % number]
+    net = "user,id=net0" + (",hostfwd=tcp:127.0.0.1:%d-:22" % ssh if ssh else "")
+    return arguments + ["-netdev", net, "-device", "virtio-net-device,netdev=net0"]

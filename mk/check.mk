@@ -6,7 +6,8 @@ FORMAT := clang-format-19
 TIDY   := clang-tidy-19
 
 CHECKED_C := $(sort $(shell find hypervisor tests toolstack mk -name '*.[ch]' 2>/dev/null))
-CHECKED_SH := image/host-packages tests/run-unit .ci/run
+CHECKED_SH := image/host-packages image/xl/rc image/debian/all/usr/local/sbin/first-boot tests/run-unit .ci/run
+CHECKED_INIT := image/init image/debian/init
 CHECK_NEEDS := $(BUILD)/host/check
 
 # Findings worth an error; style is clang-format's and the reader's.
@@ -39,7 +40,7 @@ format: | $(CHECK_NEEDS) ## lay out the C sources as .clang-format says
 
 check-scripts: | $(CHECK_NEEDS)
 	@shellcheck $(CHECKED_SH)
-	@shellcheck -s busybox image/init 2>/dev/null || shellcheck -s dash image/init
+	@shellcheck -s busybox $(CHECKED_INIT) 2>/dev/null || shellcheck -s dash $(CHECKED_INIT)
 	@grep -rlE '^#!/usr/bin/python3' image tests | xargs -n1 $(PYTHON) -c \
 	    'import ast, sys; ast.parse(open(sys.argv[1]).read(), sys.argv[1])'
 	@echo 'scripts: ok'

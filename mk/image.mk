@@ -8,8 +8,10 @@ IMAGE_NEEDS := $(BUILD)/debian/guest.stamp | $(BUILD)/host/run
 
 INITRAMFS   := image/initramfs image/cpio.py image/elf.py image/init
 
-DOM0_MODULES  := virtio_mmio virtio_blk virtio_net virtio_rng ext4
-GUEST_MODULES := xen-blkfront xen-netfront ext4
+# ext4 asks for its checksum by a name that no dependency tells of.
+EXT4          := crc32c_generic ext4
+DOM0_MODULES  := virtio_mmio virtio_blk virtio_net virtio_rng $(EXT4)
+GUEST_MODULES := xen-blkfront xen-netfront $(EXT4)
 XL_MODULES    := $(DOM0_MODULES) xenfs xen-privcmd xen-evtchn xen-gntdev xen-gntalloc xen-blkback xen-netback \
     loop bridge
 
@@ -20,7 +22,12 @@ XL_FILES := etc/xen etc/init.d/xen usr/lib/xen-common usr/lib/xen-4.20/bin usr/l
     usr/bin/bash usr/bin/dash usr/bin/sh usr/bin/choom usr/bin/flock usr/sbin/losetup usr/sbin/brctl \
     usr/share/terminfo/v/vt100 usr/share/terminfo/l/linux usr/lib/aarch64-linux-gnu/libgcc_s.so.1
 
-.PHONY: image image-xl run
+# Debian on a disk: what finds the disk, whichever kind; and the kernel's modules, which no package of the set has.
+DISK_MODULES := virtio_mmio virtio_blk virtio_net xen-blkfront xen-netfront $(EXT4)
+KEY          := $(IMAGE)/ssh-key
+SSH_PORT     ?= 2222
+
+.PHONY: image image-xl image-debian run ssh
 image: $(IMAGE)/Image $(IMAGE)/domu.cpio.gz $(IMAGE)/dom0.cpio.gz $(IMAGE)/disk.img \
     $(BUILD)/debian/qemu.stamp
 
@@ -55,6 +62,36 @@ $(IMAGE)/disk.img:
 	@mkdir -p $(@D)
 	@truncate -s 64M $@
 
+$(IMAGE)/disk.cpio.gz: $(INITRAMFS) image/debian/init mk/image.mk $(IMAGE_NEEDS)
+	@mkdir -p $(@D)
+	@image/initramfs --root $(DEBIAN) --init image/debian/init $(DISK_MODULES:%=--module %) $@
+
+# Whoever has this key is root in the images made with it: it stays on this machine.
+$(KEY): | $(BUILD)/host/ssh
+	@mkdir -p $(@D)
+	@rm -f $@ $@.pub
+	@ssh-keygen -q -t ed25519 -N '' -C hospes -f $@
+
+# A disk is made once: what its user writes to it stays.
+image-debian: image $(IMAGE)/disk.cpio.gz $(IMAGE)/debian-dom0.img $(IMAGE)/debian-guest.img
+
+ROOTFS = image/rootfs --mkfs $(BUILD)/bin/mke2fs --list $(BUILD)/debian/debian.stamp --tree .=image/debian/all \
+    --tree usr/lib/modules=$(DEBIAN)/usr/lib/modules --add root/.ssh/authorized_keys=$(KEY).pub
+
+$(IMAGE)/debian-guest.img: | $(KEY) $(patsubst %,$(BUILD)/debian/%.stamp,guest debian mkfs)
+	@echo '  DISK    $@'
+	@$(ROOTFS) --tree .=image/debian/guest --size 4G $@
+
+$(IMAGE)/debian-dom0.img: | $(KEY) $(patsubst %,$(BUILD)/debian/%.stamp,guest debian debian-dom0 mkfs) \
+    $(IMAGE)/Image $(IMAGE)/disk.cpio.gz $(IMAGE)/guest.cpio.gz
+	@echo '  DISK    $@'
+	@$(ROOTFS) --list $(BUILD)/debian/debian-dom0.stamp --tree .=image/debian/dom0 --add boot/vmlinuz=$(IMAGE)/Image \
+	    --add boot/disk.cpio.gz=$(IMAGE)/disk.cpio.gz --add boot/guest.cpio.gz=$(IMAGE)/guest.cpio.gz --size 8G $@
+
+ssh: ## log in to dom0 of `make run DOM0=debian` (ARGS=command)
+	@ssh -i $(KEY) -p $(SSH_PORT) -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR \
+	    root@localhost $(ARGS)
+
 # What `make run` understands; empty: image/run decides.
 DOM0     ?= busybox
 DOMUS    ?=
@@ -63,6 +100,6 @@ GIC      ?= 3
 QEMU_CPU ?= cortex-a57
 MEM      ?=
 
-run: hypervisor image $(if $(filter-out busybox,$(DOM0)),image-$(DOM0)) ## boot it in QEMU (DOM0=busybox|xl DOMUS=n CPUS=n GIC=2|3 QEMU_CPU=model MEM=size ARGS=...)
+run: hypervisor image $(if $(filter-out busybox,$(DOM0)),image-$(DOM0)) ## boot it in QEMU (DOM0=busybox|xl|debian DOMUS=n CPUS=n GIC=2|3 QEMU_CPU=model MEM=size ARGS=...)
 	@image/run --hypervisor $(OUT)/hospes --dom0 $(DOM0) $(if $(DOMUS),--domus $(DOMUS)) --cpus $(CPUS) \
-	    --gic $(GIC) --cpu $(QEMU_CPU) $(if $(MEM),--memory $(MEM)) $(ARGS)
+	    --gic $(GIC) --cpu $(QEMU_CPU) $(if $(MEM),--memory $(MEM)) --ssh-port $(SSH_PORT) $(ARGS)
