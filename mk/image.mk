@@ -6,7 +6,7 @@ IMAGE       := $(BUILD)/image
 DEBIAN      := $(BUILD)/debian/arm64
 IMAGE_NEEDS := $(BUILD)/debian/guest.stamp | $(BUILD)/host/run
 
-INITRAMFS   := image/initramfs image/cpio.py image/elf.py image/init
+INITRAMFS   := image/initramfs image/cpio.py image/elf.py image/init image/await image/dhcp
 
 # ext4 asks for its checksum by a name that no dependency tells of.
 EXT4          := crc32c_generic ext4
