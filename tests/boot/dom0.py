@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: MIT
+"""A machine whose dom0 has Xen's toolstack (image/xl), driven by its shell, and the guests that xl makes."""
+
+import re
+from contextlib import contextmanager
+
+import board
+import cpio
+from machine import PATIENCE
+
+# For what has to start a kernel, or to go through 64 MiB.
+LONG = 3 * PATIENCE
+
+
+def with_files(folder, files):
+    """dom0's ramdisk with more files in it (name in dom0 -> file here), made in `folder`."""
+    more = cpio.Archive()
+    for name, path in files.items():
+        more.file(name, path.read_bytes())
+    ramdisk = folder / "xl.cpio"
+    ramdisk.write_bytes((board.IMAGE / "xl.cpio").read_bytes() + more.finish())
+    return ramdisk
+
+
+class Dom0:
+    """dom0's shell. Every command has to succeed unless a test says otherwise."""
+
+    def __init__(self, boot, ramdisk=board.IMAGE / "xl.cpio", memory=3072, dom0_memory=1024):
+        self.machine = boot(domains=[board.xl_dom0(ramdisk=ramdisk)], memory=memory,
+                            bootargs="console=dtuart bootscrub=0 guest_loglvl=none dom0_mem=%dM" % dom0_memory,
+                            qemu=board.devices(board.IMAGE / "disk.img"))
+        self.machine.slowly = False  # dom0's console is no emulated UART
+        self.machine.expect("dom0: Linux")
+        self.machine.shell("dom0")
+
+    def run(self, command, patience=PATIENCE, status=0):
+        """Runs a command where the keyboard is, dom0 or the guest of `console`; returns its output."""
+        assert len(command) < 95, "see write(): %s" % command
+        ended, text = self.machine.run(command, patience)
+        assert ended == status, "%s: exit status %d, and:\n%s" % (command, ended, text)
+        return text
+
+    def until(self, command, patience=LONG):
+        """Runs a command over and over until it succeeds."""
+        self.run("await '%s'" % command, patience)
+
+    def write(self, path, lines):
+        """Writes a small file line by line: Xen keeps no more than 128 characters for dom0 to read."""
+        self.machine.send("cat >%s <<END\r" % path)
+        for line in [*lines, "END"]:
+            self.machine.expect("> ")
+            self.machine.send(line + "\r")
+        self.machine.expect("dom0# ")
+
+    def create(self, *settings, name="guest", number=2, kernel="/guest/vmlinuz", extra=None):
+        """Has xl create a guest; `settings` are lines of its configuration that come behind /guest/guest.cfg's."""
+        if extra is None:
+            extra = "console=hvc0 rdinit=/init name=%s address=%s/24" % (name, address(number))
+        self.write("own.cfg", ['name="%s"' % name, 'kernel="%s"' % kernel, 'extra="%s"' % extra, *settings])
+        self.run("cat /guest/guest.cfg own.cfg >/tmp/%s.cfg" % name)
+        self.run("xl create -q /tmp/%s.cfg" % name, LONG)
+
+    def domain(self, name):
+        """A domain's line of `xl list`: {id, memory, vcpus, state}, or None."""
+        found = re.search(r"^%s +(\d+) +(\d+) +(\d+) +(\S{6}) " % re.escape(name), self.run("xl list"), re.MULTILINE)
+        if not found:
+            return None
+        return {"id": int(found[1]), "memory": int(found[2]), "vcpus": int(found[3]), "state": found[4]}
+
+    def await_answer(self, number=2):
+        """Waits until a guest answers a ping."""
+        self.until("ping -c 1 -W 1 %s" % address(number))
+
+    @contextmanager
+    def console(self, name="guest"):
+        """Commands of this block run in the guest, at its console."""
+        self.machine.send("xl console %s\r\r" % name)
+        self.machine.focused = name
+        self.machine.expect(re.escape(name + "# "), LONG)
+        yield
+        self.machine.focused = "dom0"
+        self.machine.send("\x1d")
+        self.machine.expect("dom0# ")
+
+    def checksum(self, path):
+        """A file's or disk's MD5, read from the disk itself."""
+        self.run("sync; echo 3 >/proc/sys/vm/drop_caches")
+        return re.search(r"^([0-9a-f]{32}) ", self.run("md5sum %s" % path, LONG), re.MULTILINE)[1]
+
+    def fill(self, path, mebibytes=64):
+        """Writes that much, different each time, to a file or disk; returns its checksum."""
+        self.run("dd if=/dev/urandom of=%s bs=1M count=%d conv=fsync,notrunc" % (path, mebibytes), LONG)
+        return self.checksum(path)
+
+
+def address(number):
+    """The address of a guest on xenbr0; 1 is dom0."""
+    return "192.168.128.%d" % number

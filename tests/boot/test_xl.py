@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: MIT
+"""Debian's own xl, on Debian's dom0: the life of guests, their devices and their CPUs.
+
+Each test also checks that the hypervisor and dom0 are there afterwards: its next command would fail.
+"""
+
+import re
+
+import board
+import pytest
+from dom0 import LONG, Dom0, address, with_files
+
+pytestmark = pytest.mark.xl
+
+
+@pytest.fixture
+def dom0(boot):
+    """A dom0 at its shell."""
+    return Dom0(boot)
+
+
+def test_info(dom0):
+    """Else xl and whoever asks it is told nothing true of the machine."""
+    assert "control_d" in dom0.run("cat /proc/xen/capabilities")
+    info = dict(re.findall(r"^(\w+) +: (.*)$", dom0.run("xl info"), re.MULTILINE))
+    assert info["nr_cpus"] == "2" and info["total_memory"] == "3072"
+    assert 0 < int(info["free_memory"]) < 2048
+    assert info["xen_caps"].startswith("xen-3.0-aarch64") and "dom0_mem=1024M" in info["xen_commandline"]
+    assert (info["xen_major"], info["xen_minor"]) == ("4", "20")
+    own = dom0.domain("Domain-0")
+    assert (own["id"], own["memory"], own["vcpus"]) == (0, 1024, 2)
+    assert re.search(r"Domain-0 +0 +\d+:\d\d:\d\d", dom0.run("xl uptime"))
+    assert dom0.run("xl dmesg").strip()
+    dom0.run("xl debug-keys q")
+    assert "omain 0" in dom0.run("xl dmesg")
+    assert "Domain-0" in dom0.run("xentop -b -i 1")
+
+
+def test_create_and_destroy(dom0):
+    """Else a user cannot start a guest, work at its console, and be rid of it with all its memory back."""
+    before = dom0.run("xl info free_memory").split()[-1]
+    dom0.create("disk=[]")
+    guest = dom0.domain("guest")
+    assert (guest["memory"], guest["vcpus"]) == (256, 1)
+    with dom0.console():
+        assert dom0.run("hostname") == "guest\n"
+        dom0.run("ping -c 3 %s" % address(1))
+    dom0.run("ping -c 3 %s" % address(2))
+    dom0.run("xl destroy guest")
+    assert dom0.domain("guest") is None
+    dom0.until('[ "$(xl info free_memory)" -ge %s ]' % before)
+
+
+@pytest.mark.parametrize("kind", ["file", "phy"])
+def test_disk(dom0, kind):
+    """Else what a guest writes is not what is on its disk, or it reads what is not there."""
+    path = {"file": "/guest/disk.img", "phy": "/dev/vda"}[kind]
+    written = dom0.fill(path)
+    dom0.create('disk=["%s,raw,xvda,rw"]' % path)
+    with dom0.console():
+        assert dom0.checksum("/dev/xvda") == written
+        written = dom0.fill("/dev/xvda")
+    dom0.run("xl shutdown -w guest", LONG)
+    assert dom0.checksum(path) == written
+
+
+def test_network(dom0):
+    """Else files reach a guest, or leave it, other than they were."""
+    dom0.create("disk=[]")
+    sent = dom0.fill("/tmp/sent")
+    dom0.run("httpd -h /tmp")
+    with dom0.console():
+        dom0.run("cd /tmp; wget -q http://%s/sent" % address(1), LONG)
+        assert dom0.checksum("/tmp/sent") == sent
+        sent = dom0.fill("/tmp/sent")
+        dom0.run("httpd -h /tmp")
+    dom0.run("wget -q -O /tmp/received http://%s/sent" % address(2), LONG)
+    assert dom0.checksum("/tmp/received") == sent
+
+
+def test_pause(dom0):
+    """Else a paused guest runs on, or never does again."""
+    dom0.create("disk=[]")
+    dom0.await_answer()
+    dom0.run("xl pause guest")
+    assert dom0.domain("guest")["state"] == "--p---"
+    dom0.run("ping -c 3 -W 1 %s" % address(2), status=1)
+    dom0.run("xl unpause guest")
+    dom0.await_answer()
+    assert "p" not in dom0.domain("guest")["state"]
+
+
+def test_vcpus(dom0):
+    """Else a guest's CPUs cannot be taken and given back while it runs, nor be tied to the machine's."""
+    dom0.create("disk=[]", "vcpus=1", "maxvcpus=4")
+    with dom0.console():
+        assert dom0.run("nproc") == "1\n"
+    dom0.run("xl vcpu-set guest 2")
+    with dom0.console():
+        dom0.until("echo 1 >/sys/devices/system/cpu/cpu1/online")  # which would be udev's to do
+        assert dom0.run("nproc") == "2\n"
+    dom0.run("xl vcpu-set guest 1")
+    with dom0.console():
+        dom0.until('[ "$(nproc)" = 1 ]')
+    dom0.run("xl vcpu-pin guest 0 1")
+    assert re.search(r"^guest +\d+ +0 +\S+ +\S+ +\S+ +1 / all", dom0.run("xl vcpu-list guest"), re.MULTILINE)
+    dom0.run("xl vcpu-pin guest 0 all")
+    assert re.search(r"^guest +\d+ +0 +\S+ +\S+ +\S+ +all / all", dom0.run("xl vcpu-list guest"), re.MULTILINE)
+
+
+def test_weight(dom0):
+    """Else a user cannot say, or not see, how much of the machine each guest gets."""
+    dom0.create("disk=[]", "cpu_weight=512")
+    assert re.search(r"^guest +\d+ +512 +0", dom0.run("xl sched-credit2 -d guest"), re.MULTILINE)
+    dom0.run("xl sched-credit2 -d guest -w 128")
+    assert re.search(r"^guest +\d+ +128 +0", dom0.run("xl sched-credit2"), re.MULTILINE)
+
+
+def test_rename(dom0):
+    """Else a guest's name cannot be changed, or its new one names nobody."""
+    dom0.create("disk=[]")
+    number = dom0.domain("guest")["id"]
+    dom0.run("xl rename guest other")
+    assert dom0.domain("guest") is None and dom0.domain("other")["id"] == number
+    assert dom0.run("xl domname %d" % number) == "other\n"
+    assert dom0.run("xl domid other") == "%d\n" % number
+    dom0.run("xl destroy other")
+
+
+@pytest.mark.parametrize("by", ["guest", "xl"])
+def test_reboot(dom0, by):
+    """Else a guest that reboots is gone, or still there twice."""
+    dom0.create()
+    number = dom0.domain("guest")["id"]
+    if by == "xl":
+        dom0.await_answer()
+        dom0.run("xl reboot guest")
+    else:
+        dom0.machine.send("xl console guest\r\r")
+        dom0.machine.expect("guest# ", LONG)
+        dom0.machine.send("reboot\r")
+        dom0.machine.expect("dom0# ", LONG)
+    dom0.until('[ "$(xl domid guest)" -gt %d ]' % number)
+    with dom0.console():
+        assert dom0.run("hostname") == "guest\n"
+    assert len(dom0.run("xl list").splitlines()) == 3
+
+
+@pytest.mark.parametrize("action", ["destroy", "preserve", "coredump-destroy"])
+def test_crash(boot, tmp_path, action):
+    """Else a guest's crash is not told to the user, or not answered as its configuration says."""
+    dom0 = Dom0(boot, ramdisk=with_files(tmp_path, {"guest/stop": board.BUILD / "guest/stop.bin"}))
+    dom0.create("disk=[]", "vif=[]", "memory=16", 'ramdisk=""', 'on_crash="%s"' % action, kernel="/guest/stop",
+                extra="reason=3")
+    dom0.until('grep "has shut down, reason code 3" /var/log/xen/xl-guest.log')
+    if action == "preserve":
+        assert dom0.domain("guest")["state"] == "---sc-"
+        dom0.run("xl destroy guest")
+    dom0.until("! xl domid guest")
+    if action == "coredump-destroy":
+        assert int(dom0.run("stat -c %s /var/lib/xen/dump/*")) > 16 << 20
+
+
+def test_hotplug_disk(dom0):
+    """Else a disk cannot be given to a guest that runs, nor be taken from it."""
+    written = dom0.fill("/dev/vda", 4)
+    dom0.create("disk=[]")
+    with dom0.console():
+        dom0.run("true")
+    dom0.run("xl block-attach guest phy:/dev/vda,xvdb,w")
+    assert re.search(r"^51728 +0 +\d+ +4 ", dom0.run("xl block-list guest"), re.MULTILINE)
+    with dom0.console():
+        dom0.until("[ -b /dev/xvdb ]")
+        assert dom0.run("dd if=/dev/xvdb bs=1M count=4 2>/dev/null | md5sum").split()[0] != written
+    dom0.run("xl block-detach guest xvdb")
+    assert "51728" not in dom0.run("xl block-list guest")
+    with dom0.console():
+        dom0.until("[ ! -e /dev/xvdb ]")
+
+
+def test_hotplug_network(dom0):
+    """Else a network card cannot be given to a guest that runs, nor be taken from it."""
+    dom0.create("disk=[]", "vif=[]", extra="console=hvc0 rdinit=/init name=guest")
+    with dom0.console():
+        dom0.run("[ -e /sys/class/net/eth0 ]", status=1)
+    dom0.run("xl network-attach guest bridge=xenbr0")
+    with dom0.console():
+        dom0.until("ip addr add %s/24 dev eth0" % address(2))
+        dom0.run("ip link set eth0 up")
+        dom0.until("ping -c 1 -W 1 %s" % address(1))
+    dom0.run("xl network-detach guest 0")
+    assert "/backend/vif/" not in dom0.run("xl network-list guest")
+    with dom0.console():
+        dom0.until("[ ! -e /sys/class/net/eth0 ]")
+
+
+def test_sixteen(boot):
+    """Else guests of which each would run alone cannot run side by side."""
+    dom0 = Dom0(boot, memory=4096)
+    numbers = range(2, 18)
+    for number in numbers:
+        dom0.create("disk=[]", "memory=128", name="g%d" % number, number=number)
+    for number in numbers:
+        dom0.await_answer(number)
+    assert len(dom0.run("xl list").splitlines()) == 2 + len(numbers)
+    for number in numbers:
+        dom0.run("xl destroy g%d" % number)
+    assert len(dom0.run("xl list").splitlines()) == 2
