@@ -81,11 +81,15 @@ static inline uint64_t *leaves_of(struct p2m_batch *b, gfn_t gfn, bool make)
  * The leaf behind `gfn`, as of this frame; *frames: how many of those asked for it stands for, so
  * few that taking them out either needs no memory or fails before anything is changed.
  */
-static bool piece(const struct p2m_batch *b, gfn_t gfn, struct pgtable_leaf *leaf, uint64_t *frames)
+static bool piece(struct p2m_batch *b, gfn_t gfn, struct pgtable_leaf *leaf, uint64_t *frames)
 {
+    uint64_t in_block, left, *leaves = leaves_of(b, gfn, false);
     unsigned int order;
-    uint64_t in_block, left;
 
+    if (leaves) {
+        *frames = 1;
+        return pgtable_leaf_get(&b->d->p2m.pt, leaves, gfn_to_gaddr(gfn).v, leaf);
+    }
     if (!pgtable_lookup(&b->d->p2m.pt, gfn_to_gaddr(gfn).v, leaf, &order))
         return false;
     in_block = gfn.v & (((uint64_t)1 << order) - 1);
@@ -120,14 +124,15 @@ static bool what_is_left(struct domain *d, gfn_t gfn, const struct pgtable_leaf 
     return keeps(d) && p2m_is_own(d, leaf);
 }
 
-/* Takes out `frames` from `gfn`, which all are part of `leaf`. 0 or -ENOMEM: nothing changed. */
+/* Takes out `frames` from `gfn`, which piece() just found to be part of `leaf`. 0 or -ENOMEM:
+ * nothing changed. */
 static int take_out(struct p2m_batch *b, gfn_t gfn, const struct pgtable_leaf *leaf,
                     uint64_t frames)
 {
     struct domain *d = b->d;
     struct p2m *p2m = &d->p2m;
     bool counted = p2m_is_counted(leaf->type), own = p2m_is_own(d, leaf);
-    uint64_t *leaves = leaves_of(b, gfn, false), addr = gfn_to_gaddr(gfn).v;
+    uint64_t *leaves = b->leaves, addr = gfn_to_gaddr(gfn).v;
     struct pgtable_leaf left;
     bool kept;
     int err = 0;
@@ -137,7 +142,10 @@ static int take_out(struct p2m_batch *b, gfn_t gfn, const struct pgtable_leaf *l
     p2m->filled = 0; /* the block that is being filled may be another now */
     kept = what_is_left(d, gfn, leaf, &left);
     if (leaves && frames == 1) {
-        if (pgtable_leaf_set(&p2m->pt, leaves, addr, kept ? &left : NULL))
+        bool seen = leaf->flags & PG_VALID;
+
+        pgtable_leaf_set(&p2m->pt, leaves, addr, seen, kept ? &left : NULL);
+        if (seen)
             note_stale(b, gfn, 1);
     } else {
         b->leaves = NULL;
@@ -258,7 +266,8 @@ static int map_page(struct p2m_batch *b, gfn_t gfn, const struct pgtable_leaf *l
 {
     struct pgtable *pt = &b->d->p2m.pt;
     uint64_t addr = gfn_to_gaddr(gfn).v, *leaves = leaves_of(b, gfn, true);
-    struct pgtable_leaf old;
+    struct pgtable_leaf old = { .flags = 0 };
+    bool seen;
 
     if (!leaves)
         return -ENOMEM;
@@ -273,7 +282,9 @@ static int map_page(struct p2m_batch *b, gfn_t gfn, const struct pgtable_leaf *l
     if (!p2m_is_counted(leaf->type) && p2m_has_beneath(b->d, gfn) &&
         leaf->maddr.v == gfn_to_gaddr(gfn).v)
         frame_of(MFN(gfn.v))->beneath = 0;
-    if (pgtable_leaf_set(pt, leaves, addr, leaf))
+    seen = old.flags & PG_VALID;
+    pgtable_leaf_set(pt, leaves, addr, seen, leaf);
+    if (unlikely(seen))
         note_stale(b, gfn, 1);
     return 0;
 }

@@ -261,7 +261,9 @@ uint64_t *pgtable_leaves(struct pgtable *pt, uint64_t addr, bool make)
     for (unsigned int level = pt->format->top_level; table && level < LEAF_LEVEL; level++) {
         uint64_t *slot = &table[slot_of(pt, addr, level)];
 
-        table = make ? child_table(pt, slot, addr, level) : table_of(pt, *slot, level);
+        table = table_of(pt, *slot, level);
+        if (!table && make)
+            table = child_table(pt, slot, addr, level);
     }
     return table;
 }
@@ -272,20 +274,16 @@ bool pgtable_leaf_get(const struct pgtable *pt, const uint64_t *leaves, uint64_t
     return pt->format->decode_leaf(leaves[slot_of(pt, addr, LEAF_LEVEL)], LEAF_LEVEL, leaf);
 }
 
-bool pgtable_leaf_set(struct pgtable *pt, uint64_t *leaves, uint64_t addr,
+void pgtable_leaf_set(struct pgtable *pt, uint64_t *leaves, uint64_t addr, bool seen,
                       const struct pgtable_leaf *leaf)
 {
     uint64_t *slot = &leaves[slot_of(pt, addr, LEAF_LEVEL)];
     uint64_t entry = leaf ? pt->format->encode_leaf(leaf, LEAF_LEVEL) : 0;
-    bool seen = hardware_sees(pt, *slot, LEAF_LEVEL);
 
-    if (entry == *slot)
-        return false;
     if (seen && leaf && leaf->flags & PG_VALID)
         replace_entry(pt, slot, entry, align_down(addr, FRAME_SIZE), LEAF_LEVEL);
     else
         write_entry(slot, entry);
-    return seen;
 }
 
 bool pgtable_lookup(const struct pgtable *pt, uint64_t addr, struct pgtable_leaf *leaf,

@@ -113,11 +113,11 @@ uint64_t *pgtable_leaves(struct pgtable *pt, uint64_t addr, bool make);
 bool pgtable_leaf_get(const struct pgtable *pt, const uint64_t *leaves, uint64_t addr,
                       struct pgtable_leaf *leaf);
 /*
- * Writes a leaf, or nothing where it is NULL. True if hardware may have seen what was there, and is
- * to be flushed before that is used for anything else; if hardware can see the new leaf, it has
- * been.
+ * Writes a leaf, or nothing where it is NULL. `seen`: what is there is valid to hardware. Then it
+ * is to be flushed by the caller before it is used for anything else; but if hardware can see the
+ * new leaf, it has been.
  */
-bool pgtable_leaf_set(struct pgtable *pt, uint64_t *leaves, uint64_t addr,
+void pgtable_leaf_set(struct pgtable *pt, uint64_t *leaves, uint64_t addr, bool seen,
                       const struct pgtable_leaf *leaf);
 
 /* Frees every table, the root included; leaves are not looked at. */
