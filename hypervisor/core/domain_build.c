@@ -37,6 +37,7 @@ static int stage_create(struct domain_builder *b)
     d->config = c;
     d->hardware = d->control = c->hardware;
     d->direct_map = c->direct_map;
+    d->evtchn.max_port = c->hardware ? EVTCHN_NO_LIMIT : EVTCHN_GUEST_LIMIT;
     d->static_memory = c->nr_static_mem;
     d->max_pages = c->memory_bytes >> FRAME_SHIFT;
     d->mmio.trap_unmapped = c->trap_unmapped;

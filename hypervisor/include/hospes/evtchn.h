@@ -33,6 +33,7 @@ struct vcpu;
 #define EVTCHN_VCPUS        128u /* DOMAIN_MAX_VCPUS */
 #define EVTCHN_BUCKET_PORTS 64u
 #define EVTCHN_NO_LIMIT     UINT32_MAX
+#define EVTCHN_GUEST_LIMIT  1023u /* of guests of whom nobody says else, as with xl and Xen */
 
 enum evtchn_state {
     EVTCHN_FREE,
