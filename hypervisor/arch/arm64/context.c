@@ -51,6 +51,8 @@ int arch_vcpu_init(struct vcpu *v)
 
     a->vmpidr_el2 = 1ull << 31 | (v->id / CPUS_PER_GROUP) << 8 | v->id % CPUS_PER_GROUP;
     err = vgic_vcpu_init(v);
+    if (!err)
+        vgic_set_pulse(v, v->domain->arch.evtchn_ppi);
     return err ? err : vtimer_vcpu_init(v);
 }
 

@@ -59,6 +59,18 @@ int vgic_vcpu_init(struct vcpu *v)
     return 0;
 }
 
+/*
+ * Guests of Xen are told that it is a level, and configure it so. Then being pended again while it
+ * is active could not be told from not having been acknowledged yet.
+ */
+void vgic_set_pulse(struct vcpu *v, uint32_t intid)
+{
+    struct vgic_bank *b = &v->arch.vgic.priv;
+
+    b->pulse |= (uint32_t)1 << intid;
+    b->edge |= (uint32_t)1 << intid;
+}
+
 void vgic_vcpu_reset(struct vcpu *v)
 {
     struct vgic_vcpu *vg = &v->arch.vgic;

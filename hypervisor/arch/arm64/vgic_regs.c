@@ -286,7 +286,10 @@ uint32_t vgic_read_config(struct vcpu *v, struct vcpu *t, uint32_t first)
 
     if (first / 32 >= g->nr_banks)
         return 0;
-    uint32_t edge = read_once(vgic_bank(g, t, first / 32)->edge) >> (first % 32);
+    const struct vgic_bank *b = vgic_bank(g, t, first / 32);
+    uint32_t edge = (read_once(b->edge) & ~b->pulse) | read_once(b->pulse_edge);
+
+    edge >>= first % 32;
     for (uint32_t i = 0; i < 16; i++)
         value |= (edge >> i & 1) << (2 * i + 1);
     return value;
@@ -303,10 +306,13 @@ void vgic_write_config(struct vcpu *v, struct vcpu *t, uint32_t first, uint32_t 
     for (uint32_t i = 0; i < 16; i++)
         edge |= (value >> (2 * i + 1) & 1) << (first % 32 + i);
     uint32_t half = 0xffffu << (first % 32) & existing(n);
-    uint32_t changed = (edge ^ read_once(vgic_bank(g, t, n)->edge)) & half;
+    struct vgic_bank *b = vgic_bank(g, t, n);
+    uint32_t changed = (edge ^ read_once(b->edge)) & half & ~b->pulse;
+    if (b->pulse & half)
+        write_once(b->pulse_edge, edge & b->pulse);
     if (changed == 0)
         return;
-    struct vgic_bank *b = vgic_stop(v, t, n, changed, &s);
+    b = vgic_stop(v, t, n, changed, &s);
     b->edge = (b->edge & ~changed) | (edge & changed);
     for (uint32_t bits = n != 0 ? changed & b->tied : 0; bits != 0; bits &= bits - 1) {
         uint32_t i = bit_lowest(bits);

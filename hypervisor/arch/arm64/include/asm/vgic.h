@@ -32,7 +32,9 @@ struct vgic_bank {
         latched; /* pending by an edge, an SGI, a write to ISPENDR, or a tied physical interrupt */
     uint32_t line;   /* level of the input line, as an emulated device drives it */
     uint32_t active; /* valid unless in_lr */
-    uint32_t edge;   /* configured edge-triggered */
+    uint32_t edge;   /* configured edge-triggered; or one of `pulse` */
+    uint32_t pulse; /* pended by vgic_pend() only: an edge however it is configured, which is in: */
+    uint32_t pulse_edge;
     uint32_t group1;
     uint32_t
         in_lr; /* a list register of a loaded vCPU holds it: pending and active are known there */
@@ -117,6 +119,9 @@ static inline uint64_t vgic_mpidr(uint32_t id)
 void vgic_set_line(struct domain *d, struct vcpu *v, uint32_t intid, bool level);
 /* Pends an edge: an SPI of `d`, or a PPI/SGI of `v`. */
 void vgic_pend(struct domain *d, struct vcpu *v, uint32_t intid);
+
+/* From now on PPI `intid` of `v` comes by vgic_pend() only. Before the vCPU runs. */
+void vgic_set_pulse(struct vcpu *v, uint32_t intid);
 
 /*
  * Ties an interrupt to a physical one: it is pended by vgic_inject() only, and when the guest
