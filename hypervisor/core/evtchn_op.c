@@ -49,7 +49,7 @@ static int64_t answer(struct vcpu *v, uint64_t to, const void *op, uint64_t byte
 static int64_t alloc_unbound(struct vcpu *v, uint64_t arg)
 {
     struct evtchn_alloc_unbound op;
-    struct domain *d;
+    struct domain *d, *remote;
     int64_t rc;
 
     if (read_arg(v, arg, op))
@@ -57,10 +57,12 @@ static int64_t alloc_unbound(struct vcpu *v, uint64_t arg)
     rc = target(v, op.dom, &d);
     if (rc)
         return rc;
-    rc = evtchn_alloc_unbound(d, op.remote_dom == DOMID_SELF ? v->domain->id : op.remote_dom,
-                              &op.port);
+    remote = domain_get(op.remote_dom == DOMID_SELF ? v->domain->id : op.remote_dom);
+    rc = remote ? evtchn_alloc_unbound(d, remote->id, &op.port) : -ESRCH;
     if (!rc)
         rc = answer(v, arg, &op, sizeof(op), d, op.port);
+    if (remote)
+        domain_put(remote);
     domain_put(d);
     return rc;
 }
