@@ -17,7 +17,8 @@
 
 /* One end of a copy. */
 struct side {
-    struct domain *d; /* whose page it is; referenced, and kept for the next element */
+    struct domain *d;    /* whose page it is */
+    struct domain *last; /* of the last grant; referenced, for the next element is often the same */
     bool write;
     bool granted;
     uint32_t ref; /* if granted */
@@ -30,9 +31,8 @@ static int find_domain(struct vcpu *v, struct side *s, const struct gnttab_copy_
     s->granted = granted;
     if (unlikely(p->domid != DOMID_SELF && !granted))
         return GNTST_permission_denied;
-    return domain_get_again(&s->d, p->domid == DOMID_SELF ? v->domain->id : p->domid)
-               ? GNTST_okay
-               : GNTST_bad_domain;
+    s->d = p->domid == DOMID_SELF ? v->domain : domain_get_again(&s->last, p->domid);
+    return likely(s->d) ? GNTST_okay : GNTST_bad_domain;
 }
 
 static int take_own(struct side *s, uint64_t gfn)
@@ -69,19 +69,19 @@ static bool fits(uint16_t offset, uint16_t len)
 
 static int move(const struct gnttab_copy *op, const struct side *from, const struct side *to)
 {
-    const uint8_t *in;
-    uint8_t *out;
+    uint8_t *in, *out;
 
     if (unlikely(!fits(op->source.offset, op->len) || !fits(op->dest.offset, op->len)))
         return GNTST_bad_copy_arg;
-    in = frame_map(from->frame);
     out = frame_map(to->frame);
-    if (likely(from->frame.v != to->frame.v))
+    if (likely(from->frame.v != to->frame.v)) {
+        in = frame_map(from->frame);
         memcpy(out + op->dest.offset, in + op->source.offset, op->len);
-    else /* through one of the two views, or it would not see that they overlap */
+        frame_unmap(in);
+    } else if (op->dest.offset != op->source.offset) {
         memmove(out + op->dest.offset, out + op->source.offset, op->len);
+    }
     frame_unmap(out);
-    frame_unmap((void *)(uintptr_t)in);
     return GNTST_okay;
 }
 
@@ -128,9 +128,9 @@ int gnttab_copy(struct vcpu *v, uint64_t uop, uint32_t count, uint32_t *done)
             break;
     }
     guest_window_close(&w);
-    if (from.d)
-        domain_put(from.d);
-    if (to.d)
-        domain_put(to.d);
+    if (from.last)
+        domain_put(from.last);
+    if (to.last)
+        domain_put(to.last);
     return err;
 }
