@@ -80,7 +80,7 @@ check-cppcheck: $(BUILD)/debian/dev.stamp | $(CHECK_NEEDS) $(BUILD)/check/cppche
 	@echo 'cppcheck: $(words $(HV_C_SOURCES)) files'
 
 TIDY_FLAGS = --target=$(TARGET_$(ARCH)) -std=gnu11 -O2 -ffreestanding -mgeneral-regs-only -fshort-wchar \
-    $(filter-out -nostdinc,$(HV_INCLUDES)) -nostdlibinc -DHOSPES_DEBUG=0
+    $(filter-out -nostdinc,$(HV_INCLUDES)) -nostdlibinc -D__XEN_TOOLS__ -DHOSPES_DEBUG=0
 
 # xargs tells by its exit status whether any run found something.
 check-tidy: $(BUILD)/debian/dev.stamp | $(CHECK_NEEDS) $(BUILD)/check/cppcheck

@@ -184,7 +184,7 @@ static int unmap_level(struct pgtable *pt, uint64_t *table, unsigned int level, 
             addr = next;
             continue;
         }
-        if (next - addr == size) {
+        if (level == LEAF_LEVEL || next - addr == size) {
             write_entry(slot, 0);
             if (child)
                 doom_tree(pt, doomed, child, level + 1);
