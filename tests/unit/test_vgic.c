@@ -380,6 +380,31 @@ static void tied_line(void **state)
     machine_stop();
 }
 
+/* An event that comes while the handler of the last one runs is lost, and with it all that follow:
+ * guests configure that interrupt as a level. */
+static void event_while_active(void **state)
+{
+    for (uint32_t version = 2; version <= 3; version++) {
+        start_two(version);
+        vgic_set_pulse(vcpu(0), 31);
+        private_write(vcpu(0), vcpu(0), GICD_ICFGR + 4, 0);
+        assert_int_equal(private_read(vcpu(0), vcpu(0), GICD_ICFGR + 4), 0);
+        private_write(vcpu(0), vcpu(0), GICD_ISENABLER, 1u << 31);
+        for (uint32_t pcpu = 0; pcpu < 2; pcpu++) {
+            input(pcpu, vcpu(0), 31, 2);
+            assert_int_equal(guest_acknowledge(vcpu(0)), 31);
+            input(pcpu, vcpu(0), 31, 2);
+            assert_int_equal(guest_end(vcpu(0)), 31);
+            assert_int_equal(guest_acknowledge(vcpu(0)), 31);
+            assert_int_equal(guest_end(vcpu(0)), 31);
+            assert_int_equal(guest_acknowledge(vcpu(0)), GIC_SPURIOUS);
+        }
+        private_write(vcpu(0), vcpu(0), GICD_ICFGR + 4, 2u << 30);
+        assert_int_equal(private_read(vcpu(0), vcpu(0), GICD_ICFGR + 4), 2u << 30);
+        machine_stop();
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -398,6 +423,7 @@ int main(void)
         cmocka_unit_test(timer_of_one_that_waits),
         cmocka_unit_test(sgi_targets),
         cmocka_unit_test(tied_line),
+        cmocka_unit_test(event_while_active),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
