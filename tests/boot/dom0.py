@@ -52,13 +52,13 @@ class Dom0:
             self.machine.send(line + "\r")
         self.machine.expect("dom0# ")
 
-    def create(self, *settings, name="guest", number=2, kernel="/guest/vmlinuz", extra=None):
+    def create(self, *settings, name="guest", number=2, kernel="/guest/vmlinuz", extra=None, options=""):
         """Has xl create a guest; `settings` are lines of its configuration that come behind /guest/guest.cfg's."""
         if extra is None:
             extra = "console=hvc0 rdinit=/init name=%s address=%s/24" % (name, address(number))
         self.write("own.cfg", ['name="%s"' % name, 'kernel="%s"' % kernel, 'extra="%s"' % extra, *settings])
         self.run("cat /guest/guest.cfg own.cfg >/tmp/%s.cfg" % name)
-        self.run("xl create -q /tmp/%s.cfg" % name, LONG)
+        self.run("xl create -q %s /tmp/%s.cfg" % (options, name), LONG)
 
     def domain(self, name):
         """A domain's line of `xl list`: {id, memory, vcpus, state}, or None."""

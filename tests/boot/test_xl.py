@@ -130,6 +130,7 @@ def test_rename(dom0):
 @pytest.mark.parametrize("by", ["guest", "xl"])
 def test_reboot(dom0, by):
     """Else a guest that reboots is gone, or still there twice."""
+    dom0.run("truncate -s 64M /guest/disk.img")
     dom0.create()
     number = dom0.domain("guest")["id"]
     if by == "xl":
@@ -198,8 +199,11 @@ def test_sixteen(boot):
     """Else guests of which each would run alone cannot run side by side."""
     dom0 = Dom0(boot, memory=4096)
     numbers = range(2, 18)
+    # Paused, since libxl gives a backend ten seconds for its answer, which is little while kernels start.
     for number in numbers:
-        dom0.create("disk=[]", "memory=128", name="g%d" % number, number=number)
+        dom0.create("disk=[]", "memory=128", name="g%d" % number, number=number, options="-p")
+    for number in numbers:
+        dom0.run("xl unpause g%d" % number)
     for number in numbers:
         dom0.await_answer(number)
     assert len(dom0.run("xl list").splitlines()) == 2 + len(numbers)
