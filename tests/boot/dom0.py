@@ -71,9 +71,14 @@ class Dom0:
         """Waits until a guest answers a ping."""
         self.until("ping -c 1 -W 1 %s" % address(number))
 
+    def await_console(self, name="guest"):
+        """Waits until xenconsoled has made a new guest's console."""
+        self.until("xenstore-read /local/domain/$(xl domid %s)/console/tty" % name)
+
     @contextmanager
     def console(self, name="guest"):
         """Commands of this block run in the guest, at its console."""
+        self.await_console(name)
         self.machine.send("xl console %s\r\r" % name)
         self.machine.focused = name
         self.machine.expect(re.escape(name + "# "), LONG)

@@ -137,6 +137,7 @@ def test_reboot(dom0, by):
         dom0.await_answer()
         dom0.run("xl reboot guest")
     else:
+        dom0.await_console()
         dom0.machine.send("xl console guest\r\r")
         dom0.machine.expect("guest# ", LONG)
         dom0.machine.send("reboot\r")
