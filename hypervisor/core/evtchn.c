@@ -287,11 +287,9 @@ int evtchn_set_priority(struct domain *d, uint32_t port, uint32_t priority)
 
     spin_lock(&d->evtchn.lock);
     chn = evtchn_find(d, port);
-    if (!chn)
-        err = -EINVAL;
-    else if (!evtchn_is_fifo(d))
+    if (chn && !evtchn_is_fifo(d))
         err = -ENOSYS;
-    else if (priority > EVTCHN_FIFO_PRIORITY_MIN)
+    else if (!chn || priority > EVTCHN_FIFO_PRIORITY_MIN)
         err = -EINVAL;
     else
         write_once(chn->priority, (uint8_t)priority);
