@@ -8,6 +8,7 @@
 #include <hospes/log.h>
 #include <lib/bits.h>
 #include <lib/format.h>
+#include <xen/hvm/params.h>
 
 /* Xen's toolstack puts tables and ramdisk this far from the start of memory, out of the way of
  * kernels that grow. */
@@ -19,6 +20,22 @@
 static uint64_t tables_pool(const struct domain_config *c)
 {
     return c->hardware ? P2M_POOL_UNLIMITED : MIB(1) * c->vcpus + KIB(8) * (c->memory_bytes >> 20);
+}
+
+/*
+ * The guest finds a channel whose other end is the hardware domain's, and no page yet: it waits
+ * until init-dom0less there gives it one, tells xenstored, and sends an event.
+ */
+static int offer_xenstore(struct domain *d)
+{
+    uint32_t port;
+    int rc = evtchn_alloc_unbound(d, DOMAIN_HARDWARE, &port);
+
+    if (!rc) {
+        d->hvm_params[HVM_PARAM_STORE_EVTCHN] = port;
+        d->hvm_params[HVM_PARAM_STORE_PFN] = UINT64_MAX;
+    }
+    return rc;
 }
 
 static int stage_create(struct domain_builder *b)
@@ -45,6 +62,8 @@ static int stage_create(struct domain_builder *b)
     rc = p2m_set_pool(d, tables_pool(c));
     if (!rc)
         rc = gnttab_domain_init(d, -1, -1, 1);
+    if (!rc && c->xenstore)
+        rc = offer_xenstore(d);
     if (rc)
         log_err("%s: no memory for its tables (%d)", c->node, rc);
     return rc;

@@ -163,7 +163,7 @@ static void read_domain(struct dt_walk *w, struct domain_configs *out, uint16_t 
         c->bootargs = bootargs;
     c->direct_map |= c->hardware;
     c->passthrough |= c->dtb.node[0] != '\0';
-    c->id = c->hardware ? 0 : (*next_id)++;
+    c->id = c->hardware ? DOMAIN_HARDWARE : (*next_id)++;
     format(c->name, sizeof(c->name), "%s", dt_name(w->fdt, w->node));
     good &= rc == 0;
     finish(out, good);
@@ -200,6 +200,18 @@ static void read_dom0(struct dt_walk *chosen, uint32_t cpus, struct domain_confi
     finish(out, rc == 0);
 }
 
+/* Nobody but a hardware domain can serve xenstore: guests would wait for it for ever. */
+static void drop_xenstore(struct domain_configs *out)
+{
+    for (uint32_t i = 0; i < out->nr && !has_hardware_domain(out); i++) {
+        if (out->d[i].xenstore)
+            log_warn(
+                "%s: xen,enhanced: no hardware domain serves xenstore, taken as \"no-xenstore\"",
+                out->d[i].node);
+        out->d[i].xenstore = false;
+    }
+}
+
 void domain_config_parse(const void *fdt, uint32_t cpus, struct domain_configs *out)
 {
     struct dt_walk chosen, w;
@@ -215,6 +227,7 @@ void domain_config_parse(const void *fdt, uint32_t cpus, struct domain_configs *
             read_domain(&w, out, &next_id);
     }
     drop_clashing(out);
+    drop_xenstore(out);
 }
 
 /* --- before memory is handed out ------------------------------------------------------------- */

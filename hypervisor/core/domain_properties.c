@@ -131,11 +131,14 @@ static void read_direct_map(struct reader *r, const char *name, const void *valu
 
 static void read_enhanced(struct reader *r, const char *name, const void *value, int len)
 {
-    if (len == 0 || is_word(value, len, "enabled") || is_word(value, len, "no-xenstore") ||
-        is_word(value, len, ""))
+    bool no_xenstore = is_word(value, len, "no-xenstore");
+
+    if (len == 0 || is_word(value, len, "enabled") || no_xenstore || is_word(value, len, "")) {
         r->c->enhanced = true;
-    else if (!is_word(value, len, "disabled"))
+        r->c->xenstore = !no_xenstore;
+    } else if (!is_word(value, len, "disabled")) {
         say(r, LOG_WARN, name, "not known, taken as \"disabled\"");
+    }
 }
 
 static void read_capabilities(struct reader *r, const char *name, const void *value, int len)

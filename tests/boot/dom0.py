@@ -25,8 +25,8 @@ def with_files(folder, files):
 class Dom0:
     """dom0's shell. Every command has to succeed unless a test says otherwise."""
 
-    def __init__(self, boot, ramdisk=board.IMAGE / "xl.cpio", memory=3072, dom0_memory=1024):
-        self.machine = boot(domains=[board.xl_dom0(ramdisk=ramdisk)], memory=memory,
+    def __init__(self, boot, ramdisk=board.IMAGE / "xl.cpio", memory=3072, dom0_memory=1024, beside=()):
+        self.machine = boot(domains=[board.xl_dom0(ramdisk=ramdisk), *beside], memory=memory,
                             bootargs="console=dtuart bootscrub=0 guest_loglvl=none dom0_mem=%dM" % dom0_memory,
                             qemu=board.devices(board.IMAGE / "disk.img"))
         self.machine.slowly = False  # dom0's console is no emulated UART

@@ -63,6 +63,21 @@ static void good_domain(const char *name, uint64_t at)
     tree_module(fdt, path, "kernel", "kernel", at, 0x1000000);
 }
 
+/* Else a guest waits for a xenstore that nobody will ever tell it of. */
+static void xenstore(void **state)
+{
+    good_domain("a", 0x58000000);
+    good_domain("b", 0x5a000000);
+    tree_string(fdt, "/chosen/a", "xen,enhanced", "no-xenstore");
+    tree_empty(fdt, "/chosen/b", "xen,enhanced");
+    parse();
+    assert_int_equal(out.nr, 2);
+    assert_true(out.d[0].enhanced && !out.d[0].xenstore);
+    assert_true(out.d[1].enhanced && !out.d[1].xenstore);
+    assert_non_null(strstr(host_log, "/chosen/b: xen,enhanced: no hardware domain"));
+    assert_null(strstr(host_log, "/chosen/a"));
+}
+
 /* The example that Xen's users start from (shared/baseline's chosen-example). */
 static void example(void **state)
 {
@@ -96,6 +111,7 @@ static void example(void **state)
     assert_string_equal(c->node, "/chosen/domU1");
     assert_string_equal(c->name, "domU1");
     assert_true(!c->hardware && !c->direct_map && c->vpl011 && c->enhanced && c->trap_unmapped);
+    assert_true(c->xenstore);
     assert_int_equal(c->memory_bytes, MIB(512));
     assert_int_equal(c->vcpus, 1);
     assert_string_equal(c->bootargs, "name=domU1");
@@ -472,10 +488,10 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(example),       TEST(old_names), TEST(command_lines), TEST(all_properties),
-        TEST(static_memory), TEST(mistakes),  TEST(wrong_modules), TEST(overlaps),
-        TEST(hardware),      TEST(too_many),  TEST(nothing),       TEST(reserved),
-        TEST(release),
+        TEST(example),  TEST(old_names),     TEST(command_lines), TEST(all_properties),
+        TEST(xenstore), TEST(static_memory), TEST(mistakes),      TEST(wrong_modules),
+        TEST(overlaps), TEST(hardware),      TEST(too_many),      TEST(nothing),
+        TEST(reserved), TEST(release),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

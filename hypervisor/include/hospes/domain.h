@@ -28,6 +28,7 @@
 
 #define DOMAIN_MAX_VCPUS 128
 #define DOMAIN_NAME_MAX  32
+#define DOMAIN_HARDWARE  0 /* the hardware domain's number */
 #define HARDWARE_DOMAIN  0 /* its number, where there is one */
 
 enum domain_state { DOMAIN_CREATED, DOMAIN_RUNNING, DOMAIN_STOPPED, DOMAIN_DYING };

@@ -37,7 +37,8 @@ struct domain_config {
     bool vpl011;      /* an emulated PL011 at the guest layout's address */
     uint32_t nr_spis; /* 0: default */
     bool direct_map;
-    bool enhanced;      /* xen,enhanced: PV interfaces (needs the Xen ABI) */
+    bool enhanced;      /* xen,enhanced: finds the Xen ABI in its tree, */
+    bool xenstore;      /* and a channel to xenstore in its HVM parameters */
     bool trap_unmapped; /* accesses to nothing fault; default true */
     bool passthrough;   /* devices from `dtb`: no lazy clearing, passthrough nodes applied */
     struct domain_bank static_mem[DOMAIN_CONFIG_BANKS];
