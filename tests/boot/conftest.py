@@ -19,19 +19,6 @@ def pytest_addoption(parser):
                      help="the image to test")
 
 
-def pytest_configure(config):
-    config.addinivalue_line("markers", "xl: needs the toolstack's interface; on Hospes only with -m xl")
-
-
-def pytest_collection_modifyitems(config, items):
-    """Leaves out what Hospes cannot do yet, unless it is asked for by name."""
-    if config.getoption("--xen") or "xl" in config.getoption("-m"):
-        return
-    for item in items:
-        if item.get_closest_marker("xl"):
-            item.add_marker(pytest.mark.skip(reason="the toolstack's interface is not complete; -m xl runs it"))
-
-
 @pytest.fixture
 def xen(request):
     """Whether Debian's Xen is booted."""
