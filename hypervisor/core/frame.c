@@ -239,7 +239,7 @@ static void clear_dirty(uint64_t start, uint64_t end)
     const struct frame_bank *b = bank_of(start);
 
     while ((start = frame_free_next(b, start, end, false)) < end) {
-        uint64_t clean = frame_free_next(b, start, end, true);
+        uint64_t clean = start + 1 < end ? frame_free_next(b, start, end, true) : end;
 
         frame_clear(MFN(start), clean - start);
         start = clean;

@@ -86,7 +86,7 @@ static void take(struct frame_bank *b, enum frame_free_set s, uint64_t mfn, unsi
     struct deepmap *m = &b->set[s].blocks[order];
 
     deepmap_clear(m, index_of(b, mfn, order));
-    if (deepmap_next(m, 0) == m->bits)
+    if (deepmap_is_empty(m))
         b->set[s].orders &= ~(1u << order);
 }
 

@@ -25,44 +25,70 @@ static inline void unmap_page(uint8_t *page, mfn_t m)
     frame_put(m);
 }
 
+/* From one page of the guest's. */
+static inline int read_page(struct vcpu *v, void *to, uint64_t from, uint64_t bytes)
+{
+    mfn_t m;
+    uint8_t *page = map_page(v, from, false, &m);
+
+    if (unlikely(!page))
+        return -EFAULT;
+    memcpy(to, page + (from & FRAME_MASK), bytes);
+    unmap_page(page, m);
+    return 0;
+}
+
+static inline int write_page(struct vcpu *v, uint64_t to, const void *from, uint64_t bytes)
+{
+    mfn_t m;
+    uint8_t *page = map_page(v, to, true, &m);
+
+    if (unlikely(!page))
+        return -EFAULT;
+    memcpy(page + (to & FRAME_MASK), from, bytes);
+    unmap_page(page, m);
+    return 0;
+}
+
+static bool in_one_page(uint64_t va, uint64_t bytes)
+{
+    return bytes <= FRAME_SIZE - (va & FRAME_MASK);
+}
+
+static __noinline int read_pages(struct vcpu *v, uint8_t *to, uint64_t from, uint64_t bytes)
+{
+    int err = 0;
+
+    for (uint64_t n; bytes && !err; to += n, from += n, bytes -= n) {
+        n = min(bytes, FRAME_SIZE - (from & FRAME_MASK));
+        err = read_page(v, to, from, n);
+    }
+    return err;
+}
+
+static __noinline int write_pages(struct vcpu *v, uint64_t to, const uint8_t *from, uint64_t bytes)
+{
+    int err = 0;
+
+    for (uint64_t n; bytes && !err; to += n, from += n, bytes -= n) {
+        n = min(bytes, FRAME_SIZE - (to & FRAME_MASK));
+        err = write_page(v, to, from, n);
+    }
+    return err;
+}
+
 int guest_read(struct vcpu *v, void *to, uint64_t from, uint64_t bytes)
 {
-    uint8_t *out = to;
-
-    while (bytes) {
-        uint64_t offset = from & FRAME_MASK, n = min(bytes, FRAME_SIZE - offset);
-        mfn_t m;
-        uint8_t *page = map_page(v, from, false, &m);
-
-        if (unlikely(!page))
-            return -EFAULT;
-        memcpy(out, page + offset, n);
-        unmap_page(page, m);
-        out += n;
-        from += n;
-        bytes -= n;
-    }
-    return 0;
+    if (unlikely(!bytes || !in_one_page(from, bytes)))
+        return read_pages(v, to, from, bytes);
+    return read_page(v, to, from, bytes);
 }
 
 int guest_write(struct vcpu *v, uint64_t to, const void *from, uint64_t bytes)
 {
-    const uint8_t *in = from;
-
-    while (bytes) {
-        uint64_t offset = to & FRAME_MASK, n = min(bytes, FRAME_SIZE - offset);
-        mfn_t m;
-        uint8_t *page = map_page(v, to, true, &m);
-
-        if (unlikely(!page))
-            return -EFAULT;
-        memcpy(page + offset, in, n);
-        unmap_page(page, m);
-        in += n;
-        to += n;
-        bytes -= n;
-    }
-    return 0;
+    if (unlikely(!bytes || !in_one_page(to, bytes)))
+        return write_pages(v, to, from, bytes);
+    return write_page(v, to, from, bytes);
 }
 
 void guest_window_close(struct guest_window *w)
@@ -83,11 +109,6 @@ static inline uint8_t *look_at(struct guest_window *w, uint64_t va)
             return NULL;
     }
     return w->page + (va & FRAME_MASK);
-}
-
-static bool in_one_page(uint64_t va, uint32_t bytes)
-{
-    return (va & FRAME_MASK) + bytes <= FRAME_SIZE;
 }
 
 int guest_window_read(struct guest_window *w, void *to, uint64_t from, uint32_t bytes)

@@ -289,20 +289,22 @@ void pgtable_leaf_set(struct pgtable *pt, uint64_t *leaves, uint64_t addr, bool 
 bool pgtable_lookup(const struct pgtable *pt, uint64_t addr, struct pgtable_leaf *leaf,
                     unsigned int *order)
 {
-    const uint64_t *table = pt->root;
+    const uint64_t *table = pt->root, *child;
+    unsigned int level = pt->format->top_level;
+    uint64_t entry;
 
     if (addr >= input_size(pt))
         return false;
-    for (unsigned int level = pt->format->top_level; table; level++) {
-        uint64_t entry = table[slot_of(pt, addr, level)];
-
-        if (pt->format->decode_leaf(entry, level, leaf)) {
-            *order = 9 * (LEAF_LEVEL - level);
-            return true;
-        }
-        table = table_of(pt, entry, level);
+    for (;; level++, table = child) {
+        entry = table[slot_of(pt, addr, level)];
+        child = table_of(pt, entry, level);
+        if (!child)
+            break;
     }
-    return false;
+    if (!pt->format->decode_leaf(entry, level, leaf))
+        return false;
+    *order = 9 * (LEAF_LEVEL - level);
+    return true;
 }
 
 static bool next_in(const struct pgtable *pt, const uint64_t *table, unsigned int level,

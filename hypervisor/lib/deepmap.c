@@ -61,6 +61,11 @@ void deepmap_clear(struct deepmap *m, uint32_t n)
     }
 }
 
+bool deepmap_is_empty(const struct deepmap *m)
+{
+    return *m->level[m->levels - 1] == 0;
+}
+
 uint32_t deepmap_next(const struct deepmap *m, uint32_t from)
 {
     uint32_t bits = m->bits;

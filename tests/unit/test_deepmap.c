@@ -19,6 +19,7 @@ static void compare(const struct deepmap *m, uint32_t from)
     while (prev > 0 && !model[prev])
         prev--;
     assert_int_equal(deepmap_next(m, from), next);
+    assert_int_equal(deepmap_is_empty(m), deepmap_next(m, 0) == m->bits);
     assert_int_equal(deepmap_prev(m, from), model[prev] ? prev : m->bits);
     assert_int_equal(deepmap_test(m, from), model[from]);
 }
@@ -35,6 +36,7 @@ static void random_changes(void **state)
 
         memset(model, 0, sizeof(model));
         deepmap_init(&m, bits, storage);
+        assert_true(deepmap_is_empty(&m));
         assert_int_equal(deepmap_next(&m, 0), bits);
         assert_int_equal(deepmap_prev(&m, bits - 1), bits);
         for (int step = 0; step < 600; step++) {

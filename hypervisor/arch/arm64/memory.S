@@ -5,17 +5,17 @@
  */
     .text
 
-/* x0 = to, x1 = from, x2 = bytes. Returns x0. */
+/*
+ * x0 = to, x1 = from, x2 = bytes. Returns x0. Any alignment: what is copied is normal memory. Where both sides are
+ * aligned so is every access.
+ */
     .global memcpy
     .type memcpy, %function
 memcpy:
     mov x3, x0
     cmp x2, #16
-    b.lo 5f
-    orr x4, x0, x1
-    tst x4, #7                        /* unaligned pairs may fault on device memory only; slow is fine */
-    b.ne 6f
-1:  subs x2, x2, #128
+    b.lo 6f
+    subs x2, x2, #128
     b.lo 3f
 2:  ldp x4, x5, [x1], #128
     ldp x6, x7, [x1, #-112]
@@ -35,28 +35,36 @@ memcpy:
     stp x4, x5, [x3, #-16]
     subs x2, x2, #128
     b.hs 2b
-3:  add x2, x2, #128
-4:  cmp x2, #8
-    b.lo 5f
+3:  tbz x2, #6, 4f                    /* the low bits still are those of what is left */
+    ldp x4, x5, [x1], #64
+    ldp x6, x7, [x1, #-48]
+    ldp x8, x9, [x1, #-32]
+    ldp x10, x11, [x1, #-16]
+    stp x4, x5, [x3], #64
+    stp x6, x7, [x3, #-48]
+    stp x8, x9, [x3, #-32]
+    stp x10, x11, [x3, #-16]
+4:  tbz x2, #5, 5f
+    ldp x4, x5, [x1], #32
+    ldp x6, x7, [x1, #-16]
+    stp x4, x5, [x3], #32
+    stp x6, x7, [x3, #-16]
+5:  tbz x2, #4, 6f
+    ldp x4, x5, [x1], #16
+    stp x4, x5, [x3], #16
+6:  tbz x2, #3, 7f
     ldr x4, [x1], #8
     str x4, [x3], #8
-    sub x2, x2, #8
-    b 4b
-5:  cbz x2, 8f
-    ldrb w4, [x1], #1
-    strb w4, [x3], #1
-    sub x2, x2, #1
-    b 5b
-6:  eor x4, x0, x1                    /* bytes up to an aligned target if that aligns both sides */
-    tst x4, #7
-    b.ne 5b
-7:  ldrb w4, [x1], #1
-    strb w4, [x3], #1
-    sub x2, x2, #1
-    tst x3, #7
-    b.ne 7b
-    b 1b
-8:  ret
+7:  tbz x2, #2, 8f
+    ldr w4, [x1], #4
+    str w4, [x3], #4
+8:  tbz x2, #1, 9f
+    ldrh w4, [x1], #2
+    strh w4, [x3], #2
+9:  tbz x2, #0, 10f
+    ldrb w4, [x1]
+    strb w4, [x3]
+10: ret
     .size memcpy, . - memcpy
 
 /* x0 = to, w1 = byte, x2 = bytes. Returns x0. */

@@ -30,16 +30,20 @@ static uint8_t start_pool[POOL_START][FRAME_SIZE] __aligned(4096)
 
 static struct spinlock mm_lock = SPINLOCK_INIT(LOCK_HYPMAP);
 static struct pgtable mm_pt;
-static uint64_t image_offset;         /* virtual - machine address of the image */
+static uint64_t image_offset; /* virtual - machine address of the image */
+static uint64_t image_maddr;
 static uint8_t *pool = start_pool[0]; /* pages not handed out yet */
 static uint64_t pool_pages = POOL_START;
 static uint64_t *pool_freed; /* given back, chained through their first word */
 static uint64_t device_next = LAYOUT_DEVICES;
 
-/* The level-3 and level-2 tables of each pCPU's slots, to be written without a walk. */
-static struct {
+/* Each pCPU's slots: where they are, and their level-3 and level-2 entries, written without a walk.
+ */
+static struct slots {
+    uint64_t base;
     uint64_t *pages, *blocks;
-} slot_tables[MAX_PCPUS];
+    uint64_t unused; /* to a power of two */
+} slots[MAX_PCPUS];
 
 static uint64_t encode_leaf(const struct pgtable_leaf *leaf, unsigned int level)
 {
@@ -138,11 +142,8 @@ maddr_t arch_virt_to_maddr(const void *p)
 
 void *arch_heap_maddr_to_virt(maddr_t a)
 {
-    uint64_t image = (uint64_t)(uintptr_t)_image_start;
-    uint64_t v = a.v + image_offset;
-
-    if (v - image < (uint64_t)(_image_end - _image_start))
-        return (void *)(uintptr_t)v;
+    if (unlikely(a.v - image_maddr < (uint64_t)(_image_end - _image_start)))
+        return (void *)(uintptr_t)(a.v + image_offset);
     return (void *)(uintptr_t)(a.v + LAYOUT_HEAP);
 }
 
@@ -192,18 +193,18 @@ static uint64_t *table_for(uint64_t va, unsigned int level)
     return table;
 }
 
-static uint64_t slot_base(uint32_t id)
-{
-    return LAYOUT_SLOTS + id * LAYOUT_SLOTS_PER_PCPU;
-}
-
 int mm_pcpu_init(uint32_t id)
 {
+    struct slots *s = &slots[id];
+    uint64_t *blocks;
+
+    s->base = LAYOUT_SLOTS + id * LAYOUT_SLOTS_PER_PCPU;
     spin_lock(&mm_lock);
-    slot_tables[id].blocks = table_for(slot_base(id), 2);
-    slot_tables[id].pages = slot_tables[id].blocks ? table_for(slot_base(id), 3) : NULL;
+    blocks = table_for(s->base, 2);
+    s->blocks = blocks ? &blocks[(s->base >> 21 & 511) + 1] : NULL; /* the first is for pages */
+    s->pages = blocks ? table_for(s->base, 3) : NULL;
     spin_unlock(&mm_lock);
-    return slot_tables[id].pages ? 0 : -ENOMEM;
+    return s->pages ? 0 : -ENOMEM;
 }
 
 int mm_link_pins(uint32_t n, maddr_t table)
@@ -228,7 +229,8 @@ void mm_init_early(void)
     uint64_t par;
 
     __asm__ volatile("at s1e2r, %1\n\tisb\n\tmrs %0, par_el1" : "=r"(par) : "r"(here));
-    image_offset = here - (par & PAR_PA);
+    image_maddr = par & PAR_PA;
+    image_offset = here - image_maddr;
     mm_pt = (struct pgtable){ .format = &mm_format,
                               .root = arch_heap_maddr_to_virt(MADDR(root)),
                               .alloc = pool_alloc,
@@ -389,44 +391,47 @@ static void slot_flush(uint64_t va)
 void *frame_map(mfn_t m)
 {
     struct pcpu *p = this_pcpu();
+    const struct slots *s = &slots[p->id];
     uint32_t n = p->arch.page_slots_used++;
 
     assert(n < LAYOUT_PAGE_SLOTS);
-    slot_tables[p->id].pages[n] = mfn_to_maddr(m).v | EL2_ATTR_DATA | EL2_PAGE;
+    s->pages[n] = mfn_to_maddr(m).v | EL2_ATTR_DATA | EL2_PAGE;
     dsb(ishst);
     isb();
-    return (void *)(uintptr_t)(slot_base(p->id) + n * FRAME_SIZE);
+    return (void *)(uintptr_t)(s->base + (uint64_t)n * FRAME_SIZE);
 }
 
 void frame_unmap(void *page)
 {
     struct pcpu *p = this_pcpu();
+    const struct slots *s = &slots[p->id];
     uint32_t n = --p->arch.page_slots_used;
 
-    assert((uint64_t)(uintptr_t)page == slot_base(p->id) + n * FRAME_SIZE);
-    slot_tables[p->id].pages[n] = 0;
+    assert((uint64_t)(uintptr_t)page == s->base + (uint64_t)n * FRAME_SIZE);
+    s->pages[n] = 0;
     slot_flush((uint64_t)(uintptr_t)page);
 }
 
 void *frame_map_2m(mfn_t m)
 {
     struct pcpu *p = this_pcpu();
+    const struct slots *s = &slots[p->id];
     uint32_t n = p->arch.block_slots_used++;
 
     assert(n < LAYOUT_BLOCK_SLOTS);
-    slot_tables[p->id].blocks[(slot_base(p->id) >> 21 & 511) + 1 + n] =
-        mfn_to_maddr(m).v | EL2_ATTR_DATA | EL2_BLOCK;
+    s->blocks[n] = mfn_to_maddr(m).v | EL2_ATTR_DATA | EL2_BLOCK;
     dsb(ishst);
     isb();
-    return (void *)(uintptr_t)(slot_base(p->id) + (1 + n) * MIB(2));
+    return (void *)(uintptr_t)(s->base + (1 + n) * MIB(2));
 }
 
 void frame_unmap_2m(void *block)
 {
     struct pcpu *p = this_pcpu();
+    const struct slots *s = &slots[p->id];
     uint32_t n = --p->arch.block_slots_used;
 
-    assert((uint64_t)(uintptr_t)block == slot_base(p->id) + (1 + n) * MIB(2));
-    slot_tables[p->id].blocks[(slot_base(p->id) >> 21 & 511) + 1 + n] = 0;
+    assert((uint64_t)(uintptr_t)block == s->base + (1 + n) * MIB(2));
+    s->blocks[n] = 0;
     slot_flush((uint64_t)(uintptr_t)block);
 }

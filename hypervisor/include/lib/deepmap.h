@@ -29,6 +29,7 @@ uint64_t deepmap_words(uint32_t bits);
 void deepmap_init(struct deepmap *m, uint32_t bits, unsigned long *words);
 
 bool deepmap_test(const struct deepmap *m, uint32_t n);
+bool deepmap_is_empty(const struct deepmap *m);
 void deepmap_set(struct deepmap *m, uint32_t n);
 void deepmap_clear(struct deepmap *m, uint32_t n);
 
