@@ -195,6 +195,32 @@ def test_hotplug_network(dom0):
         dom0.until("[ ! -e /sys/class/net/eth0 ]")
 
 
+def test_destroy_busy(dom0):
+    """Else a guest that is in the middle of its disk's and network's traffic cannot go, or leaves memory behind."""
+    before = dom0.run("xl info free_memory").split()[-1]
+    for _ in range(2):
+        dom0.create('disk=["/dev/vda,raw,xvda,rw"]')
+        with dom0.console():
+            dom0.run("(while :; do dd if=/dev/urandom of=/dev/xvda bs=1M count=32; done) >/dev/null 2>&1 & true")
+            dom0.run("ping -s 1400 -A %s >/dev/null 2>&1 & true" % address(1))
+            dom0.run("ping -c 3 %s" % address(1))
+        dom0.run("xl destroy guest", LONG)
+        assert dom0.domain("guest") is None
+        dom0.until('[ "$(xl info free_memory)" -ge %s ]' % before)
+    dom0.fill("/dev/vda", 1)
+
+
+def test_services_die(dom0):
+    """Else a guest, or the hypervisor, depends on programs in dom0 that may be killed at any moment."""
+    dom0.create("disk=[]")
+    dom0.await_answer()
+    dom0.run("kill -9 $(pidof xenconsoled)")
+    dom0.run("ping -c 3 %s" % address(2))
+    dom0.run("kill -9 $(pidof oxenstored)")
+    dom0.run("ping -c 3 %s" % address(2))
+    dom0.run("cat /sys/hypervisor/version/major /proc/xen/capabilities")
+
+
 def test_dom0less(boot):
     """Else a guest from the device tree that asks for PV drivers (xen,enhanced) gets none, or xl does not see it."""
     beside = board.domus(1, ramdisk=board.IMAGE / "guest.cpio.gz", memory=256, properties={"xen,enhanced": "enabled"})
@@ -202,7 +228,7 @@ def test_dom0less(boot):
     assert dom0.domain("dom0less-1")["id"] == 1  # the name that init-dom0less gives
     dom0.until("xenstore-exists /local/domain/1/device")
     dom0.run("xl block-attach 1 phy:/dev/vda,xvdb,w", LONG)
-    dom0.until("xl block-list 1 | grep -qE '^51728 +0 +[0-9]+ +4 '")
+    dom0.until('xl block-list 1 | grep -qE "^51728 +0 +[0-9]+ +4 "')
     dom0.run("xl destroy 1")
     assert dom0.domain("dom0less-1") is None
 
