@@ -9,6 +9,7 @@
 #include <hospes/hypercall.h>
 #include <hospes/sched.h>
 #include <hospes/vcpu.h>
+#include <lib/format.h>
 #include <string.h>
 
 /* Every guest runs in hardware's virtual machines with hardware's second stage of translation. */
@@ -104,6 +105,8 @@ int64_t domctl_createdomain(struct domctl *c)
         return rc;
     }
     c->op->domain = d->id;
+    /* The toolstack keeps its name to itself. */
+    format(d->name, sizeof(d->name), "made by domain %u", c->caller->domain->id);
     /* Paused until the toolstack says that it is built. Then, at once, anybody may destroy it. */
     spin_lock(&d->lock);
     d->control_pauses = 1;
