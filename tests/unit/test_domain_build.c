@@ -11,6 +11,7 @@
 #include <hospes/domain_build.h>
 #include <hospes/errno.h>
 #include <lib/bits.h>
+#include <xen/hvm/params.h>
 
 static struct domain_config config;
 static struct domain domain;
@@ -18,6 +19,7 @@ static struct domain_layout banks, seen;
 static struct kernel_image seen_kernel;
 static uint64_t kernel_bytes, tables_bytes;
 static enum domain_build_stage fail_at;
+static bool no_ports;
 static uint32_t created, destroyed, torn_down, vcpus, copies, loads_ended;
 
 /* --- fakes: each stage can be told to fail --------------------------------------------------- */
@@ -95,6 +97,13 @@ int gnttab_domain_init(struct domain *d, int max_frames, int max_maptrack_frames
     return 0;
 }
 
+int evtchn_alloc_unbound(struct domain *d, uint16_t remote_domid, uint32_t *port)
+{
+    assert_int_equal(remote_domid, DOMAIN_HARDWARE);
+    *port = 7;
+    return no_ports ? -ENOMEM : 0;
+}
+
 bool domain_release_step(struct domain *d)
 {
     return ++torn_down % 4 != 0;
@@ -151,6 +160,7 @@ static int start(void **state)
     kernel_bytes = MIB(40);
     tables_bytes = KIB(64);
     fail_at = BUILD_DONE;
+    no_ports = false;
     created = destroyed = torn_down = vcpus = copies = loads_ended = 0;
     host_log_clear();
     return 0;
@@ -246,9 +256,29 @@ static void failures(void **state)
     }
 }
 
+/* A guest that is to have xenstore waits for its page at the port that it is told of; others see
+ * that there is none. */
+static void xenstore(void **state)
+{
+    struct domain *d = NULL;
+
+    assert_int_equal(domain_build(&config, &d), 0);
+    assert_int_equal(d->hvm_params[HVM_PARAM_STORE_EVTCHN], 0);
+    assert_int_equal(d->hvm_params[HVM_PARAM_STORE_PFN], 0);
+    config.xenstore = true;
+    assert_int_equal(domain_build(&config, &d), 0);
+    assert_int_equal(d->hvm_params[HVM_PARAM_STORE_EVTCHN], 7);
+    assert_int_equal(d->hvm_params[HVM_PARAM_STORE_PFN], UINT64_MAX);
+    no_ports = true;
+    assert_int_equal(domain_build(&config, &d), -ENOMEM);
+    assert_int_equal(created, 3);
+    assert_int_equal(destroyed, 1);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup(f, start)
-    const struct CMUnitTest tests[] = { TEST(as_xen), TEST(places), TEST(failures) };
+    const struct CMUnitTest tests[] = { TEST(as_xen), TEST(places), TEST(failures),
+                                        TEST(xenstore) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
