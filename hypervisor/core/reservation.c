@@ -122,8 +122,11 @@ static void populate_all(struct vcpu *v, struct extents *x)
 
 /* --- giving back ----------------------------------------------------------------------------- */
 
-/* The extents of one chunk, with one flush; false: one could not be removed. */
-static bool remove_chunk(struct extents *x, const uint64_t *gfns, uint32_t n)
+/*
+ * The extents of one chunk, with one flush; false: one could not be removed. Not inlined: the
+ * batch is large, and who populates needs the stack for other things.
+ */
+static __noinline bool remove_chunk(struct extents *x, const uint64_t *gfns, uint32_t n)
 {
     struct p2m_batch b;
     uint32_t i = 0;
