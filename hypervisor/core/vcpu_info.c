@@ -3,6 +3,7 @@
 #include <hospes/domain.h>
 #include <hospes/errno.h>
 #include <hospes/frame.h>
+#include <hospes/guest_atomic.h>
 #include <hospes/heap.h>
 #include <hospes/map.h>
 #include <hospes/vcpu.h>
@@ -54,9 +55,10 @@ void vcpu_info_vcpu_destroy(struct vcpu *v)
 static void mark_all_pending(struct vcpu *v)
 {
     struct vcpu_info *info = v->info;
+    uint8_t old;
 
     __atomic_store_n(&info->evtchn_pending_sel, ~(xen_ulong_t)0, __ATOMIC_SEQ_CST);
-    if (!__atomic_exchange_n(&info->evtchn_upcall_pending, (uint8_t)1, __ATOMIC_SEQ_CST))
+    if (!guest_or_u8(&info->evtchn_upcall_pending, 1, &old) || !old)
         arch_evtchn_upcall(v);
 }
 
