@@ -87,5 +87,5 @@ check-tidy: $(BUILD)/debian/dev.stamp | $(CHECK_NEEDS) $(BUILD)/check/cppcheck
 	@printf '%s\n' $(HV_C_SOURCES) | xargs -P $(JOBS) -n 4 sh -c '$(TIDY) --quiet \
 	    --warnings-as-errors="*" --checks="$(TIDY_CHECKS)" --header-filter="hypervisor/.*" \
 	    "$$@" -- $(TIDY_FLAGS) || exit 1' tidy >$(BUILD)/check/tidy.log 2>&1 || status=1; \
-	    grep -vE '^[0-9]+ warnings? |^Suppressed |^Use -header' $(BUILD)/check/tidy.log; exit $$status
+	    grep -vE '^[0-9]+ warnings? |^\[[0-9]+/[0-9]+\] Processing |^Suppressed |^Use -header' $(BUILD)/check/tidy.log; exit $$status
 	@echo 'tidy: $(words $(HV_C_SOURCES)) files'
