@@ -399,6 +399,7 @@ static void let_go(struct domain *d, const struct pgtable_leaf *leaf, gfn_t gfn,
         frame_put(m);
         d->p2m.nr_counted--;
         if (p2m_has_beneath(d, gfn)) {
+            frame_of(MFN(gfn.v))->beneath = 0; /* the next owner's is another matter */
             frame_free(MFN(gfn.v), 1);
             domain_uncharge(d, 1);
         }

@@ -310,6 +310,7 @@ static void beneath(void **state)
     assert_int_equal(decrease_one(0, 0, m + 10, 0), 1);
     destroy(0);
     assert_int_equal(frame_owned_count(0), 0);
+    assert_int_equal(frame_of(MFN(m + 9))->beneath, 0); /* or its next owner would get it twice */
 }
 
 /* A domain with static memory that is not at machine addresses gets it back page by page. */
