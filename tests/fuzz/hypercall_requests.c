@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: MIT */
+/* How bytes of an input become calls; hypercall_requests.h says more. */
+#include "hypercall_requests.h"
+
+#include "hypercall_ops.h"
+#include "hypercall_world.h"
+
+#include <asm/host.h>
+#include <hospes/domain.h>
+#include <hospes/frame.h>
+#include <hospes/p2m.h>
+#include <lib/bits.h>
+#include <stdio.h>
+#include <string.h>
+#include <xen/domctl.h>
+#include <xen/grant_table.h>
+#include <xen/platform.h>
+#include <xen/sysctl.h>
+#include <xen/xen.h>
+
+bool tell;
+char request_is[512];
+
+/* --- the input ------------------------------------------------------------------------------- */
+
+static const uint8_t *input;
+static size_t input_left;
+
+void input_begin(const uint8_t *data, size_t bytes)
+{
+    input = data;
+    input_left = bytes;
+}
+
+bool input_ends(void)
+{
+    return !input_left;
+}
+
+uint64_t take(uint32_t bytes)
+{
+    uint64_t value = 0;
+
+    for (uint32_t i = 0; i < bytes && input_left; i++, input_left--)
+        value |= (uint64_t)*input++ << 8 * i;
+    return value;
+}
+
+/* --- what is near to something
+ * -------------------------------------------------------------------------- */
+
+uint8_t *guest_page(struct domain *d, uint64_t gfn)
+{
+    enum p2m_type type;
+    mfn_t m = p2m_lookup(d, GFN(gfn), &type, NULL);
+
+    if (type != P2M_RAM && type != P2M_SHARED && type != P2M_GRANT)
+        return NULL;
+    return host_ram(mfn_to_maddr(m));
+}
+
+uint64_t some_gfn(const struct domain *d)
+{
+    uint64_t how = take(1), n = how >> 3;
+
+    switch (how & 7) {
+    case 0:
+    case 1:
+    case 2:
+    case 3:
+        return first_gfn[d->id % DOMAINS] + n;
+    case 4:
+        return first_gfn[take(1) % 4] + n;
+    case 5:
+        return HOLE + n;
+    case 6:
+        return BLOCK + take(1) * 2;
+    default:
+        return n & 1 ? take(8) : take(3);
+    }
+}
+
+uint64_t some_domid(void)
+{
+    uint64_t n = take(1);
+
+    if (n < 200)
+        return n % DOMAINS;
+    return n < 240 ? DOMID_SELF : take(2);
+}
+
+uint64_t some_number(uint32_t near)
+{
+    uint64_t n = take(1);
+
+    return n < 250 ? n % near : take(4);
+}
+
+/* --- calls --- */
+
+/* A caller's struct, and what it points to: one page of the caller's. */
+struct request {
+    struct domain *d;
+    uint64_t gfn;
+    uint8_t *page; /* NULL: it cannot be written */
+    uint32_t used; /* bytes of it */
+};
+
+#define STRUCT_ROOM 1024u
+
+static uint64_t put_list(struct request *r)
+{
+    uint64_t at = (r->gfn << FRAME_SHIFT) + r->used, n = take(1) % 9;
+
+    for (uint64_t i = 0; i < n; i++) {
+        uint64_t gfn = some_gfn(r->d);
+
+        if (r->page && r->used + sizeof(gfn) <= FRAME_SIZE) {
+            memcpy(r->page + r->used, &gfn, sizeof(gfn));
+            r->used += sizeof(gfn);
+        }
+    }
+    return at;
+}
+
+static uint64_t field_value(struct request *r, const struct op_field *f)
+{
+    switch ((enum field_kind)(f->kind & 0xff)) {
+    case FIELD_SMALL:
+        return some_number(12);
+    case FIELD_DOMID:
+        return some_domid();
+    case FIELD_PORT:
+        return some_number(24);
+    case FIELD_REF:
+        return some_number(16);
+    case FIELD_HANDLE:
+        return some_number(8);
+    case FIELD_GFN:
+        return some_gfn(r->d);
+    case FIELD_MACHINE:
+        return take(1) < 240 ? 0 : take(f->bytes);
+    case FIELD_ADDRESS:
+        return (f->bytes == 8 ? some_gfn(r->d) << FRAME_SHIFT : 0) + (take(2) & FRAME_MASK & ~7ull);
+    case FIELD_PAGE:
+        return some_gfn(r->d) << FRAME_SHIFT;
+    case FIELD_GFNS:
+        return put_list(r);
+    case FIELD_DATA:
+        return take(1) < 240 ? (r->gfn << FRAME_SHIFT) + 2048 : take(4);
+    case FIELD_ORDER:
+        return take(1) < 160 ? 0 : take(1) % 12;
+    case FIELD_MAPPING:
+        return take(1) & 1 ? GNTMAP_host_map | GNTMAP_readonly : GNTMAP_host_map;
+    case FIELD_FIXED:
+        return f->kind >> 8;
+    default:
+        return take(f->bytes);
+    }
+}
+
+static void fill_struct(struct request *r, const struct op *op, uint8_t *to)
+{
+    for (uint32_t i = 0; i < OP_FIELDS && op->fields[i].kind != FIELD_END; i++) {
+        uint64_t value = field_value(r, &op->fields[i]);
+
+        memcpy(to + op->fields[i].at, &value, min(op->fields[i].bytes, (uint16_t)sizeof(value)));
+    }
+    if (op->style == OP_STRUCT) {
+        uint32_t version = op->call == __HYPERVISOR_domctl   ? XEN_DOMCTL_INTERFACE_VERSION
+                           : op->call == __HYPERVISOR_sysctl ? XEN_SYSCTL_INTERFACE_VERSION
+                                                             : XENPF_INTERFACE_VERSION;
+
+        memcpy(to, &op->command, sizeof(op->command));
+        memcpy(to + sizeof(op->command), &version, sizeof(version));
+    }
+}
+
+/* For the one who looks why an input fails. */
+static void tell_request(const struct op *op, const uint8_t *what)
+{
+    int n = snprintf(request_is, sizeof(request_is), "command %u", op->command);
+
+    for (uint32_t i = 0; i < OP_FIELDS && op->fields[i].kind != FIELD_END; i++) {
+        uint64_t value = 0;
+
+        memcpy(&value, what + op->fields[i].at, min(op->fields[i].bytes, (uint16_t)sizeof(value)));
+        n += snprintf(request_is + n, sizeof(request_is) - (size_t)n, ", %u: %#lx",
+                      op->fields[i].at, value);
+    }
+}
+
+uint64_t make_request(struct domain *d, uint64_t gfn, uint64_t *arg)
+{
+    const struct op *op = &ops[take(1) % nr_ops];
+    struct request r = { d, gfn, guest_page(d, gfn), STRUCT_ROOM };
+    uint8_t what[STRUCT_ROOM] = { 0 };
+    uint64_t address = gfn << FRAME_SHIFT, n = 1;
+
+    if (op->style == OP_ARRAY && take(1) & 1)
+        n = 1 + take(1) % 6;
+    for (uint64_t i = 0; i < n; i++)
+        fill_struct(&r, op, what + i * op->bytes);
+    if (r.page)
+        memcpy(r.page, what, sizeof(what));
+    if (tell)
+        tell_request(op, what);
+    arg[0] = op->style == OP_STRUCT ? address : op->command;
+    arg[1] = address;
+    if (op->style == OP_NUMBER) {
+        arg[0] = op->command == UINT32_MAX ? take(1) % 12 : op->command;
+        arg[1] = some_number(8);
+        arg[2] = address;
+        if (op->call == __HYPERVISOR_xen_version)
+            arg[1] = address;
+    } else if (op->style == OP_VCPU) {
+        arg[1] = some_number(3);
+        arg[2] = address;
+    } else if (op->style == OP_ARRAY) {
+        arg[2] = n;
+    }
+    return op->call;
+}
+
+/* The list is on the page before those of the calls in it. */
+uint64_t make_multicall(struct domain *d, uint64_t gfn, uint64_t *arg)
+{
+    struct multicall_entry entries[4] = { 0 };
+    uint64_t n = 1 + take(1) % 4;
+    uint8_t *page;
+
+    for (uint64_t i = 0; i < n; i++) {
+        uint64_t a[6] = { 0 };
+
+        entries[i].op = (xen_ulong_t)make_request(d, gfn + 1 + i, a);
+        for (uint32_t k = 0; k < 6; k++)
+            entries[i].args[k] = (xen_ulong_t)a[k];
+    }
+    page = guest_page(d, gfn);
+    if (page)
+        memcpy(page, entries, sizeof(entries));
+    arg[0] = gfn << FRAME_SHIFT;
+    arg[1] = n;
+    return __HYPERVISOR_multicall;
+}

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: MIT */
+/* The machine's making, and end; hypercall_world.h says what it is. */
+#include "hypercall_world.h"
+
+#include "hypercall_invariants.h"
+
+#include <asm/host.h>
+#include <hospes/abi.h>
+#include <hospes/cmdline.h>
+#include <hospes/console.h>
+#include <hospes/domain.h>
+#include <hospes/domain_build.h>
+#include <hospes/domain_config.h>
+#include <hospes/frame.h>
+#include <hospes/heap.h>
+#include <hospes/irq.h>
+#include <hospes/p2m.h>
+#include <hospes/work.h>
+#include <lib/bits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xen/xen.h>
+
+#define RAM       GIB(1)
+#define RAM_BYTES MIB(16)
+#define META      GIB(16)
+
+/* --- what is not under test ------------------------------------------------------------------ */
+
+uint32_t heap_fails;
+static int64_t heap_used;
+
+static bool refused(void)
+{
+    return heap_fails && --heap_fails == 0;
+}
+
+static void *counted(void *p)
+{
+    heap_used += p != NULL;
+    return p;
+}
+
+void *heap_alloc(uint64_t size)
+{
+    return refused() ? NULL : counted(calloc(1, size));
+}
+
+void *heap_calloc(uint64_t n, uint64_t size)
+{
+    return refused() ? NULL : counted(calloc(n, size));
+}
+
+void heap_free(void *p)
+{
+    heap_used -= p != NULL;
+    free(p);
+}
+
+void *heap_alloc_pages(unsigned int order)
+{
+    void *p = refused() ? NULL : aligned_alloc(FRAME_SIZE << order, FRAME_SIZE << order);
+
+    return p ? counted(memset(p, 0, FRAME_SIZE << order)) : NULL;
+}
+
+void heap_free_pages(void *p, unsigned int order)
+{
+    (void)order;
+    heap_free(p);
+}
+
+uint32_t stop_after;
+
+bool arch_irq_is_pending(void)
+{
+    return stop_after && --stop_after == 0;
+}
+
+/* Deferred work, which is domains' ends; each has a reference that nobody else knows of. */
+static struct work *works[64];
+static uint32_t nr_works;
+
+void work_queue(struct work *w)
+{
+    CHECK(nr_works < 64, "too much work");
+    if (!w->queued)
+        works[nr_works++] = w;
+    w->queued = true;
+}
+
+void work_run(void)
+{
+    while (nr_works) {
+        struct work *w = works[--nr_works];
+
+        w->queued = false;
+        container_of(w, struct domain, work)->hardware = false; /* its end is not the machine's */
+        if (w->step(w))
+            work_queue(w);
+    }
+}
+
+bool work_run_idle(void)
+{
+    return false;
+}
+
+struct domain_configs domain_configs;
+
+const char *cmdline_text(void)
+{
+    return "";
+}
+
+const char arch_abi_capabilities[] = "fuzz";
+
+uint32_t arch_abi_features(const struct domain *d)
+{
+    (void)d;
+    return 0;
+}
+
+uint32_t arch_build_id(const void **id)
+{
+    *id = arch_abi_capabilities;
+    return 4;
+}
+
+bool arch_vcpu_op_exists(uint32_t cmd)
+{
+    (void)cmd;
+    return true;
+}
+
+void domain_build_begin(struct domain_builder *b, const struct domain_config *c)
+{
+    (void)b, (void)c;
+}
+
+bool domain_build_step(struct domain_builder *b)
+{
+    (void)b;
+    return false;
+}
+
+void console_domain_remove(struct console_domain *c)
+{
+    (void)c;
+}
+
+bool console_domain_write(struct console_domain *c, uint8_t byte)
+{
+    (void)c, (void)byte;
+    return true;
+}
+
+uint32_t console_domain_room(struct console_domain *c)
+{
+    (void)c;
+    return 1;
+}
+
+uint64_t console_ring_end(void)
+{
+    return 0;
+}
+
+uint64_t console_ring_read(uint64_t *pos, char *to, uint64_t bytes)
+{
+    (void)pos, (void)to, (void)bytes;
+    return 0;
+}
+
+void console_press(char key)
+{
+    (void)key;
+}
+
+/* --- the machine ----------------------------------------------------------------------------- */
+
+static uint64_t all_free;
+static int64_t heap_at_rest;
+uint64_t first_gfn[DOMAINS];
+
+void make_machine(void)
+{
+    mfn_t first = maddr_to_mfn(MADDR(RAM)), end = maddr_to_mfn(MADDR(RAM + RAM_BYTES));
+
+    host_ram_reset();
+    host_pcpus_init(1);
+    host_ram_add(META, MIB(64));
+    host_ram_add(RAM, RAM_BYTES);
+    CHECK(frame_bank_add(first, end, host_ram(MADDR(META))) == 0, "no bank");
+    frame_bank_release(first, end);
+    sched_init();
+    CHECK(pcpu_create(0) && irq_init() == 0, "no pCPU");
+    options.gnttab_max_frames = options.gnttab_max_maptrack_frames = 4;
+    all_free = frame_free_count();
+    heap_at_rest = heap_used;
+}
+
+static void add_memory(struct domain *d, uint64_t gfn, unsigned int order, enum p2m_type type)
+{
+    mfn_t m;
+
+    CHECK(frame_alloc(d->id, order, type == P2M_RESERVED ? FRAME_DIRTY_OK : 0, &m, NULL) == 0,
+          "no memory");
+    if (d->direct_map)
+        gfn = m.v;
+    if (order < FRAME_ORDER_2M)
+        first_gfn[d->id] = gfn;
+    CHECK(p2m_map(d, GFN(gfn), m, (uint64_t)1 << order, type) == 0, "no tables");
+    CHECK(domain_charge(d, (uint64_t)1 << order), "no memory");
+}
+
+static void add_domain(uint16_t id, uint64_t kind)
+{
+    struct domain *d;
+
+    CHECK(domain_create(id, VCPUS, &d) == 0 && domain_create_vcpus(d) == 0, "no domain");
+    d->control = id == 0;
+    d->hardware = id == 0 && kind & 1;
+    d->direct_map = (id == 0 && kind & 2) || (id == 1 && kind & 4);
+    d->static_memory = id == 2 && kind & 8;
+    d->max_pages = PAGES + 1024;
+    d->evtchn.max_port = 255;
+    CHECK(p2m_set_pool(d, MIB(1)) == 0, "no pool");
+    add_memory(d, FIRST, 5, P2M_RAM);
+    if (id == 3)
+        add_memory(d, BLOCK, FRAME_ORDER_2M, P2M_RESERVED);
+    CHECK(gnttab_domain_init(d, -1, -1, 1) == 0, "no grants");
+    domain_start(d);
+    vcpu_up(d->vcpus[1]);
+}
+
+void add_domains(uint64_t kind)
+{
+    heap_fails = stop_after = 0;
+    for (uint16_t id = 0; id < DOMAINS; id++) {
+        first_gfn[id] = FIRST;
+        if (id < 4)
+            add_domain(id, kind);
+    }
+}
+
+void check_all(void)
+{
+    begin_check();
+    for (uint32_t i = 0; i < nr_works; i++)
+        note_reference(container_of(works[i], struct domain, work));
+    check_invariants(maddr_to_mfn(MADDR(RAM)), RAM_BYTES >> FRAME_SHIFT);
+}
+
+void end_all(void)
+{
+    struct domain *d;
+
+    heap_fails = stop_after = 0;
+    work_run();
+    for (uint32_t id = 0; id < DOMID_FIRST_RESERVED; id++) {
+        d = domain_get_from((uint16_t)id);
+        if (!d)
+            break;
+        id = d->id;
+        CHECK(domain_kill(d) || d->state == DOMAIN_DYING, "d%u is of state %u", d->id, d->state);
+        while (domain_teardown_step(d))
+            ;
+        domain_put(d);
+    }
+    check_all();
+    CHECK(frame_free_count() == all_free, "%lu frames lost", all_free - frame_free_count());
+    CHECK(heap_used == heap_at_rest, "%ld pieces of heap lost", heap_used - heap_at_rest);
+}
