@@ -59,6 +59,7 @@ static void *table_alloc(struct pgtable *pt)
 
 static void table_free(struct pgtable *pt, void *page)
 {
+    p2m_forget(p2m_of(pt));
     p2m_of(pt)->nr_tables--;
     heap_free_pages(page, 0);
 }
@@ -160,11 +161,22 @@ int p2m_unmap(struct domain *d, gfn_t gfn, uint64_t frames)
 
 mfn_t p2m_lookup_locked(struct domain *d, gfn_t gfn, enum p2m_type *type, unsigned int *order)
 {
+    uint64_t *leaves = p2m_recent_leaves(&d->p2m, gfn), addr = gfn_to_gaddr(gfn).v;
     struct pgtable_leaf leaf;
+    bool found;
 
     *type = P2M_NONE;
     *order = 0;
-    if (!p2m_has_address(gfn, 1) || !pgtable_lookup(&d->p2m.pt, gfn_to_gaddr(gfn).v, &leaf, order))
+    if (unlikely(!p2m_has_address(gfn, 1)))
+        return MFN_NONE;
+    if (leaves) {
+        found = pgtable_leaf_get(&d->p2m.pt, leaves, addr, &leaf);
+    } else {
+        found = pgtable_find(&d->p2m.pt, addr, &leaf, order, &leaves);
+        if (leaves)
+            p2m_remember(&d->p2m, gfn, leaves);
+    }
+    if (!found)
         return MFN_NONE;
     *type = (enum p2m_type)leaf.type;
     return mfn_add(maddr_to_mfn(leaf.maddr), gfn.v & (((uint64_t)1 << *order) - 1));

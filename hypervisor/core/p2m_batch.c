@@ -16,7 +16,6 @@
 void p2m_batch_begin(struct p2m_batch *b, struct domain *d)
 {
     b->d = d;
-    b->leaves = NULL;
     b->first = UINT64_MAX;
     b->end = 0;
     b->nr = 0;
@@ -65,14 +64,17 @@ static void note_stale(struct p2m_batch *b, gfn_t gfn, uint64_t frames)
     b->end = max(b->end, gfn.v + frames);
 }
 
-/* The table around `gfn`, which mostly is the one of the call before. */
+/* The table around `gfn`, which mostly is one that was used before. */
 static inline uint64_t *leaves_of(struct p2m_batch *b, gfn_t gfn, bool make)
 {
-    if (!b->leaves || (b->around ^ gfn.v) >= LEAVES) {
-        b->leaves = pgtable_leaves(&b->d->p2m.pt, gfn_to_gaddr(gfn).v, make);
-        b->around = align_down(gfn.v, LEAVES);
+    struct p2m *p2m = &b->d->p2m;
+    uint64_t *leaves = p2m_recent_leaves(p2m, gfn);
+
+    if (!leaves) {
+        leaves = pgtable_leaves(&p2m->pt, gfn_to_gaddr(gfn).v, make);
+        p2m_remember(p2m, gfn, leaves);
     }
-    return b->leaves;
+    return leaves;
 }
 
 /* --- taking out ------------------------------------------------------------------------------ */
@@ -132,7 +134,7 @@ static int take_out(struct p2m_batch *b, gfn_t gfn, const struct pgtable_leaf *l
     struct domain *d = b->d;
     struct p2m *p2m = &d->p2m;
     bool counted = p2m_is_counted(leaf->type), own = p2m_is_own(d, leaf);
-    uint64_t *leaves = b->leaves, addr = gfn_to_gaddr(gfn).v;
+    uint64_t *leaves = p2m_recent_leaves(p2m, gfn), addr = gfn_to_gaddr(gfn).v;
     struct pgtable_leaf left;
     bool kept;
     int err = 0;
@@ -148,7 +150,7 @@ static int take_out(struct p2m_batch *b, gfn_t gfn, const struct pgtable_leaf *l
         if (seen)
             note_stale(b, gfn, 1);
     } else {
-        b->leaves = NULL;
+        p2m_forget(p2m);
         if (kept)
             err = pgtable_map(&p2m->pt, addr, frames << FRAME_SHIFT, &left);
         else
@@ -239,7 +241,7 @@ static int map_range(struct p2m_batch *b, gfn_t gfn, uint64_t frames,
     if (err)
         return err;
     settle(b);
-    b->leaves = NULL;
+    p2m_forget(&b->d->p2m);
     err = pgtable_map(pt, addr, bytes, leaf);
     if (err == -ENOMEM && !keeps(b->d))
         (void)pgtable_unmap(pt, addr, bytes);

@@ -43,6 +43,34 @@ static inline bool p2m_has_address(gfn_t gfn, uint64_t frames)
     return gfn.v <= UINT64_MAX >> FRAME_SHIFT && frames <= UINT64_MAX >> FRAME_SHIFT;
 }
 
+/* Spread: what is used together often is a power of two apart. */
+static inline struct p2m_recent *p2m_recent(struct p2m *p2m, gfn_t gfn)
+{
+    uint32_t hash = (uint32_t)(gfn.v >> FRAME_ORDER_2M) * 0x9e3779b1u;
+
+    return &p2m->recent[hash >> (32 - P2M_RECENT_SHIFT)];
+}
+
+/* The table of pages around `gfn` if it was used recently, else NULL. */
+static inline uint64_t *p2m_recent_leaves(struct p2m *p2m, gfn_t gfn)
+{
+    const struct p2m_recent *r = p2m_recent(p2m, gfn);
+
+    return r->number == gfn.v >> FRAME_ORDER_2M ? r->leaves : NULL;
+}
+
+static inline void p2m_remember(struct p2m *p2m, gfn_t gfn, uint64_t *leaves)
+{
+    *p2m_recent(p2m, gfn) = (struct p2m_recent){ leaves, gfn.v >> FRAME_ORDER_2M };
+}
+
+/* Before any table is taken out of the tree. */
+static inline void p2m_forget(struct p2m *p2m)
+{
+    for (uint32_t i = 0; i < P2M_RECENT; i++)
+        p2m->recent[i].leaves = NULL;
+}
+
 /* What p2m_lookup() finds; type and order are not NULL. */
 mfn_t p2m_lookup_locked(struct domain *d, gfn_t gfn, enum p2m_type *type, unsigned int *order);
 

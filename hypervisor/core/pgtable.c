@@ -286,13 +286,13 @@ void pgtable_leaf_set(struct pgtable *pt, uint64_t *leaves, uint64_t addr, bool 
         write_entry(slot, entry);
 }
 
-bool pgtable_lookup(const struct pgtable *pt, uint64_t addr, struct pgtable_leaf *leaf,
-                    unsigned int *order)
+bool pgtable_find(const struct pgtable *pt, uint64_t addr, struct pgtable_leaf *leaf,
+                  unsigned int *order, uint64_t **leaves)
 {
-    const uint64_t *table = pt->root, *child;
+    uint64_t *table = pt->root, *child, entry;
     unsigned int level = pt->format->top_level;
-    uint64_t entry;
 
+    *leaves = NULL;
     if (addr >= input_size(pt))
         return false;
     for (;; level++, table = child) {
@@ -301,10 +301,20 @@ bool pgtable_lookup(const struct pgtable *pt, uint64_t addr, struct pgtable_leaf
         if (!child)
             break;
     }
+    if (level == LEAF_LEVEL)
+        *leaves = table;
     if (!pt->format->decode_leaf(entry, level, leaf))
         return false;
     *order = 9 * (LEAF_LEVEL - level);
     return true;
+}
+
+bool pgtable_lookup(const struct pgtable *pt, uint64_t addr, struct pgtable_leaf *leaf,
+                    unsigned int *order)
+{
+    uint64_t *leaves;
+
+    return pgtable_find(pt, addr, leaf, order, &leaves);
 }
 
 static bool next_in(const struct pgtable *pt, const uint64_t *table, unsigned int level,

@@ -31,7 +31,7 @@ static uint8_t start_pool[POOL_START][FRAME_SIZE] __aligned(4096)
 static struct spinlock mm_lock = SPINLOCK_INIT(LOCK_HYPMAP);
 static struct pgtable mm_pt;
 static uint64_t image_offset; /* virtual - machine address of the image */
-static uint64_t image_maddr;
+static uint64_t image_maddr, image_bytes;
 static uint8_t *pool = start_pool[0]; /* pages not handed out yet */
 static uint64_t pool_pages = POOL_START;
 static uint64_t *pool_freed; /* given back, chained through their first word */
@@ -142,7 +142,7 @@ maddr_t arch_virt_to_maddr(const void *p)
 
 void *arch_heap_maddr_to_virt(maddr_t a)
 {
-    if (unlikely(a.v - image_maddr < (uint64_t)(_image_end - _image_start)))
+    if (unlikely(a.v - image_maddr < image_bytes))
         return (void *)(uintptr_t)(a.v + image_offset);
     return (void *)(uintptr_t)(a.v + LAYOUT_HEAP);
 }
@@ -230,6 +230,7 @@ void mm_init_early(void)
 
     __asm__ volatile("at s1e2r, %1\n\tisb\n\tmrs %0, par_el1" : "=r"(par) : "r"(here));
     image_maddr = par & PAR_PA;
+    image_bytes = (uint64_t)(_image_end - _image_start);
     image_offset = here - image_maddr;
     mm_pt = (struct pgtable){ .format = &mm_format,
                               .root = arch_heap_maddr_to_virt(MADDR(root)),

@@ -46,6 +46,9 @@ struct p2m_fill {
 
 #define P2M_FILLS 12 /* of a domain: its kernel's segments, and the ramdisk */
 
+#define P2M_RECENT_SHIFT 3u
+#define P2M_RECENT       (1u << P2M_RECENT_SHIFT)
+
 struct p2m {
     struct spinlock lock;
     struct pgtable pt;
@@ -59,6 +62,10 @@ struct p2m {
     uint32_t nr_fills;
     gfn_t filling;   /* in the block that is being filled, */
     uint64_t filled; /* of which so many bytes are there; 0: none is */
+    struct p2m_recent {
+        uint64_t *leaves; /* NULL: none */
+        uint64_t number;  /* of the 2 MiB that it is for */
+    } recent[P2M_RECENT]; /* tables of pages that were used, hashed by `number`: spare walks */
 };
 
 /* An empty space. 0, -ENOMEM, or -EBUSY when no VMID is left. */
@@ -100,8 +107,6 @@ int p2m_unmap(struct domain *d, gfn_t gfn, uint64_t frames);
 
 struct p2m_batch {
     struct domain *d;
-    uint64_t *leaves;    /* the table used last; NULL: none */
-    uint64_t around;     /* its first gfn */
     uint64_t first, end; /* gfns of which TLBs may hold what was there */
     struct pgtable_doomed doomed;
     uint32_t nr;

@@ -85,6 +85,9 @@ int pgtable_unmap(struct pgtable *pt, uint64_t addr, uint64_t bytes);
  */
 bool pgtable_lookup(const struct pgtable *pt, uint64_t addr, struct pgtable_leaf *leaf,
                     unsigned int *order);
+/* And the table that pgtable_leaves() would find, found or not. */
+bool pgtable_find(const struct pgtable *pt, uint64_t addr, struct pgtable_leaf *leaf,
+                  unsigned int *order, uint64_t **leaves);
 
 /*
  * The first leaf at or after `addr` and below `end`: its input address in *found. False when there
@@ -106,8 +109,9 @@ bool pgtable_covers(const struct pgtable *pt, uint64_t addr, uint64_t bytes);
 
 /*
  * Page by page, for callers that change many near each other. pgtable_leaves() finds the table of
- * the 2 MiB around `addr`, which stays there until the next call that is not one of these; it is
- * made, or the block that stands for it split, if `make`. NULL: out of range, not there, no memory.
+ * the 2 MiB around `addr`, which stays in the tree until pgtable_clear() takes some out, or
+ * pt->free is given one; it is made, or the block that stands for it split, if `make`. NULL: out of
+ * range, not there, no memory.
  */
 uint64_t *pgtable_leaves(struct pgtable *pt, uint64_t addr, bool make);
 bool pgtable_leaf_get(const struct pgtable *pt, const uint64_t *leaves, uint64_t addr,
