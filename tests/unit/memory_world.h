@@ -6,9 +6,8 @@
 #ifndef MEMORY_WORLD_H
 #define MEMORY_WORLD_H
 
-#include "unit.h"
+#include "machine.h"
 
-#include <asm/host.h>
 #include <hospes/compiler.h>
 #include <hospes/cpu.h>
 #include <hospes/domain.h>
@@ -113,14 +112,7 @@ void gnttab_frame_mapped(struct domain *d, uint32_t idx, gfn_t gfn)
 
 static inline int machine(void **state)
 {
-    host_ram_reset();
-    host_pcpus_init(2);
-    host_ram_add(META, MIB(64));
-    host_ram_add(RAM, RAM_BYTES);
-    assert_int_equal(frame_bank_add(maddr_to_mfn(MADDR(RAM)), maddr_to_mfn(MADDR(RAM + RAM_BYTES)),
-                                    host_ram(MADDR(META))),
-                     0);
-    frame_bank_release(maddr_to_mfn(MADDR(RAM)), maddr_to_mfn(MADDR(RAM + RAM_BYTES)));
+    machine_make(2, RAM, RAM_BYTES, META);
     all_free = frame_free_count();
     return 0;
 }

@@ -6,12 +6,10 @@
 // sources: core/p2m.c core/p2m_batch.c core/pgtable.c core/map.c core/frame.c core/frame_free.c
 /*
  * A domain's life, from nothing to nothing, with the real scheduler, deferred work, frames and
- * tables. The builder and the heap are the test's own: the latter counts what is taken, and runs
- * out when told.
+ * tables. The builder is the test's own; the heap counts what is taken, and runs out when told.
  */
-#include "unit.h"
+#include "machine.h"
 
-#include <asm/host.h>
 #include <hospes/cmdline.h>
 #include <hospes/cpu.h>
 #include <hospes/domain.h>
@@ -33,8 +31,6 @@
 /* --- the heap ------------------------------------------------------------------------------------
  */
 
-static bool look_around; /* at each heap_free() somebody types `q` */
-
 #ifdef REAL_HEAP
 #define heap_left host_heap_chunks_left
 
@@ -55,50 +51,7 @@ static uint64_t frames_now(void)
     return frame_free_count() + (taken >> FRAME_SHIFT);
 }
 #else
-static uint64_t heap_left = UINT32_MAX; /* allocations that shall succeed yet */
-static int64_t heap_used;               /* of all, not freed yet */
-
-static void *count(void *p)
-{
-    heap_used++;
-    return p;
-}
-
-static bool refused(void)
-{
-    return heap_left == 0 || heap_left-- == 0;
-}
-
-void *heap_alloc(uint64_t size)
-{
-    return refused() ? NULL : count(calloc(1, size));
-}
-
-void *heap_calloc(uint64_t n, uint64_t size)
-{
-    return refused() ? NULL : count(calloc(n, size));
-}
-
-void heap_free(void *p)
-{
-    heap_used -= p != NULL;
-    free(p);
-    if (look_around && this_pcpu()->nr_locks_held == 0)
-        domain_dump_all();
-}
-
-void *heap_alloc_pages(unsigned int order)
-{
-    void *p = refused() ? NULL : aligned_alloc(FRAME_SIZE << order, FRAME_SIZE << order);
-
-    return p ? count(memset(p, 0, FRAME_SIZE << order)) : NULL;
-}
-
-void heap_free_pages(void *p, unsigned int order)
-{
-    heap_used--;
-    free(p);
-}
+#include "counting_heap.h"
 
 static int64_t used_now(void)
 {
@@ -226,14 +179,7 @@ void arch_cpu_relax(void)
 
 static int machine(void **state)
 {
-    host_ram_reset();
-    host_pcpus_init(PCPUS);
-    host_ram_add(META, MIB(64));
-    host_ram_add(RAM, RAM_BYTES);
-    assert_int_equal(frame_bank_add(maddr_to_mfn(MADDR(RAM)), maddr_to_mfn(MADDR(RAM + RAM_BYTES)),
-                                    host_ram(MADDR(META))),
-                     0);
-    frame_bank_release(maddr_to_mfn(MADDR(RAM)), maddr_to_mfn(MADDR(RAM + RAM_BYTES)));
+    machine_make(PCPUS, RAM, RAM_BYTES, META);
     heap_init();
     sched_init();
     for (uint32_t i = 0; i < PCPUS; i++)
@@ -280,7 +226,6 @@ static int start(void **state)
     heap_left = UINT32_MAX;
     builds = 0;
     build_rc = 0;
-    look_around = false;
     options.noreboot = false;
     host_log_clear();
     all_free = frames_now();
@@ -617,12 +562,18 @@ static void hardware(void **state)
 }
 
 #ifndef REAL_HEAP
+static void look_around(void)
+{
+    if (this_pcpu()->nr_locks_held == 0)
+        domain_dump_all();
+}
+
 /* Somebody types `q` while a domain goes: he sees it whole, or not at all. */
 static void listed_while_it_goes(void **state)
 {
     struct domain *d = running();
 
-    look_around = true;
+    heap_freed = look_around;
     domain_stop(exit_of(d->vcpus[0])->domain, DOMAIN_REBOOT);
     settle();
     d = domain_get(7);
@@ -631,7 +582,7 @@ static void listed_while_it_goes(void **state)
     assert_contains(host_log, "domain 7 (guest): running, 12000 KiB of memory");
     domain_stop(d, DOMAIN_POWEROFF);
     settle();
-    look_around = false;
+    heap_freed = NULL;
     check_nothing_left(7);
 }
 

@@ -7,9 +7,8 @@
 #ifndef TEST_GNTTAB_H
 #define TEST_GNTTAB_H
 
-#include "unit.h"
+#include "machine.h"
 
-#include <asm/host.h>
 #include <hospes/cmdline.h>
 #include <hospes/cpu.h>
 #include <hospes/domain.h>
@@ -101,15 +100,7 @@ static void domain_end(uint32_t i)
 
 static int machine(void **state)
 {
-    host_ram_reset();
-    host_pcpus_init(2);
-    host_ram_add(META, MIB(4));
-    host_ram_add(RAM, RAM_BYTES);
-    assert_true(frame_bank_meta_size(RAM_BYTES >> FRAME_SHIFT) <= MIB(4));
-    assert_int_equal(frame_bank_add(maddr_to_mfn(MADDR(RAM)), maddr_to_mfn(MADDR(RAM + RAM_BYTES)),
-                                    host_ram(MADDR(META))),
-                     0);
-    frame_bank_release(maddr_to_mfn(MADDR(RAM)), maddr_to_mfn(MADDR(RAM + RAM_BYTES)));
+    machine_make(2, RAM, RAM_BYTES, META);
     all_free = frame_free_count();
     return 0;
 }

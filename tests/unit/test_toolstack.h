@@ -7,9 +7,9 @@
 #ifndef TESTS_TOOLSTACK_H
 #define TESTS_TOOLSTACK_H
 
-#include "unit.h"
+#include "counting_heap.h"
+#include "machine.h"
 
-#include <asm/host.h>
 #include <hospes/cmdline.h>
 #include <hospes/console.h>
 #include <hospes/domain.h>
@@ -19,7 +19,6 @@
 #include <hospes/errno.h>
 #include <hospes/frame.h>
 #include <hospes/guest_access.h>
-#include <hospes/heap.h>
 #include <hospes/hypercall.h>
 #include <hospes/irq.h>
 #include <hospes/sysctl.h>
@@ -58,52 +57,6 @@ int guest_write(struct vcpu *v, uint64_t to, const void *from, uint64_t bytes)
     return 0;
 }
 
-/* --- the heap -----------------------------------------------------------------------------------
- */
-
-static uint64_t heap_left = UINT64_MAX; /* allocations that shall succeed yet */
-static int64_t heap_used;               /* of all, not freed yet */
-
-static void *count(void *p)
-{
-    heap_used++;
-    return p;
-}
-
-static bool refused(void)
-{
-    return heap_left == 0 || heap_left-- == 0;
-}
-
-void *heap_alloc(uint64_t size)
-{
-    return refused() ? NULL : count(calloc(1, size));
-}
-
-void *heap_calloc(uint64_t n, uint64_t size)
-{
-    return refused() ? NULL : count(calloc(n, size));
-}
-
-void heap_free(void *p)
-{
-    heap_used -= p != NULL;
-    free(p);
-}
-
-void *heap_alloc_pages(unsigned int order)
-{
-    void *p = refused() ? NULL : aligned_alloc(FRAME_SIZE << order, FRAME_SIZE << order);
-
-    return p ? count(memset(p, 0, FRAME_SIZE << order)) : NULL;
-}
-
-void heap_free_pages(void *p, unsigned int order)
-{
-    heap_used -= p != NULL;
-    free(p);
-}
-
 /* --- what else domains need ---------------------------------------------------------------------
  */
 
@@ -136,14 +89,7 @@ static struct vcpu *caller; /* the control domain's */
 
 static inline int machine(void **state)
 {
-    host_ram_reset();
-    host_pcpus_init(PCPUS);
-    host_ram_add(META, MIB(64));
-    host_ram_add(RAM, RAM_BYTES);
-    assert_int_equal(frame_bank_add(maddr_to_mfn(MADDR(RAM)), maddr_to_mfn(MADDR(RAM + RAM_BYTES)),
-                                    host_ram(MADDR(META))),
-                     0);
-    frame_bank_release(maddr_to_mfn(MADDR(RAM)), maddr_to_mfn(MADDR(RAM + RAM_BYTES)));
+    machine_make(PCPUS, RAM, RAM_BYTES, META);
     sched_init();
     for (uint32_t i = 0; i < PCPUS; i++)
         assert_non_null(pcpu_create(i));
