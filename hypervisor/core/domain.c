@@ -204,6 +204,7 @@ void domain_destroy(struct domain *d)
     console_io_destroy(d);
     watchdog_destroy(d);
     irq_take_all(d);
+    claim_set(d, 0); /* whoever has mapped grants of it may keep it for long */
     domain_put(d);
 }
 

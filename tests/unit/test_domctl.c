@@ -10,6 +10,8 @@
 /* What a toolstack does with one domain: results, each error, and that nothing is left behind. */
 #include "test_toolstack.h"
 
+#include <hospes/claim.h>
+
 #define FRAMES    300u
 #define FIRST_GFN 0x40000u
 
@@ -664,6 +666,19 @@ static void is_told(void **state)
     assert_int_equal(caller->domain->time_offset, -3600);
 }
 
+/* Memory claimed for a domain that is gone can be used by others, whoever still maps its grants. */
+static void claim_ends(void **state)
+{
+    struct domain *d = domain_get(made()); /* as who has a grant of it mapped keeps it */
+
+    d->max_pages = 1024;
+    assert_int_equal(claim_set(d, 1024), 0);
+    destroyed(d->id);
+    assert_int_equal(claim_total(), 0);
+    domain_put(d);
+    assert_int_equal(claim_total(), 0);
+}
+
 /* A domain that saved its state goes on; one that is not back yet, or dies, does not. */
 static void resumes(void **state)
 {
@@ -735,6 +750,7 @@ int main(void)
         TEST(pool),
         TEST(destroys),
         TEST(frames_in_use),
+        TEST(claim_ends),
         TEST(resumes),
         TEST(is_told),
         TEST(again_and_again),
