@@ -26,7 +26,7 @@
 #include <xen/xen.h>
 
 #define STEPS 200u
-#define EACH  4u /* steps between checks */
+#define EACH  16u /* steps between checks */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 

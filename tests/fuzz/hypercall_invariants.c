@@ -9,6 +9,7 @@
 #include <hospes/claim.h>
 #include <hospes/frame.h>
 #include <lib/bits.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

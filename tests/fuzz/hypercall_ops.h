@@ -25,6 +25,11 @@ enum field_kind {
     FIELD_DATA,    /* address of something in the caller's memory */
     FIELD_ORDER,   /* of a block of frames */
     FIELD_MAPPING, /* GNTMAP_* that make a mapping */
+    FIELD_MAPPED,  /* address where the grant of the handle before it is mapped */
+    FIELD_VCPUS,   /* as many as the domain before it has */
+    FIELD_BUS,     /* machine address of a page of the caller's */
+    FIELD_LENGTH,  /* up to a page, */
+    FIELD_COUNT,   /* and up to some more pages than a domain has */
     FIELD_FIXED,   /* the same each time: the kind's bits from 8 on */
 };
 

@@ -2,6 +2,7 @@
 /* How bytes of an input become calls; hypercall_requests.h says more. */
 #include "hypercall_requests.h"
 
+#include "../../hypervisor/core/gnttab_internal.h"
 #include "hypercall_ops.h"
 #include "hypercall_world.h"
 
@@ -104,6 +105,7 @@ struct request {
     uint64_t gfn;
     uint8_t *page; /* NULL: it cannot be written */
     uint32_t used; /* bytes of it */
+    uint64_t last; /* field's value */
 };
 
 #define STRUCT_ROOM 1024u
@@ -125,6 +127,8 @@ static uint64_t put_list(struct request *r)
 
 static uint64_t field_value(struct request *r, const struct op_field *f)
 {
+    uint64_t value;
+
     switch ((enum field_kind)(f->kind & 0xff)) {
     case FIELD_SMALL:
         return some_number(12);
@@ -147,11 +151,33 @@ static uint64_t field_value(struct request *r, const struct op_field *f)
     case FIELD_GFNS:
         return put_list(r);
     case FIELD_DATA:
-        return take(1) < 240 ? (r->gfn << FRAME_SHIFT) + 2048 : take(4);
+        return (value = take(1)) < 240 ? (r->gfn << FRAME_SHIFT) + 2048 : value < 248 ? 0 : take(4);
     case FIELD_ORDER:
         return take(1) < 160 ? 0 : take(1) % 12;
     case FIELD_MAPPING:
         return take(1) & 1 ? GNTMAP_host_map | GNTMAP_readonly : GNTMAP_host_map;
+    case FIELD_MAPPED: {
+        const struct grant_mapping *m = maptrack_find(r->d, (uint32_t)r->last);
+
+        return m && take(1) < 240 ? m->gfn.v << FRAME_SHIFT : some_gfn(r->d) << FRAME_SHIFT;
+    }
+    case FIELD_VCPUS: {
+        struct domain *d = domain_get((uint16_t)r->last);
+        uint64_t n = d ? d->max_vcpus : 0;
+
+        if (d)
+            domain_put(d);
+        return take(1) < 240 ? n : take(4);
+    }
+    case FIELD_BUS: {
+        enum p2m_type type;
+
+        return p2m_lookup(r->d, GFN(some_gfn(r->d)), &type, NULL).v << FRAME_SHIFT;
+    }
+    case FIELD_LENGTH:
+        return take(1) * 16 + 1;
+    case FIELD_COUNT:
+        return take(1) < 250 ? take(1) * 5 : take(4);
     case FIELD_FIXED:
         return f->kind >> 8;
     default:
@@ -164,6 +190,7 @@ static void fill_struct(struct request *r, const struct op *op, uint8_t *to)
     for (uint32_t i = 0; i < OP_FIELDS && op->fields[i].kind != FIELD_END; i++) {
         uint64_t value = field_value(r, &op->fields[i]);
 
+        r->last = value;
         memcpy(to + op->fields[i].at, &value, min(op->fields[i].bytes, (uint16_t)sizeof(value)));
     }
     if (op->style == OP_STRUCT) {
@@ -193,7 +220,7 @@ static void tell_request(const struct op *op, const uint8_t *what)
 uint64_t make_request(struct domain *d, uint64_t gfn, uint64_t *arg)
 {
     const struct op *op = &ops[take(1) % nr_ops];
-    struct request r = { d, gfn, guest_page(d, gfn), STRUCT_ROOM };
+    struct request r = { d, gfn, guest_page(d, gfn), STRUCT_ROOM, 0 };
     uint8_t what[STRUCT_ROOM] = { 0 };
     uint64_t address = gfn << FRAME_SHIFT, n = 1;
 

@@ -2,6 +2,8 @@
 /* The machine's making, and end; hypercall_world.h says what it is. */
 #include "hypercall_world.h"
 
+#include "../../hypervisor/core/evtchn_internal.h"
+
 #include "hypercall_invariants.h"
 
 #include <asm/host.h>
@@ -19,6 +21,8 @@
 #include <lib/bits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xen/event_channel.h>
+#include <xen/grant_table.h>
 #include <xen/xen.h>
 
 #define RAM       GIB(1)
@@ -234,6 +238,45 @@ static void add_domain(uint16_t id, uint64_t kind)
     vcpu_up(d->vcpus[1]);
 }
 
+/* Event channels of the newer kind, where it finds them. */
+static void use_fifo(struct domain *d)
+{
+    for (uint32_t vcpu = 0; vcpu < VCPUS; vcpu++) {
+        struct evtchn_init_control c = { .control_gfn = first_gfn[d->id] + 30,
+                                         .offset = vcpu * 256,
+                                         .vcpu = vcpu };
+
+        CHECK(evtchn_fifo_init_control(d, &c) == 0, "no control block");
+    }
+    CHECK(evtchn_fifo_expand_array(d, first_gfn[d->id] + 31) == 0, "no event words");
+}
+
+/* Each is joined with the one before it, and grants it some pages. */
+static void join(struct domain *d, struct domain *before)
+{
+    struct grant_entry_v1 *e = d->gnttab.frames[0].shared;
+    uint32_t port, there;
+
+    CHECK(evtchn_alloc_unbound(d, before->id, &port) == 0, "no port");
+    CHECK(evtchn_bind_interdomain(before, d, port, &there) == 0, "no port");
+    for (uint32_t i = 0; i < 8; i++)
+        e[i] = (struct grant_entry_v1){ .flags = GTF_permit_access,
+                                        .domid = before->id,
+                                        .frame = (uint32_t)first_gfn[d->id] + 20 + i };
+}
+
+static void prepare(uint16_t id, uint64_t kind)
+{
+    struct domain *d = domain_get(id), *before = domain_get(id ? (uint16_t)(id - 1) : 3);
+
+    if (kind & 16)
+        use_fifo(d);
+    if (kind & 32)
+        join(d, before);
+    domain_put(before);
+    domain_put(d);
+}
+
 void add_domains(uint64_t kind)
 {
     heap_fails = stop_after = 0;
@@ -242,6 +285,8 @@ void add_domains(uint64_t kind)
         if (id < 4)
             add_domain(id, kind);
     }
+    for (uint16_t id = 0; id < 4; id++)
+        prepare(id, kind);
 }
 
 void check_all(void)
