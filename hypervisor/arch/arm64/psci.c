@@ -217,15 +217,13 @@ static int64_t __noinline arch_call(const struct vcpu *v, uint32_t function)
 /* What is not PSCI: the calling convention's own calls, and a hypervisor's. */
 static int64_t __noinline smccc_other(struct vcpu *v, uint32_t function)
 {
-    if (function == SMCCC_VERSION)
-        return VERSION_SMCCC_1_2;
+    if ((function & SMCCC_ARCH_MASK) == SMCCC_ARCH)
+        return function == SMCCC_VERSION ? VERSION_SMCCC_1_2 : arch_call(v, function);
     if (function == PV_TIME_FEATURES)
         return pv_time_features(v->domain, (uint32_t)v->regs.x[1]);
     if (function == PV_TIME_ST)
         return pv_time_stolen(v);
-    if ((function & SMCCC_ARCH_MASK) != SMCCC_ARCH)
-        return PSCI_NOT_SUPPORTED;
-    return arch_call(v, function);
+    return PSCI_NOT_SUPPORTED;
 }
 
 enum exit_action smccc_call(struct vcpu *v)
