@@ -8,9 +8,9 @@
 
 #include <stdint.h>
 
-#define DOMAINS                                                                      \
-    6u /* numbers that are used: four domains from the start, others by createdomain \
-        */
+/* Numbers that are used: four domains from the start, others by createdomain. */
+#define DOMAINS 6u
+
 #define VCPUS 2u
 #define PAGES 32u
 #define FIRST 0x100u /* where their memory is, */
