@@ -292,7 +292,8 @@ bool p2m_handle_fault(struct domain *d, gfn_t gfn)
     bool retry;
     mfn_t m;
 
-    /* Beyond what was ever mapped is nothing. If it is just being mapped, the access came before. */
+    /* Beyond what was ever mapped is nothing. If it is just being mapped, the access came before.
+     */
     if (gfn.v < read_once(d->p2m.lowest) || gfn.v >= read_once(d->p2m.highest))
         return false;
     spin_lock(&d->p2m.lock);
