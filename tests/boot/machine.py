@@ -108,7 +108,7 @@ class Machine:
     def switch(self):
         """Ctrl-A three times; returns who has the keyboard now: a domain's name, or "hypervisor"."""
         self.send("\x01\x01\x01")
-        target = self.expect(r"Serial input to (\S+)")[1]
+        target = self.expect(r"Serial input to (\S+) \(")[1]  # whole, not as much as has come
         self.focused = self.names.get(target, "hypervisor")
         return self.focused
 
