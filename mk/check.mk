@@ -84,7 +84,7 @@ TIDY_FLAGS = --target=$(TARGET_$(ARCH)) -std=gnu11 -O2 -ffreestanding -mgeneral-
 
 # xargs tells by its exit status whether any run found something.
 check-tidy: $(BUILD)/debian/dev.stamp | $(CHECK_NEEDS) $(BUILD)/check/cppcheck
-	@printf '%s\n' $(HV_C_SOURCES) | xargs -P $(JOBS) -n 4 sh -c '$(TIDY) --quiet \
+	@status=0; printf '%s\n' $(HV_C_SOURCES) | xargs -P $(JOBS) -n 4 sh -c '$(TIDY) --quiet \
 	    --warnings-as-errors="*" --checks="$(TIDY_CHECKS)" --header-filter="hypervisor/.*" \
 	    "$$@" -- $(TIDY_FLAGS) || exit 1' tidy >$(BUILD)/check/tidy.log 2>&1 || status=1; \
 	    grep -vE '^[0-9]+ warnings? |^\[[0-9]+/[0-9]+\] Processing |^Suppressed |^Use -header' $(BUILD)/check/tidy.log; exit $$status
