@@ -30,6 +30,9 @@ static int read_bits(struct vcpu *v, const struct xenctl_bitmap *from, unsigned 
     return 0;
 }
 
+/* No machine has more CPUs; what is written at once has an end. */
+#define MAP_BITS_MAX 65536u
+
 int sysctl_write_bits(struct vcpu *v, const struct xenctl_bitmap *to, const unsigned long *from,
                       uint32_t nr)
 {
@@ -37,6 +40,8 @@ int sysctl_write_bits(struct vcpu *v, const struct xenctl_bitmap *to, const unsi
     uint64_t room = div_round_up((uint64_t)to->nr_bits, 8), done, n = min(room, sizeof(bytes));
     uint64_t address = guest_address(to->bitmap);
 
+    if (to->nr_bits > MAP_BITS_MAX)
+        return -E2BIG;
     for (uint32_t i = 0; i < min(nr, to->nr_bits); i++)
         if (bitmap_test(from, i))
             bytes[i / 8] |= (uint8_t)(1u << i % 8);

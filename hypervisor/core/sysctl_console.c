@@ -47,10 +47,15 @@ int64_t sysctl_readconsole(struct sysctl *s)
     return 0;
 }
 
+/* Each prints perhaps hundreds of lines. */
+#define KEYS_MAX 16u
+
 int64_t sysctl_debug_keys(struct sysctl *s)
 {
     const struct xen_sysctl_debug_keys *op = &s->op->u.debug_keys;
 
+    if (op->nr_keys > KEYS_MAX)
+        return -E2BIG;
     for (uint32_t i = 0; i < op->nr_keys; i++) {
         char key;
 

@@ -26,7 +26,8 @@ sysctl_fn sysctl_not_built_in;
 /* XEN_SCHEDULER_*: the one of Xen's whose settings and behaviour come closest to ours. */
 uint32_t sysctl_scheduler(void);
 
-/* Writes the first `nr` bits of a map into a caller's, and 0 behind them. 0 or -EFAULT. */
+/* Writes the first `nr` bits of a map into a caller's, and 0 behind them. 0, -EFAULT, or -E2BIG:
+ * more than 65,536 bits. */
 int sysctl_write_bits(struct vcpu *v, const struct xenctl_bitmap *to, const unsigned long *from,
                       uint32_t nr);
 
