@@ -26,6 +26,7 @@ static struct {
     uint8_t array[4096];
     uint8_t grants[4096];
     uint8_t data[MANY][4096];
+    uint8_t target[4096];
 } page;
 
 static shared_info_t *const shared = (shared_info_t *)(void *)page.shared;
@@ -176,7 +177,7 @@ static void setup_grants(void)
                                             .dom = self };
         copies[i].source.u.ref = FIRST_GRANT + i;
         copies[i].source.domid = self;
-        copies[i].dest.u.gmfn = address(page.data[0]) / PAGE;
+        copies[i].dest.u.gmfn = address(page.target) / PAGE;
         copies[i].dest.domid = DOMID_SELF;
         copies[i].len = PAGE;
         copies[i].flags = GNTCOPY_source_gref;
