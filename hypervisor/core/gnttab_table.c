@@ -30,6 +30,12 @@ static int find_target(struct vcpu *v, uint16_t domid, struct domain **d)
     return GNTST_permission_denied;
 }
 
+/* The one request that these calls take at a time. 0, -EINVAL or -EFAULT. */
+static int read_single(struct vcpu *v, void *op, uint64_t bytes, uint64_t uop, uint32_t count)
+{
+    return count == 1 ? guest_read(v, op, uop, bytes) : -EINVAL;
+}
+
 /* --- size -------------------------------------------------------------------------------- */
 
 /* Writes where the domain sees the frames of its table; all ones where it does not. */
@@ -57,10 +63,9 @@ int gnttab_setup_table(struct vcpu *v, uint64_t uop, uint32_t count, uint32_t *d
     int rc;
 
     (void)done;
-    if (count != 1)
-        return -EINVAL;
-    if (guest_read(v, &op, uop, sizeof(op)))
-        return -EFAULT;
+    rc = read_single(v, &op, sizeof(op), uop, count);
+    if (rc)
+        return rc;
     rc = find_target(v, op.dom, &d);
     if (!rc) {
         if (op.nr_frames && gnttab_frame(d, op.nr_frames - 1, true, &last))
@@ -83,10 +88,9 @@ int gnttab_query_size(struct vcpu *v, uint64_t uop, uint32_t count, uint32_t *do
     int rc;
 
     (void)done;
-    if (count != 1)
-        return -EINVAL;
-    if (guest_read(v, &op, uop, sizeof(op)))
-        return -EFAULT;
+    rc = read_single(v, &op, sizeof(op), uop, count);
+    if (rc)
+        return rc;
     rc = find_target(v, op.dom, &d);
     if (!rc) {
         op.nr_frames = gnttab_nr_frames(d);
@@ -105,10 +109,9 @@ int gnttab_get_status_frames(struct vcpu *v, uint64_t uop, uint32_t count, uint3
     int rc;
 
     (void)done;
-    if (count != 1)
-        return -EINVAL;
-    if (guest_read(v, &op, uop, sizeof(op)))
-        return -EFAULT;
+    rc = read_single(v, &op, sizeof(op), uop, count);
+    if (rc)
+        return rc;
     rc = find_target(v, op.dom, &d);
     if (!rc) {
         rc = op.nr_frames ? GNTST_general_error : GNTST_okay;
