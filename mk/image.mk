@@ -89,6 +89,7 @@ $(IMAGE)/debian-dom0.img: | $(KEY) $(patsubst %,$(BUILD)/debian/%.stamp,guest de
 	    --add boot/disk.cpio.gz=$(IMAGE)/disk.cpio.gz --add boot/guest.cpio.gz=$(IMAGE)/guest.cpio.gz --size 8G $@
 
 ssh: ## log in to dom0 of `make run DOM0=debian` (ARGS=command)
+	@[ -f $(KEY) ] || { echo "ssh: there is no dom0 to log in to: start 'make run DOM0=debian' first, in another terminal" >&2; exit 1; }
 	@ssh -i $(KEY) -p $(SSH_PORT) -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR \
 	    root@localhost $(ARGS)
 
@@ -99,6 +100,11 @@ CPUS     ?= 2
 GIC      ?= 3
 QEMU_CPU ?= cortex-a57
 MEM      ?=
+
+DOM0S := busybox xl debian
+ifeq ($(filter $(DOM0),$(DOM0S)),)
+$(error DOM0=$(DOM0): there is no such dom0; write one of: $(DOM0S))
+endif
 
 run: hypervisor image $(if $(filter-out busybox,$(DOM0)),image-$(DOM0)) ## boot it in QEMU (DOM0=busybox|xl|debian DOMUS=n CPUS=n GIC=2|3 QEMU_CPU=model MEM=size ARGS=...)
 	@image/run --hypervisor $(OUT)/hospes --dom0 $(DOM0) $(if $(DOMUS),--domus $(DOMUS)) --cpus $(CPUS) \
