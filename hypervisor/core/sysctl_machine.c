@@ -2,6 +2,7 @@
 /* The machine and who is on it, of <xen/sysctl.h>: `xl info`, `xl list`. One socket, one node. */
 #include "sysctl_internal.h"
 
+#include <hospes/claim.h>
 #include <hospes/domain.h>
 #include <hospes/domctl.h>
 #include <hospes/errno.h>
@@ -31,6 +32,7 @@ int64_t sysctl_physinfo(struct sysctl *s)
             XEN_SYSCTL_PHYSCAP_hvm | XEN_SYSCTL_PHYSCAP_hap | XEN_SYSCTL_PHYSCAP_gnttab_v1,
         .total_pages = frame_total(),
         .free_pages = frame_free_count(),
+        .outstanding_pages = claim_total(),
         .max_mfn = frame_highest().v,
     };
     arch_sysctl_physinfo(info);

@@ -11,6 +11,8 @@
 /* What a toolstack asks of the machine: results and each error. */
 #include "test_toolstack.h"
 
+#include <hospes/claim.h>
+
 static struct xen_sysctl op;
 
 static int64_t sysctl(uint32_t cmd)
@@ -106,6 +108,14 @@ static void physinfo(void **state)
     assert_int_equal(p->capabilities, XEN_SYSCTL_PHYSCAP_hvm | XEN_SYSCTL_PHYSCAP_hap |
                                           XEN_SYSCTL_PHYSCAP_gnttab_v1);
     assert_int_equal(p->cpu_khz, 1000000);
+    assert_int_equal(p->outstanding_pages, 0);
+
+    /* What toolstacks have claimed for guests that they build is not free for the next one. */
+    struct domain claimer = { .max_pages = 16 };
+    assert_int_equal(claim_set(&claimer, 16), 0);
+    assert_int_equal(sysctl(XEN_SYSCTL_physinfo), 0);
+    assert_int_equal(p->outstanding_pages, 16);
+    assert_int_equal(claim_set(&claimer, 0), 0);
 }
 
 /* `xl info -n`: how many, then each of them; fewer than there are when there is no room. */
