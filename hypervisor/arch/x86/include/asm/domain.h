@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* What x86 adds to a domain. */
+#ifndef ASM_DOMAIN_H
+#define ASM_DOMAIN_H
+
+#include <asm/pio.h>
+#include <asm/vioapic.h>
+#include <stdint.h>
+
+struct cpu_policy;
+
+struct arch_domain {
+    uint64_t nested_root;      /* machine address of the root of its nested page tables */
+    uint32_t tlb_generation;   /* raised when translations of its memory are taken back; atomic */
+    int64_t tsc_offset;        /* guest's TSC = machine's + this */
+    struct cpu_policy *policy; /* what CPUID tells it; constant while it runs */
+    struct vioapics vioapics;
+    struct pio_space pio;
+};
+
+#endif

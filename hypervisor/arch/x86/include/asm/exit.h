@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Exits: what handlers are given, and what they do to a guest. doc/exits.md.
+ *
+ * A handler gets the vCPU, which is loaded; registers are in v->regs, all of them. It decodes,
+ * calls whoever does the work, and returns what its caller (exit.c) acts on: EXIT_FAULT is #GP(0),
+ * EXIT_UNDEF is #UD. Handlers of instructions step over them, by exit_skip(), when they succeeded.
+ */
+#ifndef ASM_EXIT_H
+#define ASM_EXIT_H
+
+#include <hospes/compiler.h>
+#include <hospes/exit.h>
+#include <hospes/types.h>
+#include <hospes/vcpu.h>
+
+/* Exceptions' vectors: AMD APM volume 2, table 8-1. */
+enum exception {
+    EXC_DE = 0,
+    EXC_DB = 1,
+    EXC_NMI = 2,
+    EXC_BP = 3,
+    EXC_OF = 4,
+    EXC_BR = 5,
+    EXC_UD = 6,
+    EXC_NM = 7,
+    EXC_DF = 8,
+    EXC_TS = 10,
+    EXC_NP = 11,
+    EXC_SS = 12,
+    EXC_GP = 13,
+    EXC_PF = 14,
+    EXC_MF = 16,
+    EXC_AC = 17,
+    EXC_MC = 18,
+    EXC_XM = 19,
+    EXC_CP = 21,
+};
+
+/* Error code of a page fault. */
+#define PF_PRESENT 0x01u
+#define PF_WRITE   0x02u
+#define PF_USER    0x04u
+#define PF_FETCH   0x10u
+
+/* --- exit.c ---------------------------------------------------------------------------------- */
+
+/* After an exit's handler: acts on what it returned, and says who is entered next. */
+struct vcpu *exit_finish(struct vcpu *v, enum exit_action action, uint64_t code);
+
+/* Steps over the instruction that exited, of `length` bytes: a guest that single-steps is told. */
+void exit_skip(struct vcpu *v, uint32_t length);
+
+/* Width of the code that runs: 16, 32 or 64 bits. */
+unsigned int exit_code_bits(const struct vcpu *v);
+
+/*
+ * Length of the instruction at rip, one that exited because it is `kind`; 0: it is not there (any
+ * more), so try again, or there is #PF or #GP to inject, which was done.
+ */
+enum exit_instruction {
+    INSTRUCTION_CPUID,
+    INSTRUCTION_RDMSR,
+    INSTRUCTION_WRMSR,
+    INSTRUCTION_HLT,
+    INSTRUCTION_PAUSE,
+    INSTRUCTION_VMMCALL,
+    INSTRUCTION_XSETBV,
+    INSTRUCTION_RDTSC,
+    INSTRUCTION_RDTSCP,
+    INSTRUCTION_RDPMC,
+    INSTRUCTION_INVD,
+    INSTRUCTION_WBINVD,
+    INSTRUCTION_CR, /* to and from control registers, LMSW, SMSW, CLTS */
+    INSTRUCTIONS
+};
+uint32_t exit_length(struct vcpu *v, enum exit_instruction kind);
+
+/* --- guest_access.c -------------------------------------------------------------------------- */
+
+/*
+ * Reads the instruction at cs:rip: up to 15 bytes, fewer where the next page cannot be read. The
+ * number of bytes.
+ */
+uint32_t guest_fetch(struct vcpu *v, uint8_t bytes[15]);
+
+/* --- inject.c: put into the guest at the next entry --------------------------------------------
+ */
+
+/*
+ * An exception of the guest's instruction, or of the delivery of what the last exit interrupted:
+ * two of them make #DF, three a shutdown (domain_stop()). AMD APM volume 2, 8.2.9.
+ */
+void inject_exception(struct vcpu *v, enum exception vector);
+void inject_error(struct vcpu *v, enum exception vector, uint32_t error);
+void inject_page_fault(struct vcpu *v, uint64_t address, uint32_t error);
+
+/* A vCPU's processor came to a shutdown: a triple fault. Stops the domain, as a machine resets. */
+void inject_shutdown(struct vcpu *v);
+
+/* --- by subject --------------------------------------------------------------------------------
+ */
+
+enum exit_action exit_cpuid(struct vcpu *v);           /* cpuid.c */
+enum exit_action exit_msr(struct vcpu *v, bool write); /* msr.c */
+enum exit_action exit_hypercall(struct vcpu *v);       /* hypercall.c */
+enum exit_action exit_xsetbv(struct vcpu *v);          /* fpu.c */
+enum exit_action exit_hlt(struct vcpu *v);             /* exit.c */
+/* mov to and from CR0, CR4; LMSW, CLTS: control.c */
+enum exit_action exit_control(struct vcpu *v);
+/* Nothing that the tables of nested paging map for this use is at `address`: npf.c */
+enum exit_action exit_nested_fault(struct vcpu *v, gaddr_t address, bool write);
+
+/* One access to ports, as the processor describes it. */
+struct exit_pio {
+    uint16_t port;
+    uint8_t size; /* bytes: 1, 2, 4 */
+    bool write, string, rep;
+    uint8_t address_bits; /* strings: 16, 32, 64 */
+    uint8_t segment;      /* strings out: enum segment_name */
+    uint8_t length;       /* of the instruction; 0: not known */
+};
+/* pio.c */
+enum exit_action exit_port(struct vcpu *v, const struct exit_pio *x);
+
+#endif

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An x86 vCPU's state. `struct cpu_regs` is what the entry code saves at each exit; what the
+ * processor keeps of a guest elsewhere is behind <asm/hvm.h>; the rest stays in the hardware until
+ * another vCPU is loaded (context.c).
+ */
+#ifndef ASM_VCPU_H
+#define ASM_VCPU_H
+
+#include <asm/mtrr.h>
+#include <asm/svm.h>
+#include <asm/vlapic.h>
+#include <hospes/types.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Numbers of general registers, as instructions have them. */
+enum gpr { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15 };
+
+struct cpu_regs {
+    union {
+        uint64_t gpr[16]; /* by enum gpr */
+        struct {
+            uint64_t rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi;
+            uint64_t r8, r9, r10, r11, r12, r13, r14, r15;
+        };
+    };
+    uint64_t rip;
+    uint64_t rflags;
+};
+
+/* How the guest's present control registers translate addresses. */
+enum paging { PAGING_NONE, PAGING_32, PAGING_PAE, PAGING_64 };
+
+/*
+ * Lengths of instructions that exited, where the processor does not tell: what was fetched once is
+ * not fetched again. An entry holds for one address under one CR3 and one kind of instruction, so
+ * that only a program that changes its own code under its feet is told wrong, to its own harm.
+ */
+#define LENGTH_CACHE 16u
+
+struct length_cache {
+    uint64_t address; /* linear */
+    uint64_t key;     /* CR3 and what was found there; never 0 in use */
+    uint32_t length;
+};
+
+struct arch_vcpu {
+    struct svm_vcpu svm;
+
+    /*
+     * What is put into the guest at the next entry, as EVENTINJ of SVM and the entry's interruption
+     * information of VMX have it; 0: nothing. inject.c.
+     */
+    uint64_t event;
+    bool nmi_pending; /* set by anyone, at once */
+    bool nmi_masked;  /* it has taken one, and not come back yet */
+
+    /* As the guest wrote them; of CR0, bits TS and MP may be old. Changed by control.c only. */
+    uint64_t cr0, cr4, efer;
+    enum paging paging;
+    uint8_t code_bits; /* of the code segment at the last exit that asked: 16, 32, 64 */
+
+    uint64_t xcr0;
+    void *xstate;   /* XSAVE area, standard format, of fpu_state_bytes() */
+    uint64_t dr[4]; /* DR0 to DR3, unless they are in the hardware: */
+    bool dr_live;
+    uint64_t tsc_aux;
+    uint64_t misc_enable, debugctl;
+    struct mtrr_state mtrr;
+    struct length_cache lengths[LENGTH_CACHE];
+
+    struct vlapic vlapic;
+    uint8_t upcall_vector; /* HVMOP_set_evtchn_upcall_vector; 0: none */
+};
+
+#endif
