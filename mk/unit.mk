@@ -10,12 +10,12 @@ UNIT_TESTS := $(sort $(wildcard tests/unit/test_*.c))
 UNIT_BINS  := $(UNIT_TESTS:tests/unit/%.c=$(UNIT_OUT)/%)
 UNIT_NEEDS := $(BUILD)/debian/dev.stamp | $(BUILD)/host/test
 
-# Headers of arm64 that the host has no stand-in for are found too: its emulated devices are tested here.
+# Headers of the architectures that the host has no stand-in for are found too: much of theirs is tested here.
 UNIT_CC     := gcc
 UNIT_FLAGS  := -std=gnu11 -O1 -g -fno-omit-frame-pointer -fno-common -fno-strict-aliasing \
     -fsanitize=address,undefined -fno-sanitize-recover=all -DHOSPES_DEBUG=1 -D_GNU_SOURCE -D__XEN_TOOLS__ \
     -ffunction-sections -fdata-sections \
-    -Ihypervisor/include -Ihypervisor/arch/host/include -Ihypervisor/arch/arm64/include -Itests/unit \
+    -Ihypervisor/include -Ihypervisor/arch/host/include -Ihypervisor/arch/arm64/include -Ihypervisor/arch/x86/include -Itests/unit \
     -isystem $(BUILD)/debian/include
 # The tests themselves: cmocka's style needs no prototypes and casts freely.
 UNIT_TFLAGS := -Wall -Wextra -Werror -Wno-unused-parameter
