@@ -75,7 +75,7 @@ check-cppcheck: $(BUILD)/debian/dev.stamp | $(CHECK_NEEDS) $(BUILD)/check/cppche
 	    --suppress=missingIncludeSystem --suppress=unknownMacro --suppress=comparePointers \
 	    --suppress=preprocessorErrorDirective --suppress=internalAstError --suppress='*:$(BUILD)/*' \
 	    -D__aarch64__ -D__LP64__ -D__GNUC__=12 -D__SIZEOF_POINTER__=8 -DHOSPES_DEBUG=0 \
-	    -Ihypervisor/include -Ihypervisor/arch/$(ARCH)/include -Ihypervisor/include/libc \
+	    -Ihypervisor/include -Ihypervisor/arch/$(ARCH_DIR)/include -Ihypervisor/include/libc \
 	    $(HV_C_SOURCES)
 	@echo 'cppcheck: $(words $(HV_C_SOURCES)) files'
 

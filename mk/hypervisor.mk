@@ -2,13 +2,13 @@
 #
 # The hypervisor: every source below its folders, in sorted order, into one image.
 
-HV_SOURCES := $(filter-out %.lds.S,$(sort $(wildcard $(patsubst %,hypervisor/%/*.c,core lib drivers drivers/* arch/$(ARCH)) \
-    hypervisor/arch/$(ARCH)/*.S)))
-HV_LDS     := hypervisor/arch/$(ARCH)/hospes.lds.S
+HV_SOURCES := $(filter-out %.lds.S,$(sort $(wildcard $(patsubst %,hypervisor/%/*.c,core lib drivers drivers/* arch/$(ARCH_DIR)) \
+    hypervisor/arch/$(ARCH_DIR)/*.S)))
+HV_LDS     := hypervisor/arch/$(ARCH_DIR)/hospes.lds.S
 HV_OBJECTS := $(HV_SOURCES:%=$(OUT)/obj/%.o)
-HV_NEEDS   := $(BUILD)/debian/dev.stamp | $(XPURPOSE:%=$(BUILD)/host/%)
+HV_NEEDS   := $(sort $(BUILD)/debian/dev.stamp $(BUILD)/debian/$(DEV_SET).stamp) | $(XPURPOSE:%=$(BUILD)/host/%)
 
-HV_INCLUDES := -nostdinc -Ihypervisor/include -Ihypervisor/arch/$(ARCH)/include \
+HV_INCLUDES := -nostdinc -Ihypervisor/include -Ihypervisor/arch/$(ARCH_DIR)/include \
     -Ihypervisor/include/libc -isystem $(BUILD)/debian/include \
     -isystem $(BUILD)/debian/$(ARCH)-dev/include -isystem $(BUILD)/debian/$(ARCH)/usr/include/efi
 
@@ -16,18 +16,22 @@ HV_INCLUDES := -nostdinc -Ihypervisor/include -Ihypervisor/arch/$(ARCH)/include 
 # point) out of .text and .rodata, and the linker's `-z text` proves it.
 HV_FLAGS = $(FREESTANDING) $(HV_INCLUDES) -isystem $(XINCLUDE) $(XDEFINES) -fpie -fvisibility=hidden \
     -fno-asynchronous-unwind-tables -DHOSPES_DEBUG=$(if $(filter-out 0,$(DEBUG)),1,0)
-# Errata of Cortex-A53 (835769 and, below, 843419) that only a compiler and a linker can avoid.
-HV_CFLAGS = $(HV_FLAGS) -mfix-cortex-a53-835769 -include mk/hidden.h $(WARNINGS) -fstack-protector-strong -ffunction-sections -fdata-sections
+# Errata of Cortex-A53 (835769, 843419) that only a compiler and a linker can avoid.
+HV_CFLAGS_arm64   := -mfix-cortex-a53-835769
+HV_LDFLAGS_arm64  := --fix-cortex-a53-843419
+HV_LDFLAGS_x86_64 := -z noseparate-code
+HV_CFLAGS = $(HV_FLAGS) $(HV_CFLAGS_$(ARCH)) -include mk/hidden.h $(WARNINGS) -fstack-protector-strong -ffunction-sections -fdata-sections
 
 # What guests wait for is compiled for speed, all else for size: the image has to stay small.
 HV_FAST := $(addprefix hypervisor/core/,hypercall.c xen_version.c vcpu.c mmio.c sched.c sched_fair.c sched_null.c timer.c irq.c pcpu.c \
     p2m.c pgtable.c guest_access.c evtchn.c evtchn_2l.c evtchn_fifo.c evtchn_op.c gnttab_map.c gnttab_use.c \
     gnttab_maptrack.c gnttab_copy.c gnttab_op.c p2m_batch.c reservation.c memory_op.c frame.c frame_free.c) $(addprefix hypervisor/lib/,tree.c bitmap.c deepmap.c) \
     $(addprefix hypervisor/arch/arm64/,exit.c abort.c psci.c sysreg.c context.c clock.c stage2.c stage2_format.c \
-    vpl011.c vtimer.c mm.c) $(wildcard hypervisor/arch/arm64/vgic*.c hypervisor/arch/arm64/gic*.c)
+    vpl011.c vtimer.c mm.c) $(wildcard hypervisor/arch/arm64/vgic*.c hypervisor/arch/arm64/gic*.c) \
+    $(addprefix hypervisor/arch/x86/,mm.c clock.c apic.c irq.c ioapic.c)
 
 HV_LDFLAGS := -pie --no-dynamic-linker -z text -z max-page-size=4096 -z norelro -z noexecstack \
-    --build-id=sha1 --gc-sections --orphan-handling=error --fatal-warnings --fix-cortex-a53-843419
+    --build-id=sha1 --gc-sections --orphan-handling=error --fatal-warnings $(HV_LDFLAGS_$(ARCH))
 HV_LIBS := $(BUILD)/debian/$(ARCH)-dev/lib/libfdt.a $(BUILD)/debian/$(ARCH)-dev/lib/libz.a
 
 .PHONY: hypervisor
@@ -56,7 +60,7 @@ $(OUT)/obj/%.S.o: %.S $(MK) mk/hypervisor.mk $(HV_NEEDS)
 	$(Q)$(XCC) $(HV_FLAGS) -MMD -MP -c -o $@ $<
 
 # Runs before relocation, when the guard's address is not known yet.
-$(OUT)/obj/hypervisor/arch/arm64/early.c.o: HV_CFLAGS += -fno-stack-protector
+$(OUT)/obj/hypervisor/arch/$(ARCH_DIR)/early.c.o: HV_CFLAGS += -fno-stack-protector
 # The guard is firmware's to reach, not ours, and gnu-efi's characters are wchar_t.
 $(filter $(OUT)/obj/hypervisor/arch/arm64/efi%,$(HV_OBJECTS)): HV_CFLAGS += -fno-stack-protector -fshort-wchar
 # Runs with the MMU off: no call of functions that were not written for that.

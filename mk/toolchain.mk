@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 #
-# Which compiler makes arm64 code, and where its output goes: gcc's to build/arm64, clang's to
+# Which compiler makes code for ARCH, and where its output goes: gcc's to build/arm64, clang's to
 # build/arm64-clang, with -debug behind it for DEBUG=1.
 
 ifneq ($(filter-out 0,$(LLVM))$(findstring clang,$(notdir $(CC))),)
@@ -9,8 +9,18 @@ else
 COMPILER := gcc
 endif
 
-CROSS_arm64  := aarch64-linux-gnu-
-TARGET_arm64 := aarch64-linux-gnu
+CROSS_arm64   := aarch64-linux-gnu-
+TARGET_arm64  := aarch64-linux-gnu
+CROSS_x86_64  := x86_64-linux-gnu-
+TARGET_x86_64 := x86_64-linux-gnu
+
+ifeq ($(TARGET_$(ARCH)),)
+$(error ARCH=$(ARCH): there is no such architecture; write arm64 or x86_64)
+endif
+
+# Its folder under hypervisor/arch, and the set of Debian's files that it is compiled with.
+ARCH_DIR := $(if $(filter x86_64,$(ARCH)),x86,$(ARCH))
+DEV_SET  := $(if $(filter x86_64,$(ARCH)),dev-x86_64,dev)
 
 ifeq ($(COMPILER),clang)
 XCC      := $(if $(findstring clang,$(CC)),$(CC),clang) --target=$(TARGET_$(ARCH))
@@ -45,8 +55,12 @@ WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototy
     -Wpointer-arith -Wcast-align -Wcast-qual -Wwrite-strings -Wvla -Wimplicit-fallthrough \
     -Wswitch-enum -Wconversion -Wsign-conversion -Wframe-larger-than=1024
 
+# x86: an interrupt comes on the stack that is in use, so that nothing may stand below its pointer.
+MACHINE_arm64  := -mstrict-align -mno-outline-atomics
+MACHINE_x86_64 := -m64 -mno-red-zone -fcf-protection=none -mstack-protector-guard=global
+
 FREESTANDING := -std=gnu11 -O2 -g -ffreestanding -fno-common -fno-strict-aliasing \
-    -D__XEN_TOOLS__ -mgeneral-regs-only -mstrict-align -mno-outline-atomics -ffile-prefix-map=$(CURDIR)=. \
+    -D__XEN_TOOLS__ -mgeneral-regs-only $(MACHINE_$(ARCH)) -ffile-prefix-map=$(CURDIR)=. \
     $(if $(filter clang,$(COMPILER)),-ffile-compilation-dir=.)
 
 # What a change of the rules themselves makes anew.

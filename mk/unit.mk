@@ -53,6 +53,10 @@ $(foreach test,$(UNIT_TESTS),$(eval $(call unit_program,$(test))))
 $(UNIT_OUT)/obj/hypervisor/arch/arm64/vgic%.o $(UNIT_OUT)/obj/tests/unit/test_vgic%.o: \
     UNIT_FIRST := -Ihypervisor/arch/arm64/include
 
+# So is what stands in x86's folder: its own headers before arm64's.
+$(UNIT_OUT)/obj/hypervisor/arch/x86/%.o $(UNIT_OUT)/obj/tests/unit/test_x86_%.o: \
+    UNIT_FIRST := -Ihypervisor/arch/host/include -Ihypervisor/arch/x86/include
+
 $(UNIT_OUT)/obj/tests/%.c.o: tests/%.c $(MK) mk/unit.mk $(UNIT_NEEDS)
 	@mkdir -p $(@D)
 	$(Q)$(UNIT_CC) $(UNIT_FIRST) $(UNIT_FLAGS) $(UNIT_TFLAGS) -MMD -MP -c -o $@ $<

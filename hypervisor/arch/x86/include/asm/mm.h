@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The hypervisor's own address space: bits of entries, and what boot and CPU start need of it. Most
+ * of it is reached through <hospes/map.h>, <hospes/heap.h> and <hospes/frame.h>. AMD APM volume 2,
+ * 5.3 and 5.4.
+ */
+#ifndef ASM_MM_H
+#define ASM_MM_H
+
+#include <asm/layout.h>
+#include <hospes/types.h>
+
+#define PTE_P       (1ull << 0)
+#define PTE_W       (1ull << 1)
+#define PTE_U       (1ull << 2)
+#define PTE_PWT     (1ull << 3)
+#define PTE_PCD     (1ull << 4)
+#define PTE_A       (1ull << 5)
+#define PTE_D       (1ull << 6)
+#define PTE_PS      (1ull << 7) /* a leaf, above the last level */
+#define PTE_NX      (1ull << 63)
+#define PTE_ADDRESS 0x000ffffffffff000ull
+
+/* Accessed and dirty from the start, so that the CPU never writes them. */
+#define PTE_TABLE  (PTE_P | PTE_W | PTE_A)
+#define PTE_LEAF   (PTE_P | PTE_A | PTE_D)
+#define PTE_TEXT   PTE_LEAF
+#define PTE_RODATA (PTE_LEAF | PTE_NX)
+#define PTE_DATA   (PTE_LEAF | PTE_W | PTE_NX)
+#define PTE_DEVICE (PTE_DATA | PTE_PCD | PTE_PWT)
+
+struct pcpu;
+
+/* Adopts the tables of early.c. The first thing that may map. */
+void mm_init_early(void);
+
+/* Once boot_ram is known and before frame_bank_add(): takes memory for all tables that the windows
+ * will need. */
+void mm_init_pool(void);
+
+/* Forgets the boot code's identity mapping of low memory. */
+void mm_drop_identity(void);
+
+/* Maps a page at its own address, executable, for CPUs that start; takes it away on all CPUs. */
+int mm_map_trampoline(maddr_t page);
+void mm_unmap_trampoline(maddr_t page);
+
+/* The tables of pCPU `id`'s slots, before it runs. 0 or -ENOMEM. */
+int mm_pcpu_init(uint32_t id);
+
+/* Table number `n` of the window of pins, the last level, is this page. 0 or -ENOMEM. pin.c only.
+ */
+int mm_link_pins(uint32_t n, maddr_t table);
+
+/* A pCPU's stack (asm/layout.h) with an unmapped page below it, p's; its STACK_TOP is written. The
+ * stack pointer of the empty stack, 0 without memory. */
+uint64_t mm_alloc_stack(struct pcpu *p);
+
+/* Machine address of the root, for CPUs that start. */
+uint64_t mm_root(void);
+
+/* Forgets all translations of the hypervisor's own on this pCPU. */
+void mm_flush_all(void);
+
+/* This pCPU was asked to flush (pin.c): called where a kick is served, and before a pCPU is online.
+ */
+void pin_catch_up(void);
+
+#endif
