@@ -20,6 +20,7 @@ BUILD = Path(os.environ.get("BUILD") or TOP / "build").resolve()
 QEMU = BUILD / "bin/qemu-system-aarch64"
 IMAGE = BUILD / "image"
 XEN = BUILD / "debian/arm64/boot/xen-4.20-arm64"
+XEN_TARGET = "build/debian/xen.stamp"
 MIB = 1 << 20
 
 # How a guest's kernel is told its console; dom0's stands at the board's UART, domU's where Xen has it.

@@ -20,6 +20,11 @@ class Tree:
         self.fdt = libfdt.Fdt(bytearray(blob))
         self.room(0)
 
+    @classmethod
+    def empty(cls):
+        """A tree with nothing but its root."""
+        return cls(libfdt.Fdt.create_empty_tree(4096).as_bytearray())
+
     def room(self, size):
         """Makes sure that `size` more bytes fit."""
         self.fdt.resize(self.fdt.totalsize() + size + 4096)

@@ -2,15 +2,25 @@
 #
 # What the emulated machine boots: the guests' kernel, their file systems, a disk; and `make run`.
 
-IMAGE       := $(BUILD)/image
-DEBIAN      := $(BUILD)/debian/arm64
-IMAGE_NEEDS := $(BUILD)/debian/guest.stamp | $(BUILD)/host/run
+# Everything of arm64 lies where it always did, that of another architecture beside it with its name behind.
+BESIDE      := $(ARCH:%=-%)
+BESIDE      := $(BESIDE:-arm64=)
+IMAGE       := $(BUILD)/image$(BESIDE)
+DEBIAN      := $(BUILD)/debian/$(ARCH)
+IMAGE_NEEDS := $(BUILD)/debian/guest$(BESIDE).stamp | $(BUILD)/host/run
 
 INITRAMFS   := image/initramfs image/cpio.py image/elf.py image/init image/await image/dhcp
 
+# What Debian calls the architecture's libraries; the kernel's file; the bus of QEMU's paravirtual devices.
+KERNEL_arm64    := Image
+KERNEL_x86_64   := vmlinuz
+BUS_arm64       := virtio_mmio
+BUS_x86_64      := virtio_pci
+KERNEL          := $(IMAGE)/$(KERNEL_$(ARCH))
+
 # ext4 asks for its checksum by a name that no dependency tells of.
 EXT4          := crc32c_generic ext4
-DOM0_MODULES  := virtio_mmio virtio_blk virtio_net virtio_rng $(EXT4)
+DOM0_MODULES  := $(BUS_$(ARCH)) virtio_blk virtio_net virtio_rng $(EXT4)
 GUEST_MODULES := xen-blkfront xen-netfront $(EXT4)
 XL_MODULES    := $(DOM0_MODULES) xenfs xen-privcmd xen-evtchn xen-gntdev xen-gntalloc xen-blkback xen-netback \
     loop bridge
@@ -20,18 +30,18 @@ XL_MODULES    := $(DOM0_MODULES) xenfs xen-privcmd xen-evtchn xen-gntdev xen-gnt
 XL_FILES := etc/xen etc/init.d/xen usr/lib/xen-common usr/lib/xen-4.20/bin usr/lib/xen-4.20/ocaml usr/sbin/xl \
     usr/sbin/xen* usr/bin/xenstore* usr/lib/init/vars.sh usr/lib/lsb usr/sbin/start-stop-daemon \
     usr/bin/bash usr/bin/dash usr/bin/sh usr/bin/choom usr/bin/flock usr/sbin/losetup usr/sbin/brctl \
-    usr/share/terminfo/v/vt100 usr/share/terminfo/l/linux usr/lib/aarch64-linux-gnu/libgcc_s.so.1
+    usr/share/terminfo/v/vt100 usr/share/terminfo/l/linux usr/lib/*-linux-gnu/libgcc_s.so.1
 
 # Debian on a disk: what finds the disk, whichever kind; and the kernel's modules, which no package of the set has.
-DISK_MODULES := virtio_mmio virtio_blk virtio_net xen-blkfront xen-netfront $(EXT4)
+DISK_MODULES := $(BUS_$(ARCH)) virtio_blk virtio_net xen-blkfront xen-netfront $(EXT4)
 KEY          := $(IMAGE)/ssh-key
 SSH_PORT     ?= 2222
 
 .PHONY: image image-xl image-debian run ssh
-image: $(IMAGE)/Image $(IMAGE)/domu.cpio.gz $(IMAGE)/dom0.cpio.gz $(IMAGE)/disk.img \
-    $(BUILD)/debian/qemu.stamp
+image: $(KERNEL) $(IMAGE)/domu.cpio.gz $(IMAGE)/dom0.cpio.gz $(IMAGE)/disk.img \
+    $(BUILD)/debian/qemu$(BESIDE).stamp
 
-$(IMAGE)/Image: $(IMAGE_NEEDS)
+$(KERNEL): $(IMAGE_NEEDS)
 	@mkdir -p $(@D)
 	@cp $(DEBIAN)/boot/vmlinuz-* $@
 
@@ -50,12 +60,12 @@ $(IMAGE)/guest.cpio.gz: $(INITRAMFS) mk/image.mk $(IMAGE_NEEDS)
 
 # dom0 with Xen's toolstack and a guest in /guest. It is not compressed: that would take longer than loading it.
 image-xl: image $(IMAGE)/xl.cpio
-$(IMAGE)/xl.cpio: $(INITRAMFS) mk/image.mk image/xl/rc image/xl/guest.cfg $(IMAGE)/Image $(IMAGE)/guest.cpio.gz \
-    $(BUILD)/debian/toolstack.stamp $(IMAGE_NEEDS)
+$(IMAGE)/xl.cpio: $(INITRAMFS) mk/image.mk image/xl/rc image/xl/guest.cfg $(KERNEL) $(IMAGE)/guest.cpio.gz \
+    $(BUILD)/debian/toolstack$(BESIDE).stamp $(IMAGE_NEEDS)
 	@mkdir -p $(@D)
 	@image/initramfs --root $(DEBIAN) --init image/init $(XL_MODULES:%=--module %) \
-	    --packages $(BUILD)/debian/toolstack $(XL_FILES:%=--take '%') --add etc/rc=image/xl/rc \
-	    --add guest/guest.cfg=image/xl/guest.cfg --add guest/vmlinuz=$(IMAGE)/Image \
+	    --packages $(BUILD)/debian/toolstack$(BESIDE) $(XL_FILES:%=--take '%') --add etc/rc=image/xl/rc \
+	    --add guest/guest.cfg=image/xl/guest.cfg --add guest/vmlinuz=$(KERNEL) \
 	    --add guest/initrd=$(IMAGE)/guest.cpio.gz $@
 
 $(IMAGE)/disk.img:
@@ -75,17 +85,17 @@ $(KEY): | $(BUILD)/host/ssh
 # A disk is made once: what its user writes to it stays.
 image-debian: image $(IMAGE)/disk.cpio.gz $(IMAGE)/debian-dom0.img $(IMAGE)/debian-guest.img
 
-ROOTFS = image/rootfs --mkfs $(BUILD)/bin/mke2fs --list $(BUILD)/debian/debian.stamp --tree .=image/debian/all \
+ROOTFS = image/rootfs --mkfs $(BUILD)/bin/mke2fs --list $(BUILD)/debian/debian$(BESIDE).stamp --tree .=image/debian/all \
     --tree usr/lib/modules=$(DEBIAN)/usr/lib/modules --add root/.ssh/authorized_keys=$(KEY).pub
 
-$(IMAGE)/debian-guest.img: | $(KEY) $(patsubst %,$(BUILD)/debian/%.stamp,guest debian mkfs)
+$(IMAGE)/debian-guest.img: | $(KEY) $(patsubst %,$(BUILD)/debian/%.stamp,guest$(BESIDE) debian$(BESIDE) mkfs)
 	@echo '  DISK    $@'
 	@$(ROOTFS) --tree .=image/debian/guest --size 4G $@
 
-$(IMAGE)/debian-dom0.img: | $(KEY) $(patsubst %,$(BUILD)/debian/%.stamp,guest debian debian-dom0 mkfs) \
-    $(IMAGE)/Image $(IMAGE)/disk.cpio.gz $(IMAGE)/guest.cpio.gz
+$(IMAGE)/debian-dom0.img: | $(KEY) $(patsubst %,$(BUILD)/debian/%.stamp,guest$(BESIDE) debian$(BESIDE) debian-dom0$(BESIDE) mkfs) \
+    $(KERNEL) $(IMAGE)/disk.cpio.gz $(IMAGE)/guest.cpio.gz
 	@echo '  DISK    $@'
-	@$(ROOTFS) --list $(BUILD)/debian/debian-dom0.stamp --tree .=image/debian/dom0 --add boot/vmlinuz=$(IMAGE)/Image \
+	@$(ROOTFS) --list $(BUILD)/debian/debian-dom0$(BESIDE).stamp --tree .=image/debian/dom0 --add boot/vmlinuz=$(KERNEL) \
 	    --add boot/disk.cpio.gz=$(IMAGE)/disk.cpio.gz --add boot/guest.cpio.gz=$(IMAGE)/guest.cpio.gz --size 8G $@
 
 ssh: ## log in to dom0 of `make run DOM0=debian` (ARGS=command)
@@ -93,19 +103,31 @@ ssh: ## log in to dom0 of `make run DOM0=debian` (ARGS=command)
 	@ssh -i $(KEY) -p $(SSH_PORT) -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR \
 	    root@localhost $(ARGS)
 
+# Xen as QEMU's -kernel takes it.
+$(IMAGE)/xen: $(BUILD)/debian/xen$(BESIDE).stamp
+	@mkdir -p $(@D)
+	@gzip -dc $(DEBIAN)/boot/xen-4.20-amd64.gz >$@
+
 # What `make run` understands; empty: image/run decides.
 DOM0     ?= busybox
 DOMUS    ?=
 CPUS     ?= 2
 GIC      ?= 3
-QEMU_CPU ?= cortex-a57
+QEMU_CPU ?=
 MEM      ?=
+FIRMWARE ?=
 
 DOM0S := busybox xl debian
 ifeq ($(filter $(DOM0),$(DOM0S)),)
 $(error DOM0=$(DOM0): there is no such dom0; write one of: $(DOM0S))
 endif
+FIRMWARES := grub uefi
+ifneq ($(filter-out $(FIRMWARES),$(FIRMWARE)),)
+$(error FIRMWARE=$(FIRMWARE): there is no such firmware; write one of: $(FIRMWARES))
+endif
+FIRMWARE_NEEDS := $(if $(FIRMWARE),$(patsubst %,$(BUILD)/debian/%-x86_64.stamp,firmware grub) $(BUILD)/host/media)
 
-run: hypervisor image $(if $(filter-out busybox,$(DOM0)),image-$(DOM0)) ## boot it in QEMU (DOM0=busybox|xl|debian DOMUS=n CPUS=n GIC=2|3 QEMU_CPU=model MEM=size ARGS=...)
-	@image/run --hypervisor $(OUT)/hospes --dom0 $(DOM0) $(if $(DOMUS),--domus $(DOMUS)) --cpus $(CPUS) \
-	    --gic $(GIC) --cpu $(QEMU_CPU) $(if $(MEM),--memory $(MEM)) --ssh-port $(SSH_PORT) $(ARGS)
+run: hypervisor image $(if $(filter-out busybox,$(DOM0)),image-$(DOM0)) $(FIRMWARE_NEEDS) ## boot it in QEMU (ARCH=arm64|x86_64 DOM0=busybox|xl|debian DOMUS=n CPUS=n GIC=2|3 FIRMWARE=grub|uefi QEMU_CPU=model MEM=size ARGS=...)
+	@image/run --arch $(ARCH) --hypervisor $(OUT)/hospes --dom0 $(DOM0) $(if $(DOMUS),--domus $(DOMUS)) --cpus $(CPUS) \
+	    $(if $(filter arm64,$(ARCH)),--gic $(GIC)) $(if $(FIRMWARE),--boot $(FIRMWARE)) $(if $(QEMU_CPU),--cpu $(QEMU_CPU)) \
+	    $(if $(MEM),--memory $(MEM)) --ssh-port $(SSH_PORT) $(ARGS)
