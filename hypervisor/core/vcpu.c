@@ -16,6 +16,7 @@
 #include <hospes/runstate.h>
 #include <hospes/vcpu.h>
 #include <hospes/vcpu_info.h>
+#include <hospes/vcpu_timer.h>
 #include <hospes/work.h>
 
 struct vcpu *vcpu_create(struct domain *d, uint32_t id)
@@ -52,6 +53,7 @@ void vcpu_destroy(struct vcpu *v)
     if (v->poll_timer)
         timer_destroy(v->poll_timer);
     heap_free(v->poll_timer);
+    vcpu_timer_destroy(v);
     runstate_vcpu_destroy(v);
     vcpu_info_vcpu_destroy(v);
     sched_unit_destroy(&v->sched);

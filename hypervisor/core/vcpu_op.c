@@ -8,6 +8,7 @@
 #include <hospes/runstate.h>
 #include <hospes/vcpu.h>
 #include <hospes/vcpu_info.h>
+#include <hospes/vcpu_timer.h>
 #include <xen/vcpu.h>
 #include <xen/xen.h>
 
@@ -59,6 +60,11 @@ int64_t vcpu_op(struct vcpu *v, uint64_t *arg)
         return register_runstate(v, target, arg[2]);
     case VCPUOP_register_runstate_phys_area:
         return register_runstate_physical(v, target, arg[2]);
+    case VCPUOP_set_periodic_timer:
+    case VCPUOP_stop_periodic_timer:
+    case VCPUOP_set_singleshot_timer:
+    case VCPUOP_stop_singleshot_timer:
+        return vcpu_timer_op(v, target, cmd, arg[2]);
     default:
         return -ENOSYS;
     }

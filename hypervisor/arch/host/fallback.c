@@ -14,6 +14,7 @@
 #include <hospes/log.h>
 #include <hospes/runstate.h>
 #include <hospes/vcpu_info.h>
+#include <hospes/vcpu_timer.h>
 #include <hospes/wallclock.h>
 #include <hospes/watchdog.h>
 #include <lib/format.h>
@@ -193,6 +194,17 @@ WEAK int vcpu_info_vcpu_init(struct vcpu *v)
 {
     (void)v;
     return 0;
+}
+
+WEAK void vcpu_timer_destroy(struct vcpu *v)
+{
+    (void)v;
+}
+
+WEAK int64_t vcpu_timer_op(struct vcpu *v, struct vcpu *target, uint32_t cmd, uint64_t at)
+{
+    (void)v, (void)target, (void)cmd, (void)at;
+    return -ENOSYS;
 }
 
 WEAK void vcpu_info_vcpu_destroy(struct vcpu *v)

@@ -21,6 +21,7 @@
 
 struct domain;
 struct vcpu_info;
+struct vcpu_timers;
 
 struct vcpu {
     struct cpu_regs regs;
@@ -35,8 +36,9 @@ struct vcpu {
     struct vcpu_info *unseen_info;         /* its first, which the guest does not see, or NULL */
     struct guest_area info_area;           /* under domain->lock; never changes once it is there */
     struct runstate runstate;
-    struct timer *poll_timer; /* SCHEDOP_poll's; NULL: was not needed yet */
-    bool pinned;              /* SCHEDOP_pin_override; its own, as is: */
+    struct timer *poll_timer;   /* SCHEDOP_poll's; NULL: was not needed yet */
+    struct vcpu_timers *timers; /* <hospes/vcpu_timer.h>; NULL: not used yet; atomic, stays */
+    bool pinned;                /* SCHEDOP_pin_override; its own, as is: */
     DECLARE_BITMAP(unpinned, SCHED_MAX_PCPUS);
     struct evtchn_vcpu evtchn;
     struct sched_unit sched;

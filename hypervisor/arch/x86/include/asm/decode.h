@@ -15,44 +15,48 @@
 #define DECODE_MAX_BYTES 15u
 
 enum decode_op {
+    DECODE_OTHER, /* of known length, but nothing that a device answers; or no memory in it */
     DECODE_LOAD,  /* register = memory; see `sign`, `dest_size` */
     DECODE_STORE, /* memory = register or immediate */
-    DECODE_OR,    /* memory = memory op value, flags set; as are: */
-    DECODE_AND,
-    DECODE_XOR,
+    DECODE_XCHG,  /* both */
+    DECODE_MOVS,  /* one element from [rsi] to [rdi]; with `rep` rcx of them */
+    DECODE_STOS,  /* rax to [rdi]; `rep` as above */
+    /* Flags follow from these; the result goes to memory, to the register if `to_register`, and
+     * with TEST and CMP nowhere: */
     DECODE_ADD,
+    DECODE_OR,
+    DECODE_AND,
     DECODE_SUB,
-    DECODE_TEST,  /* flags of memory & value */
-    DECODE_CMP,   /* flags of memory - value */
-    DECODE_XCHG,  /* both ways */
-    DECODE_MOVS,  /* one element, from [rsi] to [rdi]; with `rep` rcx of them */
-    DECODE_STOS,  /* al..rax to [rdi] */
-    DECODE_OTHER, /* length known, but nothing that a device answers */
+    DECODE_XOR,
+    DECODE_CMP,
+    DECODE_TEST,
 };
 
 enum decode_width { DECODE_16, DECODE_32, DECODE_64 };
 
+#define DECODE_NO_SEGMENT 0xffu
+
 struct decoded {
     enum decode_op op;
-    uint8_t length;    /* of the instruction, bytes */
-    uint8_t size;      /* of the access: 1, 2, 4, 8 */
-    uint8_t dest_size; /* LOAD: of the register */
-    bool sign;         /* LOAD: sign-extended to it */
-    bool immediate;    /* `value` is the operand, else register `reg` */
-    bool high_byte;    /* reg is ah, ch, dh, bh: 0..3 */
-    bool to_register;  /* arithmetic: the result goes to `reg`, memory is only read */
+    uint8_t length;       /* of the instruction, bytes */
+    uint8_t size;         /* of the access to memory: 1, 2, 4, 8 */
+    uint8_t dest_size;    /* LOAD: of the register */
+    uint8_t address_size; /* MOVS, STOS: of rsi, rdi, rcx */
+    uint8_t segment;      /* prefix: 0..5 for es, cs, ss, ds, fs, gs, or DECODE_NO_SEGMENT */
+    uint8_t reg;          /* 0..15: rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi, r8.. */
+    bool high_byte;       /* it is ah, ch, dh, bh: of reg 0..3 */
+    bool immediate;       /* the operand is `value`, no register */
+    bool sign;            /* LOAD: sign-extended to dest_size, else by zeros */
+    bool to_register;
     bool rep;
-    uint8_t reg;    /* 0..15: rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi, r8.. */
-    uint64_t value; /* immediate, sign-extended to `size` */
+    bool locked;
+    uint64_t value; /* sign-extended to 64 bits */
 };
 
 /*
- * Decodes the instruction at bytes[0..nr). `width` is that of the code segment. False: it is cut
- * off, not valid, or none of the table's.
+ * Decodes the instruction at bytes[0..nr) of a code segment of `width`. False: it is cut off,
+ * longer than may be, or not in the table.
  */
 bool decode(const uint8_t *bytes, uint32_t nr, enum decode_width width, struct decoded *out);
-
-/* Length alone, of any instruction that the table knows how to measure; 0: not known. */
-uint32_t decode_length(const uint8_t *bytes, uint32_t nr, enum decode_width width);
 
 #endif

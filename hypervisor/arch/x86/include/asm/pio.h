@@ -28,14 +28,18 @@ struct pio_access {
 
 typedef void pio_handler_fn(struct vcpu *v, struct pio_access *a, void *device);
 
+#define PIO_REGIONS 8u
+
+struct pio_region {
+    uint16_t first, last;
+    pio_handler_fn *handler;
+    void *device;
+};
+
 /* One for each domain; set up before it runs, constant then. */
 struct pio_space {
-    uint8_t *bitmap; /* of PIO_BITMAP_PAGES pages */
-    struct pio_region {
-        uint16_t first, last;
-        pio_handler_fn *handler;
-        void *device;
-    } regions[8];
+    uint8_t *bitmap; /* PIO_BITMAP_PAGES pages; shared by all to whom nothing was passed */
+    struct pio_region regions[PIO_REGIONS];
     uint32_t nr;
 };
 
@@ -43,8 +47,8 @@ struct pio_space {
 int pio_domain_init(struct domain *d);
 void pio_domain_destroy(struct domain *d);
 
-/* Ports first..last do not exit any more; or, taken back, do. */
-void pio_pass(struct domain *d, uint16_t first, uint16_t last);
+/* Ports first..last do not exit any more; or, taken back, do. Before it runs. 0 or -ENOMEM. */
+int pio_pass(struct domain *d, uint16_t first, uint16_t last);
 void pio_trap(struct domain *d, uint16_t first, uint16_t last);
 bool pio_is_passed(const struct domain *d, uint16_t port);
 

@@ -16,6 +16,7 @@
 #ifndef ASM_VLAPIC_H
 #define ASM_VLAPIC_H
 
+#include <asm/apic_regs.h>
 #include <hospes/exit.h>
 #include <hospes/timer.h>
 #include <stdbool.h>
@@ -42,12 +43,13 @@ struct vlapic {
     uint64_t started_ns; /* when the count began; one-shot and periodic */
     uint64_t deadline;   /* IA32_TSC_DEADLINE, guest's ticks; 0: none */
     struct timer timer;
+    bool periodic;     /* the timer's own function sets it again; nobody else does */
     uint8_t tpr;       /* up to date while the vCPU does not run */
     bool tpr_written;  /* by a register, so that the hardware's copy is to be loaded */
     bool init_pending; /* INIT came: the vCPU takes it itself; under domain->lock */
 };
 
-/* 0 or -ENOMEM. After a reset: xAPIC, on; x2APIC if `x2apic` (as firmware left it). */
+/* 0 or -ENOMEM. After a reset: on, registers in memory. */
 int vlapic_vcpu_init(struct vcpu *v);
 void vlapic_vcpu_destroy(struct vcpu *v);
 void vlapic_vcpu_reset(struct vcpu *v);
@@ -78,18 +80,8 @@ void vlapic_accept(struct vcpu *v, uint8_t vector);
 struct vlapic_message {
     uint32_t dest;
     uint8_t vector;
-    uint8_t mode; /* delivery: VLAPIC_FIXED... */
+    uint8_t mode; /* enum apic_mode */
     bool logical, level, wide;
-};
-
-enum {
-    VLAPIC_FIXED = 0,
-    VLAPIC_LOWEST = 1,
-    VLAPIC_SMI = 2,
-    VLAPIC_NMI = 4,
-    VLAPIC_INIT = 5,
-    VLAPIC_STARTUP = 6,
-    VLAPIC_EXTINT = 7
 };
 
 /* Delivers it: FIXED, LOWEST and NMI; others do nothing. False: for nobody. */

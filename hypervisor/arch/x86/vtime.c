@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* Time as a guest has it; <asm/vtime.h> has the contract. <xen/xen.h>, struct vcpu_time_info. */
+#include <asm/clock.h>
+#include <asm/cpu.h>
+#include <asm/vtime.h>
+#include <hospes/compiler.h>
+#include <hospes/domain.h>
+#include <hospes/vcpu.h>
+#include <xen/xen.h>
+
+void vtime_domain_init(struct domain *d)
+{
+    d->arch.tsc_offset = -(int64_t)rdtsc();
+}
+
+void vtime_tell(struct vcpu *v)
+{
+    struct vcpu_time_info *t = &v->info->time;
+
+    /* Odd while it changes: readers try again. */
+    write_once(t->version, t->version | 1u);
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+    write_once(t->tsc_timestamp, clock_scale.tsc_base + (uint64_t)v->domain->arch.tsc_offset);
+    write_once(t->system_time, clock_scale.ns_base);
+    write_once(t->tsc_to_system_mul, clock_scale.mul);
+    write_once(t->tsc_shift, clock_scale.shift);
+    write_once(t->flags, XEN_PVCLOCK_TSC_STABLE_BIT);
+    store_release(t->version, t->version + 1);
+}
+
+uint64_t vtime_tsc(const struct domain *d)
+{
+    return rdtsc() + (uint64_t)d->arch.tsc_offset;
+}
+
+uint64_t vtime_ns_of_tsc(const struct domain *d, uint64_t guest_tsc)
+{
+    /* Guests' ticks count from their start: the machine's are not fewer, unless they set it. */
+    return clock_from_tsc(guest_tsc - (uint64_t)d->arch.tsc_offset);
+}
