@@ -32,7 +32,9 @@ HV_FAST := $(addprefix hypervisor/core/,hypercall.c xen_version.c vcpu.c mmio.c 
 
 HV_LDFLAGS := -pie --no-dynamic-linker -z text -z max-page-size=4096 -z norelro -z noexecstack \
     --build-id=sha1 --gc-sections --orphan-handling=error --fatal-warnings $(HV_LDFLAGS_$(ARCH))
-HV_LIBS := $(BUILD)/debian/$(ARCH)-dev/lib/libfdt.a $(BUILD)/debian/$(ARCH)-dev/lib/libz.a
+# libzstd names C's allocator even where it is given one.
+HV_LDFLAGS += --defsym=malloc=heap_alloc --defsym=calloc=heap_calloc --defsym=free=heap_free
+HV_LIBS := $(patsubst %,$(BUILD)/debian/$(ARCH)-dev/lib/%,libfdt.a libz.a libzstd.a)
 
 .PHONY: hypervisor
 hypervisor: $(OUT)/hospes

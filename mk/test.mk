@@ -17,5 +17,5 @@ test: unit boot-test ## run all tests: unit tests, then boot tests
 boot-test: hypervisor guests image image-xl $(BUILD)/debian/firmware.stamp $(if $(XEN),$(BUILD)/debian/xen.stamp) | $(BUILD)/host/test ## boot whole machines in QEMU (K=expression selects, JOBS=n at a time, XEN=1: Debian's Xen instead)
 	@$(PYTEST) -n $(JOBS) -q --tb=short --hypervisor=$(OUT)/hospes $(if $(XEN),--xen) $(if $(K),-k '$(K)') tests/boot
 
-fuzz: image | $(BUILD)/host/fuzz ## feed a parser what a hostile user might write (FUZZ=domain_tree|kernel_image|hypercalls SECONDS=60)
+fuzz: image | $(BUILD)/host/fuzz ## feed a parser what a hostile user might write (FUZZ=domain_tree|kernel_image|kernel_x86|hypercalls SECONDS=60)
 	@tests/fuzz/run $(SECONDS) $(FUZZ)

@@ -19,7 +19,7 @@ UNIT_FLAGS  := -std=gnu11 -O1 -g -fno-omit-frame-pointer -fno-common -fno-strict
     -isystem $(BUILD)/debian/include
 # The tests themselves: cmocka's style needs no prototypes and casts freely.
 UNIT_TFLAGS := -Wall -Wextra -Werror -Wno-unused-parameter
-UNIT_LIBS   := -lcmocka -lfdt -lz -lpthread
+UNIT_LIBS   := -lcmocka -lfdt -lz -lzstd -lpthread
 
 unit_named   = $(shell sed -n 's,^ *// sources: *,,p' $(1))
 unit_objects = $(patsubst %,$(UNIT_OUT)/obj/hypervisor/%.o,$(sort $(call unit_named,$(1))))

@@ -38,14 +38,15 @@ static int offer_xenstore(struct domain *d)
     return rc;
 }
 
+static int stage_probe(struct domain_builder *b)
+{
+    return kernel_probe_step(&b->kernel, &b->config->kernel);
+}
+
 static int stage_create(struct domain_builder *b)
 {
     const struct domain_config *c = b->config;
-    int rc = kernel_probe(&c->kernel, &b->kernel);
-
-    if (rc)
-        return rc;
-    rc = domain_create(c->id, c->vcpus, &b->domain);
+    int rc = domain_create(c->id, c->vcpus, &b->domain);
     if (rc) {
         log_err("%s: cpus = <%u>: no memory for the domain (%d)", c->node, c->vcpus, rc);
         return rc;
@@ -149,6 +150,7 @@ static int stage_kernel(struct domain_builder *b)
 static int stage_ramdisk(struct domain_builder *b)
 {
     kernel_load_end(&b->load);
+    kernel_close(&b->kernel);
     return module_copy_step(b->domain, b->layout.ramdisk, b->config->ramdisk.start,
                             b->config->ramdisk.bytes, &b->done);
 }
@@ -163,8 +165,9 @@ static int stage_tables(struct domain_builder *b)
 }
 
 static int (*const stages[BUILD_DONE])(struct domain_builder *b) = {
-    [BUILD_CREATE] = stage_create, [BUILD_MEMORY] = stage_memory,   [BUILD_DEVICES] = stage_devices,
-    [BUILD_KERNEL] = stage_kernel, [BUILD_RAMDISK] = stage_ramdisk, [BUILD_TABLES] = stage_tables,
+    [BUILD_PROBE] = stage_probe,     [BUILD_CREATE] = stage_create, [BUILD_MEMORY] = stage_memory,
+    [BUILD_DEVICES] = stage_devices, [BUILD_KERNEL] = stage_kernel, [BUILD_RAMDISK] = stage_ramdisk,
+    [BUILD_TABLES] = stage_tables,
 };
 
 /* --- the whole ------------------------------------------------------------------------------- */
@@ -179,6 +182,7 @@ static void fail(struct domain_builder *b, int rc)
     b->rc = rc;
     b->stage = BUILD_UNDO;
     kernel_load_end(&b->load);
+    kernel_close(&b->kernel);
 }
 
 /* Takes back what there is, in steps too: most of it memory. */

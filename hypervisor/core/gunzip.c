@@ -1,27 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Unpacking gzip files through bounded buffers: zlib does the work, its memory comes from our heap.
- */
-#define Z_SOLO /* zlib.h without C's library */
+/* gzip files (RFC 1952): zlib does the work, its memory comes from our heap. <hospes/unpack.h>. */
+#define Z_SOLO     /* zlib.h without C's library */
+#define ZLIB_CONST /* input is not written */
 #include <hospes/compiler.h>
 #include <hospes/errno.h>
-#include <hospes/gunzip.h>
 #include <hospes/heap.h>
 #include <hospes/map.h>
+#include <hospes/unpack.h>
 #include <lib/bits.h>
 #include <zlib.h>
 
-#define INPUT_BYTES 8192u
-
-#define GZIP_ONLY (16 + MAX_WBITS) /* inflateInit2(): a gzip header, the largest window */
-
-struct gunzip {
-    z_stream z;
-    maddr_t next; /* what is still to be read of the file */
-    uint64_t left;
-    bool ended;
-    uint8_t input[INPUT_BYTES];
-};
+#define GZIP_ONLY   (16 + MAX_WBITS) /* inflateInit2(): a gzip header, the largest window */
+#define SHORTEST    18u              /* header and trailer */
+#define PIECE_BYTES KIB(16)          /* up to 33 instructions a byte */
 
 /*
  * What zlib takes when it is given no allocator. It always is given one: these keep the linker from
@@ -90,55 +81,64 @@ uLong adler32(uLong adler, const Bytef *buf, uInt len)
     return b << 16 | a;
 }
 
-struct gunzip *gunzip_begin(maddr_t from, uint64_t bytes)
+/* The file's last word is its length. */
+static uint64_t length(maddr_t from, uint64_t *bytes, bool sized)
 {
-    struct gunzip *g = heap_alloc(sizeof(*g));
+    uint8_t w[4];
 
-    if (!g)
+    (void)sized;
+    if (*bytes < SHORTEST)
+        return 0;
+    maddr_read(w, maddr_add(from, *bytes - sizeof(w)), sizeof(w));
+    return w[0] | (uint32_t)w[1] << 8 | (uint32_t)w[2] << 16 | (uint32_t)w[3] << 24;
+}
+
+static void *begin(void)
+{
+    z_stream *z = heap_alloc(sizeof(*z));
+
+    if (!z)
         return NULL;
-    g->z.zalloc = zcalloc;
-    g->z.zfree = zcfree;
-    g->next = from;
-    g->left = bytes;
-    if (inflateInit2(&g->z, GZIP_ONLY) != Z_OK) {
-        heap_free(g);
+    z->zalloc = zcalloc;
+    z->zfree = zcfree;
+    if (inflateInit2(z, GZIP_ONLY) != Z_OK) {
+        heap_free(z);
         return NULL;
     }
-    return g;
+    return z;
 }
 
-static void refill(struct gunzip *g)
+static int run(void *state, struct unpack_io *io)
 {
-    uint32_t n = (uint32_t)min(g->left, (uint64_t)INPUT_BYTES);
+    uint32_t room = (uint32_t)min(io->out_bytes - io->out_done, PIECE_BYTES);
+    z_stream *z = state;
+    int rc;
 
-    maddr_read(g->input, g->next, n);
-    g->next = maddr_add(g->next, n);
-    g->left -= n;
-    g->z.next_in = g->input;
-    g->z.avail_in = n;
+    z->next_in = io->in;
+    z->avail_in = io->in_bytes;
+    z->next_out = io->out + io->out_done;
+    z->avail_out = room;
+    rc = inflate(z, Z_NO_FLUSH);
+    io->in = z->next_in;
+    io->in_bytes = z->avail_in;
+    io->out_done += room - z->avail_out;
+    if (rc == Z_STREAM_END)
+        return 1;
+    return rc == Z_OK || rc == Z_BUF_ERROR ? 0 : -EINVAL;
 }
 
-int gunzip_read(struct gunzip *g, void *to, uint32_t bytes, uint32_t *got)
+static void end(void *state)
 {
-    g->z.next_out = to;
-    g->z.avail_out = bytes;
-    while (!g->ended && g->z.avail_out) {
-        if (g->z.avail_in == 0)
-            refill(g);
-        int rc = inflate(&g->z, Z_NO_FLUSH);
-        if (rc == Z_STREAM_END)
-            g->ended = true;
-        else if (rc != Z_OK)
-            return -EINVAL; /* Z_BUF_ERROR: the file ended too early */
-    }
-    *got = bytes - g->z.avail_out;
-    return 0;
+    (void)inflateEnd(state);
+    heap_free(state);
 }
 
-void gunzip_end(struct gunzip *g)
-{
-    if (!g)
-        return;
-    (void)inflateEnd(&g->z);
-    heap_free(g);
-}
+const struct unpacker unpack_gzip = {
+    .name = "gzip",
+    .magic = "\x1f\x8b",
+    .magic_bytes = 2,
+    .length = length,
+    .begin = begin,
+    .run = run,
+    .end = end,
+};

@@ -314,11 +314,11 @@ static void object_put(struct chunk *c, uint32_t n, const void *p)
 /* --- whole chunks -------------------------------------------------------------------------------
  */
 
-static void *large_alloc(unsigned int order)
+static void *large_alloc(unsigned int order, unsigned int flags)
 {
     struct large *l = heap_alloc(sizeof(*l));
-    /* Frames come clear; the lock is not held over that. */
-    uint8_t *p = l != NULL && order <= FRAME_MAX_ORDER ? chunks_take(order, 0) : NULL;
+    /* Unless told otherwise frames come clear; the lock is not held over that. */
+    uint8_t *p = l != NULL && order <= FRAME_MAX_ORDER ? chunks_take(order, flags) : NULL;
 
     if (p == NULL) {
         heap_free(l);
@@ -357,10 +357,10 @@ static void large_free(const void *p)
 /* --- what everybody calls -----------------------------------------------------------------------
  */
 
-static void *block_alloc(uint64_t pages)
+static void *block_alloc(uint64_t pages, unsigned int flags)
 {
     if (log2_ceil(pages) >= ORDERS)
-        return large_alloc(log2_ceil(pages));
+        return large_alloc(log2_ceil(pages), flags);
 
     spin_lock(&lock);
     uint8_t *p = block_take((uint32_t)pages);
@@ -376,7 +376,7 @@ void *heap_alloc(uint64_t size)
     if (size > FRAME_SIZE << FRAME_MAX_ORDER)
         return NULL;
     if (size > LARGEST_SLAB)
-        return block_alloc(div_round_up(size, FRAME_SIZE));
+        return block_alloc(div_round_up(size, FRAME_SIZE), 0);
 
     uint32_t class = log2_ceil(max(size, (uint64_t)SMALLEST)) - log2_ceil(SMALLEST);
 
@@ -389,6 +389,13 @@ void *heap_alloc(uint64_t size)
     return p;
 }
 
+void *heap_alloc_dirty(uint64_t size)
+{
+    if (size <= MIB(1) || size > FRAME_SIZE << FRAME_MAX_ORDER)
+        return heap_alloc(size);
+    return block_alloc(div_round_up(size, FRAME_SIZE), FRAME_DIRTY_OK);
+}
+
 void *heap_calloc(uint64_t n, uint64_t size)
 {
     uint64_t bytes;
@@ -398,7 +405,7 @@ void *heap_calloc(uint64_t n, uint64_t size)
 
 void *heap_alloc_pages(unsigned int order)
 {
-    return order <= CHUNK_ORDER ? block_alloc((uint64_t)1 << order) : NULL;
+    return order <= CHUNK_ORDER ? block_alloc((uint64_t)1 << order, 0) : NULL;
 }
 
 void heap_free(void *p)

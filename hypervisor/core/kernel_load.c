@@ -2,7 +2,6 @@
 /* Bringing boot modules into a domain's memory, in steps that take at most about a millisecond. */
 #include <hospes/errno.h>
 #include <hospes/frame.h>
-#include <hospes/gunzip.h>
 #include <hospes/heap.h>
 #include <hospes/kernel_image.h>
 #include <hospes/log.h>
@@ -10,10 +9,9 @@
 #include <lib/bits.h>
 
 /* What a slow core (A53) does in well under a millisecond. */
-#define COPY_STEP    KIB(512)
-#define LOOKUP_STEP  1024u   /* blocks that are looked at */
-#define UNPACK_STEP  KIB(32) /* up to 33 instructions a byte */
-#define UNPACK_PIECE KIB(16) /* the buffer in between */
+#define COPY_STEP   KIB(512)
+#define LOOKUP_STEP 1024u /* blocks that are looked at */
+#define ZERO_PIECE  KIB(16)
 
 /*
  * Makes reserved memory that will be overwritten as a whole RAM as it is. Clearing it first would
@@ -65,50 +63,8 @@ void kernel_load_begin(struct kernel_load *l, struct domain *d, const struct boo
 
 void kernel_load_end(struct kernel_load *l)
 {
-    gunzip_end(l->gunzip);
     heap_free(l->buffer);
-    l->gunzip = NULL;
     l->buffer = NULL;
-}
-
-static int damaged(const struct kernel_load *l)
-{
-    log_err("%s: reg = 0x%lx, 0x%lx bytes: the kernel is damaged: gzip cannot unpack it",
-            l->m->node, (unsigned long)l->m->start.v, (unsigned long)l->m->bytes);
-    return -EINVAL;
-}
-
-static int unpack_begin(struct kernel_load *l)
-{
-    if (l->gunzip)
-        return 0;
-    l->buffer = heap_alloc(UNPACK_PIECE);
-    l->gunzip = gunzip_begin(l->k->from, l->k->from_bytes);
-    if (!l->buffer || !l->gunzip) {
-        log_err("%s: no memory to unpack the kernel", l->m->node);
-        return -ENOMEM;
-    }
-    claim(l->d, l->k->start, l->k->file_bytes);
-    return 0;
-}
-
-static int unpack_step(struct kernel_load *l)
-{
-    int rc = unpack_begin(l);
-
-    for (uint64_t end = l->done + UNPACK_STEP; !rc && l->done < end;) {
-        uint32_t got;
-        rc = gunzip_read(l->gunzip, l->buffer, UNPACK_PIECE, &got);
-        /* The length was taken from the file's end, and memory found for it: more than that is a
-         * lie. */
-        if (rc || l->done + got > l->k->file_bytes)
-            return damaged(l);
-        if (got == 0)
-            return l->done == l->k->file_bytes ? 0 : damaged(l);
-        rc = p2m_copy_to(l->d, gaddr_add(l->k->start, l->done), l->buffer, got);
-        l->done += got;
-    }
-    return rc ? rc : 1;
 }
 
 /* Clears [at, end) where it is not going to be found clear anyway. At most one step's worth;
@@ -116,15 +72,15 @@ static int unpack_step(struct kernel_load *l)
 static int clear_step(struct kernel_load *l, gaddr_t at, uint64_t bytes, uint64_t *cleared)
 {
     if (!l->buffer)
-        l->buffer = heap_alloc(UNPACK_PIECE);
+        l->buffer = heap_alloc(ZERO_PIECE);
     if (!l->buffer)
         return -ENOMEM;
     *cleared = 0;
-    for (uint32_t i = 0; i < COPY_STEP / UNPACK_PIECE && *cleared < bytes; i++) {
+    for (uint32_t i = 0; i < COPY_STEP / ZERO_PIECE && *cleared < bytes; i++) {
         enum p2m_type type;
         unsigned int order;
         gaddr_t here = gaddr_add(at, *cleared);
-        uint64_t n = min(bytes - *cleared, UNPACK_PIECE);
+        uint64_t n = min(bytes - *cleared, ZERO_PIECE);
         p2m_lookup(l->d, gaddr_to_gfn(here), &type, &order);
         if (type == P2M_RESERVED) {
             uint64_t block = FRAME_SIZE << min(order, (unsigned int)FRAME_ORDER_2M);
@@ -137,13 +93,28 @@ static int clear_step(struct kernel_load *l, gaddr_t at, uint64_t bytes, uint64_
     return 0;
 }
 
+/* From the unpacked file, which does not stay. */
+static int copy_unpacked(struct kernel_load *l, gaddr_t to, const struct kernel_segment *s)
+{
+    uint64_t left = min(s->file_bytes - l->done, COPY_STEP);
+    int rc;
+
+    if (l->done == 0)
+        claim(l->d, to, s->file_bytes);
+    rc = p2m_copy_to(l->d, gaddr_add(to, l->done), l->k->unpacked + s->offset + l->done, left);
+    l->done += left;
+    return rc;
+}
+
 static int copy_step(struct kernel_load *l)
 {
     const struct kernel_segment *s = &l->k->segment[l->segment];
     gaddr_t to = GADDR(s->place + l->k->shift);
     int rc = 0;
 
-    if (l->done < s->file_bytes) {
+    if (l->done < s->file_bytes && l->k->unpacked) {
+        rc = copy_unpacked(l, to, s);
+    } else if (l->done < s->file_bytes) {
         rc = module_copy_step(l->d, to, maddr_add(l->k->from, s->offset), s->file_bytes, &l->done);
     } else if (l->k->kind == KERNEL_ELF && l->done < s->bytes) {
         uint64_t cleared;
@@ -158,7 +129,7 @@ static int copy_step(struct kernel_load *l)
 
 int kernel_load_step(struct kernel_load *l)
 {
-    int rc = l->k->gzip ? unpack_step(l) : copy_step(l);
+    int rc = copy_step(l);
 
     if (rc == -EFAULT)
         log_err("%s: the kernel's place is not in the domain's memory", l->m->node);

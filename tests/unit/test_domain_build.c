@@ -19,6 +19,7 @@ static struct domain_layout banks, seen;
 static struct kernel_image seen_kernel;
 static uint64_t kernel_bytes, tables_bytes;
 static enum domain_build_stage fail_at;
+static uint32_t kernels_closed;
 static bool no_ports;
 static uint32_t created, destroyed, torn_down, vcpus, copies, loads_ended;
 
@@ -29,12 +30,18 @@ static int result(enum domain_build_stage stage)
     return stage == fail_at ? -EINVAL : 0;
 }
 
-int kernel_probe(const struct boot_module *m, struct kernel_image *k)
+int kernel_probe_step(struct kernel_image *k, const struct boot_module *m)
 {
-    memset(k, 0, sizeof(*k));
+    if (k->from_bytes++ < 3)
+        return 1;
     k->nr_segments = 1;
     k->segment[0].bytes = kernel_bytes;
-    return 0;
+    return result(BUILD_PROBE);
+}
+
+void kernel_close(struct kernel_image *k)
+{
+    kernels_closed++;
 }
 
 int kernel_place(struct kernel_image *k, gaddr_t bank, uint64_t bytes)
@@ -162,6 +169,7 @@ static int start(void **state)
     fail_at = BUILD_DONE;
     no_ports = false;
     created = destroyed = torn_down = vcpus = copies = loads_ended = 0;
+    kernels_closed = 0;
     host_log_clear();
     return 0;
 }
@@ -181,7 +189,7 @@ static void as_xen(void **state)
     assert_string_equal(d->name, "d");
     assert_false(d->mmio.trap_unmapped);
     assert_int_equal(vcpus, 1);
-    assert_true(loads_ended > 0);
+    assert_true(loads_ended > 0 && kernels_closed > 0);
     assert_non_null(strstr(host_log, "d3 \"d\": 2 vCPUs, 524288 KiB, kernel 0x40000000"));
 }
 
@@ -236,7 +244,7 @@ static void places(void **state)
 /* A step at a time; a failure at any stage gives everything back, in steps too. */
 static void failures(void **state)
 {
-    for (enum domain_build_stage stage = BUILD_CREATE; stage < BUILD_DONE; stage++) {
+    for (enum domain_build_stage stage = BUILD_PROBE; stage < BUILD_DONE; stage++) {
         struct domain_builder b;
         uint32_t steps = 0;
 
@@ -249,7 +257,8 @@ static void failures(void **state)
         assert_int_not_equal(b.rc, 0);
         assert_null(b.domain);
         assert_int_equal(created, destroyed);
-        assert_int_equal(torn_down, stage == BUILD_CREATE ? 0 : 4);
+        assert_int_equal(torn_down, stage <= BUILD_CREATE ? 0 : 4);
+        assert_true(kernels_closed > 0);
         assert_false(domain_build_step(&b)); /* over is over */
         assert_int_equal(created, destroyed);
         assert_null(strstr(host_log, "vCPUs, "));

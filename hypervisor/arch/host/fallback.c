@@ -264,6 +264,11 @@ WEAK void *heap_alloc(uint64_t size)
     return calloc(1, size);
 }
 
+WEAK void *heap_alloc_dirty(uint64_t size)
+{
+    return malloc(size);
+}
+
 WEAK void *heap_calloc(uint64_t n, uint64_t size)
 {
     return calloc(n, size);

@@ -30,6 +30,7 @@ struct domain_layout {
 };
 
 enum domain_build_stage {
+    BUILD_PROBE,
     BUILD_CREATE,
     BUILD_MEMORY,
     BUILD_DEVICES,
@@ -59,8 +60,8 @@ void domain_build_begin(struct domain_builder *b, const struct domain_config *co
  * One step. True: call again. False: it is done, or failed with one line telling what was wrong,
  * leaving nothing behind (b->domain is NULL then).
  *
- * libfdt and zlib, which work here, use floating-point registers: no vCPU's may be live in this
- * pCPU.
+ * libfdt, zlib and libzstd, which work here, use floating-point registers: no vCPU's may be live in
+ * this pCPU.
  */
 bool domain_build_step(struct domain_builder *b);
 

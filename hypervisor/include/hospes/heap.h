@@ -5,7 +5,7 @@
  * free goes back, but for one.
  *
  * Objects up to 2 KiB come from slabs of power-of-two sizes, aligned to their size class; larger
- * ones are whole pages, beyond 1 MiB whole chunks. All memory is handed out zeroed. Lock:
+ * ones are whole pages, beyond 1 MiB whole chunks. Memory is handed out zeroed. Lock:
  * LOCK_HEAP.
  */
 #ifndef HOSPES_HEAP_H
@@ -18,6 +18,9 @@ void heap_init(void);
 /* `size` bytes of zeros, at least 16 and aligned to that (a page above 2 KiB); NULL when there is
  * no memory. */
 void *heap_alloc(uint64_t size);
+
+/* The same for large buffers that the caller overwrites: beyond 1 MiB with whatever was there. */
+void *heap_alloc_dirty(uint64_t size);
 
 /* As above for `n` objects; NULL when n * size overflows too. */
 void *heap_calloc(uint64_t n, uint64_t size);

@@ -2,9 +2,10 @@
 /*
  * Kernels in boot modules: what they are, where they want to be, and bringing them there.
  *
- * Understood: arm64 Linux's Image, with and without EFI stub (Linux
- * Documentation/arch/arm64/booting.rst), plain, as gzip file, or in an EFI zboot wrapper with gzip;
- * ELF64; and anything else as raw code, entered at its first byte (also out of gzip).
+ * A module is taken out of its wrappers (EFI zboot, bzImage, a gzip file ...), unpacked where it is
+ * packed, and given to the formats that the architecture boots, in their order:
+ *   arm64  Linux's Image, ELF64, and anything else as raw code, entered at its first byte
+ *   x86    ELF64 and ELF32 with a note that names their PVH entry (Linux's bzImage holds one)
  */
 #ifndef HOSPES_KERNEL_IMAGE_H
 #define HOSPES_KERNEL_IMAGE_H
@@ -13,7 +14,9 @@
 #include <hospes/types.h>
 
 struct domain;
-struct gunzip;
+struct kernel_head;
+struct unpack;
+struct unpacker;
 
 enum kernel_kind { KERNEL_LINUX, KERNEL_ELF, KERNEL_RAW };
 
@@ -33,10 +36,15 @@ struct kernel_image {
     enum kernel_kind kind;
     maddr_t from; /* the file, without a wrapper */
     uint64_t from_bytes;
-    bool gzip;           /* it is packed */
-    bool relocatable;    /* ELF: may be moved as a whole */
-    uint64_t file_bytes; /* unpacked */
-    uint64_t elf_entry;
+    const struct unpacker *packed; /* NULL: it is not */
+    uint64_t file_bytes;           /* unpacked */
+    uint8_t *unpacked;             /* all of them, of the heap; NULL: it is not packed */
+    struct unpack *unpack;         /* under way */
+    uint64_t elf_entry;            /* virtual; physical with `entry_is_physical` */
+    bool entry_is_physical;
+    /* ELF: it may be moved as a whole, to a multiple of `align` in [lowest, highest]. */
+    bool relocatable;
+    uint64_t align, lowest, highest;
     struct kernel_segment segment[KERNEL_SEGMENTS];
     uint32_t nr_segments;
     /* kernel_place() finds: */
@@ -46,10 +54,14 @@ struct kernel_image {
 };
 
 /*
- * Looks at the module. 0; -EINVAL for one that is recognisably for another machine, of an unknown
- * format or cut short, -ENOMEM: with a line that says so.
+ * Looks at the module, in steps of at most about a millisecond; *k is all zeroes before the first
+ * one. 1: call again. 0: *k tells all. -EINVAL for one that is recognisably for another machine, of
+ * an unknown format, damaged or cut short, -ENOMEM: with a line that says so.
  */
-int kernel_probe(const struct boot_module *m, struct kernel_image *k);
+int kernel_probe_step(struct kernel_image *k, const struct boot_module *m);
+
+/* Lets go of what kernel_probe_step() allocated; also after an error. */
+void kernel_close(struct kernel_image *k);
 
 /* Decides where in the RAM [bank, bank + bytes) it goes. 0, -ENOSPC if it does not go there. */
 int kernel_place(struct kernel_image *k, gaddr_t bank, uint64_t bytes);
@@ -60,8 +72,7 @@ struct kernel_load {
     const struct boot_module *m;
     const struct kernel_image *k;
     uint32_t segment;
-    uint64_t done; /* of the segment's, or of the unpacked file's, bytes */
-    struct gunzip *gunzip;
+    uint64_t done; /* of the segment's bytes */
     void *buffer;
 };
 
@@ -69,8 +80,8 @@ void kernel_load_begin(struct kernel_load *l, struct domain *d, const struct boo
                        const struct kernel_image *k);
 
 /*
- * Copies or unpacks some of it into the domain, for at most about a millisecond. 1: call again. 0:
- * all is there. -EINVAL (damaged), -EFAULT, -ENOMEM: with a line that says so.
+ * Copies some of it into the domain, for at most about a millisecond. 1: call again. 0: all is
+ * there. -EFAULT, -ENOMEM: with a line that says so.
  */
 int kernel_load_step(struct kernel_load *l);
 void kernel_load_end(struct kernel_load *l);
@@ -81,5 +92,37 @@ void kernel_load_end(struct kernel_load *l);
  * module stays as it is while the domain is there.
  */
 int module_copy_step(struct domain *d, gaddr_t to, maddr_t from, uint64_t bytes, uint64_t *done);
+
+/* --- formats --------------------------------------------------------------------------------- */
+
+/* Fills in *k if the file is of this format: 0. 1: it is not; -EINVAL after a line. */
+typedef int kernel_format_fn(const struct kernel_head *h, struct kernel_image *k);
+
+kernel_format_fn kernel_probe_arm64;  /* kernel_arm64.c: Linux's Image */
+kernel_format_fn kernel_probe_elf;    /* kernel_elf.c: entered at e_entry */
+kernel_format_fn kernel_probe_pvh;    /* kernel_elf.c: entered where a Xen note says */
+kernel_format_fn kernel_unwrap_zboot; /* kernel_zboot.c */
+kernel_format_fn kernel_unwrap_x86;   /* kernel_x86.c: bzImage */
+
+/* A file that people take for a kernel of ours by mistake. */
+struct kernel_stranger {
+    uint16_t at, bytes;
+    const char *magic, *why;
+};
+
+/* --- contract of each architecture ----------------------------------------------------------- */
+
+/* What it boots. Lists end with NULL. */
+struct kernel_arch {
+    kernel_format_fn *const *wrappers; /* set k->from, k->from_bytes, k->packed */
+    kernel_format_fn *const *formats;
+    const struct unpacker *const *unpackers; /* of files that are packed, without a wrapper */
+    const struct kernel_stranger *strangers; /* its own; ends with bytes = 0 */
+    uint16_t elf64_machine, elf32_machine;   /* 0: none */
+    uint16_t pe_machine;
+    bool raw; /* anything else is code as it is, entered at its first byte */
+};
+
+extern const struct kernel_arch arch_kernel;
 
 #endif
