@@ -69,6 +69,14 @@ enum hvm_reg {
     HVM_REGS
 };
 
+/* The code that runs. */
+struct hvm_code {
+    uint64_t address; /* linear, of the instruction at rip */
+    uint64_t cr3;
+    uint8_t bits;   /* 16, 32 or 64 */
+    uint8_t length; /* of the instruction; 0: the processor does not tell */
+};
+
 struct hvm_ops {
     const char *name;
 
@@ -84,7 +92,7 @@ struct hvm_ops {
     void (*load)(struct vcpu *v);
 
     /* Enters `v` with the stack empty. */
-    __noreturn void (*enter_first)(struct vcpu *v);
+    void (*enter_first)(struct vcpu *v) __noreturn;
 
     uint64_t (*get_reg)(const struct vcpu *v, enum hvm_reg reg);
     void (*set_reg)(struct vcpu *v, enum hvm_reg reg, uint64_t value);
@@ -94,8 +102,10 @@ struct hvm_ops {
 
     /* The instruction that exited was executed: rip moves on, nothing holds interrupts back. */
     void (*step_over)(struct vcpu *v, uint32_t length);
-    /* Its length, if the processor tells; 0: it does not. */
-    uint32_t (*told_length)(const struct vcpu *v);
+    /* Where it is, and what the processor tells of it. */
+    void (*locate)(const struct vcpu *v, struct hvm_code *code);
+    /* Its bytes, if the processor tells them; how many. */
+    uint32_t (*told_bytes)(const struct vcpu *v, uint8_t bytes[15]);
 
     /* True if an external interrupt, or an NMI, could be taken at the next entry. */
     bool (*takes_interrupt)(const struct vcpu *v);
@@ -107,12 +117,14 @@ struct hvm_ops {
 
     /* DR0 to DR3 are not in the hardware: their use exits; or they are. */
     void (*watch_debug)(struct vcpu *v, bool on);
-    /* The guest's XCR0, TSC offset or rights to its TSC changed. */
     void (*set_tsc_offset)(struct vcpu *v, int64_t offset);
 
     /* The priority that interrupts must have, as CR8: 0..15. */
     uint8_t (*get_tpr)(const struct vcpu *v);
     void (*set_tpr)(struct vcpu *v, uint8_t cr8);
+
+    /* The next entry begins without any of its translations. */
+    void (*forget_tlb)(struct vcpu *v);
 
     /* Prints its own part of arch_vcpu_dump(), at most 8 lines. */
     void (*dump)(const struct vcpu *v);

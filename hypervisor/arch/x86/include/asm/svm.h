@@ -1,18 +1,62 @@
 /* SPDX-License-Identifier: MIT */
-/* What AMD's virtualization (SVM) adds to a vCPU; svm*.c only. AMD APM volume 2, chapter 15. */
+/*
+ * AMD's virtualization (SVM): what it adds to a vCPU, and what svm*.c share. AMD APM volume 2,
+ * chapter 15.
+ */
 #ifndef ASM_SVM_H
 #define ASM_SVM_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
+struct pcpu;
+struct vcpu;
 struct vmcb;
 
 struct svm_vcpu {
     struct vmcb *vmcb;   /* a page */
     uint64_t vmcb_maddr; /* its machine address */
-    uint64_t asid_round; /* of the pCPU, when it gave the ASID that is in the VMCB; 0: none */
-    uint32_t asid_pcpu;  /* which */
+    uint64_t asid_round; /* of the pCPU that gave the ASID in the VMCB, when it did; 0: none */
     uint32_t tlb_seen;   /* d->arch.tlb_generation when it did */
 };
+
+/* --- svm_vmcb.c ------------------------------------------------------------------------------ */
+
+int svm_vcpu_init(struct vcpu *v);
+void svm_vcpu_destroy(struct vcpu *v);
+void svm_vcpu_reset(struct vcpu *v);
+
+/* Tables that all vCPUs share: which MSRs a guest has for itself. First pCPU. 0 or -ENOMEM. */
+int svm_init_permissions(void);
+
+/* --- svm_asid.c ------------------------------------------------------------------------------ */
+
+/* This pCPU has ASIDs 1 to `last`. */
+void svm_asid_init(struct pcpu *p, uint32_t last, bool flush_by_asid);
+
+/* Just before VMRUN: its translations are those of the domain's present generation. */
+void svm_asid_enter(struct pcpu *p, struct vcpu *v);
+
+/* The next entry of `v` begins without any translation. */
+static inline void svm_asid_drop(struct svm_vcpu *s)
+{
+    s->asid_round = 0;
+}
+
+/* --- svm_exit.c, svm_entry.S ----------------------------------------------------------------- */
+
+/* Whom to enter, as the calling convention returns it: in rax and rdx. */
+struct svm_next {
+    struct vcpu *v;
+    uint64_t vmcb_maddr;
+};
+
+/* After #VMEXIT, with the registers in v->regs but for those of the VMCB. */
+struct svm_next svm_exit(struct vcpu *v);
+
+/* Enters the vCPU that svm_exit(), or svm_prepare(), told, with the stack empty at `stack_top`. */
+struct svm_next svm_prepare(struct pcpu *p, struct vcpu *v);
+__attribute__((noreturn)) void svm_enter_first(struct vcpu *v, uint64_t vmcb_maddr,
+                                               uint64_t stack_top);
 
 #endif

@@ -34,15 +34,17 @@ enum paging { PAGING_NONE, PAGING_32, PAGING_PAE, PAGING_64 };
 
 /*
  * Lengths of instructions that exited, where the processor does not tell: what was fetched once is
- * not fetched again. An entry holds for one address under one CR3 and one kind of instruction, so
- * that only a program that changes its own code under its feet is told wrong, to its own harm.
+ * not fetched again. An entry holds for one address under one CR3, one width of code and one kind
+ * of instruction, so that only a program that changes its own code under its feet is told wrong, to
+ * its own harm.
  */
-#define LENGTH_CACHE 16u
+#define KNOWN_LENGTHS 16u
 
-struct length_cache {
+struct known_length {
     uint64_t address; /* linear */
-    uint64_t key;     /* CR3 and what was found there; never 0 in use */
-    uint32_t length;
+    uint64_t cr3;
+    uint8_t kind; /* enum exit_instruction; 0: unused */
+    uint8_t bits, length;
 };
 
 struct arch_vcpu {
@@ -53,22 +55,21 @@ struct arch_vcpu {
      * information of VMX have it; 0: nothing. inject.c.
      */
     uint64_t event;
+    uint64_t held;    /* an interrupt that an exception took the place of */
     bool nmi_pending; /* set by anyone, at once */
     bool nmi_masked;  /* it has taken one, and not come back yet */
 
     /* As the guest wrote them; of CR0, bits TS and MP may be old. Changed by control.c only. */
     uint64_t cr0, cr4, efer;
     enum paging paging;
-    uint8_t code_bits; /* of the code segment at the last exit that asked: 16, 32, 64 */
 
     uint64_t xcr0;
     void *xstate;   /* XSAVE area, standard format, of fpu_state_bytes() */
     uint64_t dr[4]; /* DR0 to DR3, unless they are in the hardware: */
     bool dr_live;
     uint64_t tsc_aux;
-    uint64_t misc_enable, debugctl;
     struct mtrr_state mtrr;
-    struct length_cache lengths[LENGTH_CACHE];
+    struct known_length lengths[KNOWN_LENGTHS];
 
     struct vlapic vlapic;
     uint8_t upcall_vector; /* HVMOP_set_evtchn_upcall_vector; 0: none */

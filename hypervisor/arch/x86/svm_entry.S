@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Into a guest and out of it, by VMRUN. General registers are saved to struct vcpu (struct cpu_regs is at its start;
+ * svm_exit.c checks the offsets); rax, rsp, rip and rflags are in the VMCB, where C moves them. doc/exits.md has the way.
+ *
+ * The global interrupt flag is clear from before VMRUN until interrupts are off again: with it set, physical interrupts
+ * end the guest's run only because RFLAGS.IF is set for its time (AMD APM volume 2, 15.17 and 15.21.1).
+ */
+#define REGS_RCX 8
+#define REGS_RDX 16
+#define REGS_RBX 24
+#define REGS_RBP 40
+#define REGS_RSI 48
+#define REGS_RDI 56
+#define REGS_R8  64
+#define REGS_R9  72
+#define REGS_R10 80
+#define REGS_R11 88
+#define REGS_R12 96
+#define REGS_R13 104
+#define REGS_R14 112
+#define REGS_R15 120
+
+    .text
+    .balign 64
+/* rdi = struct vcpu, rsi = machine address of its VMCB, rdx = top of the empty stack */
+    .global svm_enter_first
+svm_enter_first:
+    lea -16(%rdx), %rsp               /* the vCPU's place, and alignment for the call */
+    mov %rsi, %rax
+
+/* rdi = struct vcpu, rax = machine address of its VMCB */
+enter:
+    mov %rdi, (%rsp)
+    mov REGS_RCX(%rdi), %rcx
+    mov REGS_RDX(%rdi), %rdx
+    mov REGS_RBX(%rdi), %rbx
+    mov REGS_RBP(%rdi), %rbp
+    mov REGS_RSI(%rdi), %rsi
+    mov REGS_R8(%rdi), %r8
+    mov REGS_R9(%rdi), %r9
+    mov REGS_R10(%rdi), %r10
+    mov REGS_R11(%rdi), %r11
+    mov REGS_R12(%rdi), %r12
+    mov REGS_R13(%rdi), %r13
+    mov REGS_R14(%rdi), %r14
+    mov REGS_R15(%rdi), %r15
+    mov REGS_RDI(%rdi), %rdi
+    clgi
+    sti
+    vmrun %rax
+    cli
+    stgi
+    mov (%rsp), %rax
+    mov %rdi, REGS_RDI(%rax)
+    mov %rcx, REGS_RCX(%rax)
+    mov %rdx, REGS_RDX(%rax)
+    mov %rbx, REGS_RBX(%rax)
+    mov %rbp, REGS_RBP(%rax)
+    mov %rsi, REGS_RSI(%rax)
+    mov %r8, REGS_R8(%rax)
+    mov %r9, REGS_R9(%rax)
+    mov %r10, REGS_R10(%rax)
+    mov %r11, REGS_R11(%rax)
+    mov %r12, REGS_R12(%rax)
+    mov %r13, REGS_R13(%rax)
+    mov %r14, REGS_R14(%rax)
+    mov %r15, REGS_R15(%rax)
+    mov %rax, %rdi
+    xor %ebp, %ebp                    /* a trace of the stack ends here */
+    call svm_exit
+    mov %rax, %rdi
+    mov %rdx, %rax
+    jmp enter

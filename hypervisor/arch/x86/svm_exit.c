@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The C side of #VMEXIT: one table from exit codes to handlers, which decode what SVM says and call
+ * whose subject it is; and what VMRUN finds. AMD APM volume 2, 15.5 to 15.20, appendix C.
+ * doc/exits.md.
+ */
+#include <asm/cpu.h>
+#include <asm/exit.h>
+#include <asm/guest_tlb.h>
+#include <asm/hvm.h>
+#include <asm/svm.h>
+#include <asm/vmcb.h>
+#include <hospes/cpu.h>
+#include <hospes/domain.h>
+#include <hospes/log.h>
+#include <hospes/pcpu.h>
+#include <hospes/vcpu.h>
+#include <lib/bits.h>
+
+_Static_assert(offsetof(struct vcpu, regs) == 0,
+               "svm_entry.S finds registers at the vCPU's address");
+_Static_assert(offsetof(struct cpu_regs, rcx) == 8 && offsetof(struct cpu_regs, rdi) == 56 &&
+                   offsetof(struct cpu_regs, r15) == 120,
+               "REGS_* in svm_entry.S");
+
+typedef enum exit_action svm_handler(struct vcpu *v, struct vmcb *c);
+
+static enum exit_action on_interrupt(struct vcpu *v, struct vmcb *c)
+{
+    (void)v, (void)c;
+    arch_irq_poll();
+    return EXIT_HANDLED;
+}
+
+/* An NMI came in by itself as soon as svm_entry.S let it. */
+static enum exit_action on_nmi(struct vcpu *v, struct vmcb *c)
+{
+    (void)v, (void)c;
+    return EXIT_HANDLED;
+}
+
+/* The guest can take an interrupt now. */
+static enum exit_action on_window(struct vcpu *v, struct vmcb *c)
+{
+    (void)c;
+    hvm_ops->watch_interrupts(v, false);
+    inject_pending(v);
+    return EXIT_HANDLED;
+}
+
+/* The end of an NMI's handler: another one may come after this instruction. */
+static enum exit_action on_iret(struct vcpu *v, struct vmcb *c)
+{
+    hvm_ops->watch_iret(v, false);
+    v->arch.nmi_masked = false;
+    c->interrupt_shadow |= INTERRUPT_SHADOW;
+    inject_pending(v);
+    return EXIT_RETRY;
+}
+
+/* DR6 is as it has to be; of a fault of delivery the processor has told, too. */
+static enum exit_action on_debug(struct vcpu *v, struct vmcb *c)
+{
+    (void)c;
+    inject_exception(v, EXC_DB);
+    return EXIT_INJECTED;
+}
+
+static enum exit_action on_alignment(struct vcpu *v, struct vmcb *c)
+{
+    (void)c;
+    inject_error(v, EXC_AC, 0);
+    return EXIT_INJECTED;
+}
+
+static enum exit_action on_machine_check(struct vcpu *v, struct vmcb *c)
+{
+    (void)v, (void)c;
+    log_err("machine check on CPU %u while a guest ran", this_pcpu()->id);
+    return EXIT_CRASH;
+}
+
+static enum exit_action on_debug_register(struct vcpu *v, struct vmcb *c)
+{
+    (void)c;
+    debug_registers_load(v);
+    return EXIT_RETRY;
+}
+
+static enum exit_action on_control(struct vcpu *v, struct vmcb *c)
+{
+    (void)c;
+    return exit_control(v);
+}
+
+static enum exit_action on_cpuid(struct vcpu *v, struct vmcb *c)
+{
+    (void)c;
+    return exit_cpuid(v);
+}
+
+static enum exit_action on_hlt(struct vcpu *v, struct vmcb *c)
+{
+    (void)c;
+    return exit_hlt(v);
+}
+
+static enum exit_action on_pause(struct vcpu *v, struct vmcb *c)
+{
+    (void)c;
+    return exit_pause(v);
+}
+
+static enum exit_action on_wbinvd(struct vcpu *v, struct vmcb *c)
+{
+    return exit_wbinvd(v, c->exit_code == VMEXIT_INVD ? INSTRUCTION_INVD : INSTRUCTION_WBINVD);
+}
+
+static enum exit_action on_msr(struct vcpu *v, struct vmcb *c)
+{
+    return exit_msr(v, c->exit_info1 & 1);
+}
+
+static enum exit_action on_hypercall(struct vcpu *v, struct vmcb *c)
+{
+    (void)c;
+    return exit_hypercall(v);
+}
+
+static enum exit_action on_xsetbv(struct vcpu *v, struct vmcb *c)
+{
+    (void)c;
+    return exit_xsetbv(v);
+}
+
+static enum exit_action on_port(struct vcpu *v, struct vmcb *c)
+{
+    uint64_t info = c->exit_info1;
+    struct exit_pio x = {
+        .port = (uint16_t)field_get(IOIO_PORT, info),
+        .size = (uint8_t)field_get(IOIO_SIZE, info), /* the bit's value is the size */
+        .write = !(info & IOIO_IN),
+        .string = info & IOIO_STRING,
+        .rep = info & IOIO_REP,
+        .address_bits = (uint8_t)(field_get(IOIO_ADDRESS, info) << 4),
+        .segment = (uint8_t)field_get(IOIO_SEGMENT, info),
+        .length = (uint8_t)(c->exit_info2 - c->rip),
+    };
+
+    return exit_port(v, &x);
+}
+
+static enum exit_action on_nested_fault(struct vcpu *v, struct vmcb *c)
+{
+    return exit_nested_fault(v, GADDR(c->exit_info2), (uint32_t)c->exit_info1,
+                             !(c->exit_info1 & NPF_TABLE));
+}
+
+/* The processor would reset itself. */
+static enum exit_action on_shutdown(struct vcpu *v, struct vmcb *c)
+{
+    (void)c;
+    inject_shutdown(v);
+    return EXIT_HANDLED;
+}
+
+/* What CPUID says is not there. */
+static enum exit_action on_undefined(struct vcpu *v, struct vmcb *c)
+{
+    (void)v, (void)c;
+    return EXIT_UNDEF;
+}
+
+static enum exit_action on_refused(struct vcpu *v, struct vmcb *c)
+{
+    (void)v, (void)c;
+    return EXIT_FAULT;
+}
+
+/* Nothing else was asked for; a VMCB that VMRUN refuses has a code beyond the table too. */
+static enum exit_action on_unknown(struct vcpu *v, struct vmcb *c)
+{
+    (void)v, (void)c;
+    return EXIT_CRASH;
+}
+
+static svm_handler *const handlers[VMEXIT_TABLE] = {
+    [VMEXIT_CR_WRITE + 0] = on_control,
+    [VMEXIT_CR_WRITE + 4] = on_control,
+    [VMEXIT_CR0_SEL_WRITE] = on_control,
+    [VMEXIT_DR_READ... VMEXIT_DR_WRITE + 15] = on_debug_register,
+    [VMEXIT_EXCEPTION + EXC_DB] = on_debug,
+    [VMEXIT_EXCEPTION + EXC_AC] = on_alignment,
+    [VMEXIT_EXCEPTION + EXC_MC] = on_machine_check,
+    [VMEXIT_INTR] = on_interrupt,
+    [VMEXIT_NMI] = on_nmi,
+    [VMEXIT_VINTR] = on_window,
+    [VMEXIT_RDPMC] = on_refused,
+    [VMEXIT_CPUID] = on_cpuid,
+    [VMEXIT_IRET] = on_iret,
+    [VMEXIT_INVD] = on_wbinvd,
+    [VMEXIT_PAUSE] = on_pause,
+    [VMEXIT_HLT] = on_hlt,
+    [VMEXIT_INVLPGA] = on_undefined,
+    [VMEXIT_IOIO] = on_port,
+    [VMEXIT_MSR] = on_msr,
+    [VMEXIT_SHUTDOWN] = on_shutdown,
+    [VMEXIT_VMRUN] = on_undefined,
+    [VMEXIT_VMMCALL] = on_hypercall,
+    [VMEXIT_VMLOAD... VMEXIT_RDTSCP] = on_undefined,
+    [VMEXIT_WBINVD] = on_wbinvd,
+    [VMEXIT_MONITOR... VMEXIT_MWAIT_ARMED] = on_undefined,
+    [VMEXIT_XSETBV] = on_xsetbv,
+    [VMEXIT_RDPRU] = on_undefined,
+    [VMEXIT_INVLPGB... VMEXIT_TLBSYNC] = on_undefined,
+};
+
+static svm_handler *handler_of(uint64_t code)
+{
+    svm_handler *handler;
+
+    if (code == VMEXIT_NPF)
+        return on_nested_fault;
+    handler = likely(code < VMEXIT_TABLE) ? handlers[code] : NULL;
+    return likely(handler) ? handler : on_unknown;
+}
+
+/*
+ * The exit came while an event was delivered, which has not reached the guest: it goes in at the
+ * next entry. Software's own (INT n, INT3, INTO) come again by themselves.
+ */
+static void __noinline keep_event(struct vcpu *v, const struct vmcb *c)
+{
+    uint64_t event = c->exit_int_info;
+    uint64_t type = field_get(EVENT_TYPE, event), vector = field_get(EVENT_VECTOR, event);
+
+    if (type == EVENT_INTERRUPT || type == EVENT_NMI ||
+        (type == EVENT_EXCEPTION && vector != EXC_BP && vector != EXC_OF))
+        v->arch.event = event;
+}
+
+struct svm_next svm_prepare(struct pcpu *p, struct vcpu *v)
+{
+    struct vmcb *c = v->arch.svm.vmcb;
+
+    c->rax = v->regs.rax;
+    c->rsp = v->regs.rsp;
+    c->rip = v->regs.rip;
+    c->rflags = v->regs.rflags;
+    c->event_inj = v->arch.event;
+    v->arch.event = 0;
+    svm_asid_enter(p, v);
+    return (struct svm_next){ v, v->arch.svm.vmcb_maddr };
+}
+
+struct svm_next svm_exit(struct vcpu *v)
+{
+    struct vmcb *c = v->arch.svm.vmcb;
+    struct pcpu *p = this_pcpu();
+    uint64_t code = c->exit_code;
+    enum exit_action action;
+
+    guest_tlb_leave(p);
+    c->clean = CLEAN_ALL;
+    v->regs.rax = c->rax;
+    v->regs.rsp = c->rsp;
+    v->regs.rip = c->rip;
+    v->regs.rflags = c->rflags;
+    if (unlikely(c->exit_int_info & EVENT_VALID))
+        keep_event(v, c);
+    action = handler_of(code)(v, c);
+    if (unlikely(action != EXIT_HANDLED))
+        exit_act(v, action, code);
+    if (unlikely(read_once(p->pending)))
+        v = vcpu_next(p);
+    return svm_prepare(p, v);
+}
