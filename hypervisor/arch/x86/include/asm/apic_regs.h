@@ -6,16 +6,10 @@
 #ifndef ASM_APIC_REGS_H
 #define ASM_APIC_REGS_H
 
+#include <asm/msr.h>
 #include <lib/bits.h>
 
-/* IA32_APIC_BASE */
-#define MSR_APIC_BASE    0x1bu
-#define APIC_BASE_BSP    BIT(8)
-#define APIC_BASE_X2APIC BIT(10)
-#define APIC_BASE_ENABLE BIT(11)
-#define APIC_BASE_ADDR   MASK(51, 12)
-
-#define MSR_TSC_DEADLINE 0x6e0u
+#define APIC_BASE_ADDR MASK(51, 12)
 
 #define MSR_X2APIC_FIRST 0x800u
 #define MSR_X2APIC_LAST  0x8ffu

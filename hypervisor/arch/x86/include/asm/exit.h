@@ -37,6 +37,15 @@ enum exception {
     EXC_CP = 21,
 };
 
+/* What is put into a guest: v->arch.event, and what SVM and VMX tell of one. */
+#define EVENT_VECTOR    0x00000000000000ffull
+#define EVENT_TYPE      0x0000000000000700ull
+#define EVENT_HAS_ERROR (1ull << 11)
+#define EVENT_VALID     (1ull << 31)
+#define EVENT_ERROR     0xffffffff00000000ull
+
+enum event_type { EVENT_INTERRUPT = 0, EVENT_NMI = 2, EVENT_EXCEPTION = 3 };
+
 /* Error code of a page fault. */
 #define PF_PRESENT 0x01u
 #define PF_WRITE   0x02u
@@ -45,8 +54,8 @@ enum exception {
 
 /* --- exit.c ---------------------------------------------------------------------------------- */
 
-/* After an exit's handler: acts on what it returned, and says who is entered next. */
-struct vcpu *exit_finish(struct vcpu *v, enum exit_action action, uint64_t code);
+/* Does what a handler returned, where that is more than EXIT_HANDLED. */
+void exit_act(struct vcpu *v, enum exit_action action, uint64_t code);
 
 /* Steps over the instruction that exited, of `length` bytes: a guest that single-steps is told. */
 void exit_skip(struct vcpu *v, uint32_t length);
@@ -55,26 +64,25 @@ void exit_skip(struct vcpu *v, uint32_t length);
 unsigned int exit_code_bits(const struct vcpu *v);
 
 /*
- * Length of the instruction at rip, one that exited because it is `kind`; 0: it is not there (any
- * more), so try again, or there is #PF or #GP to inject, which was done.
+ * Length of the instruction at rip, one that exited because it is of this kind. 0: the guest is to
+ * try again, since it is not there any more, or has got an exception. exit_length.c
  */
 enum exit_instruction {
-    INSTRUCTION_CPUID,
+    INSTRUCTION_CPUID = 1,
     INSTRUCTION_RDMSR,
     INSTRUCTION_WRMSR,
     INSTRUCTION_HLT,
     INSTRUCTION_PAUSE,
-    INSTRUCTION_VMMCALL,
+    INSTRUCTION_HYPERCALL,
     INSTRUCTION_XSETBV,
-    INSTRUCTION_RDTSC,
-    INSTRUCTION_RDTSCP,
-    INSTRUCTION_RDPMC,
     INSTRUCTION_INVD,
     INSTRUCTION_WBINVD,
-    INSTRUCTION_CR, /* to and from control registers, LMSW, SMSW, CLTS */
     INSTRUCTIONS
 };
 uint32_t exit_length(struct vcpu *v, enum exit_instruction kind);
+
+/* How many of these bytes are prefixes. */
+uint32_t exit_prefixes(const uint8_t *bytes, uint32_t nr, unsigned int code_bits);
 
 /* --- guest_access.c -------------------------------------------------------------------------- */
 
@@ -95,6 +103,17 @@ void inject_exception(struct vcpu *v, enum exception vector);
 void inject_error(struct vcpu *v, enum exception vector, uint32_t error);
 void inject_page_fault(struct vcpu *v, uint64_t address, uint32_t error);
 
+/*
+ * What waits for the guest goes in, as far as it can be taken: an NMI, the vector by which it is
+ * told of events, its local APIC's. If something remains, the guest exits as soon as it can take
+ * it.
+ */
+void inject_pending(struct vcpu *v);
+
+/* Makes what the processor knows of the guest's priority (CR8) and its local APIC's register agree;
+ * around whatever reads or writes that. */
+void inject_agree_on_priority(struct vcpu *v);
+
 /* A vCPU's processor came to a shutdown: a triple fault. Stops the domain, as a machine resets. */
 void inject_shutdown(struct vcpu *v);
 
@@ -105,11 +124,24 @@ enum exit_action exit_cpuid(struct vcpu *v);           /* cpuid.c */
 enum exit_action exit_msr(struct vcpu *v, bool write); /* msr.c */
 enum exit_action exit_hypercall(struct vcpu *v);       /* hypercall.c */
 enum exit_action exit_xsetbv(struct vcpu *v);          /* fpu.c */
-enum exit_action exit_hlt(struct vcpu *v);             /* exit.c */
+enum exit_action exit_hlt(struct vcpu *v);             /* exit.c, as are: */
+enum exit_action exit_pause(struct vcpu *v);
+enum exit_action exit_wbinvd(struct vcpu *v, enum exit_instruction kind);
 /* mov to and from CR0, CR4; LMSW, CLTS: control.c */
 enum exit_action exit_control(struct vcpu *v);
-/* Nothing that the tables of nested paging map for this use is at `address`: npf.c */
-enum exit_action exit_nested_fault(struct vcpu *v, gaddr_t address, bool write);
+/*
+ * The tables of nested paging have nothing at `address`, or not for this use: PF_PRESENT, PF_WRITE,
+ * PF_FETCH. `access`: it is the access itself, and not one to the guest's page tables.
+ * nested_fault.c
+ */
+enum exit_action exit_nested_fault(struct vcpu *v, gaddr_t address, uint32_t how, bool access);
+
+/* context.c: DR0 to DR3 are the guest's from now on, until another vCPU is loaded. */
+void debug_registers_load(struct vcpu *v);
+
+/* msr.c: a register that exits, by its number. EXIT_HANDLED, or EXIT_FAULT. */
+enum exit_action msr_read(struct vcpu *v, uint32_t msr, uint64_t *value);
+enum exit_action msr_write(struct vcpu *v, uint32_t msr, uint64_t value);
 
 /* One access to ports, as the processor describes it. */
 struct exit_pio {
@@ -120,7 +152,7 @@ struct exit_pio {
     uint8_t segment;      /* strings out: enum segment_name */
     uint8_t length;       /* of the instruction; 0: not known */
 };
-/* pio.c */
+/* port.c */
 enum exit_action exit_port(struct vcpu *v, const struct exit_pio *x);
 
 #endif

@@ -57,9 +57,9 @@
 #define EFER_FFXSR (1u << 14)
 #define EFER_TCE   (1u << 15)
 
-#define APIC_BASE_BSP     (1u << 8)
-#define APIC_BASE_X2APIC  (1u << 10)
-#define APIC_BASE_ENABLE  (1u << 11)
+#define APIC_BASE_BSP     (1ull << 8)
+#define APIC_BASE_X2APIC  (1ull << 10)
+#define APIC_BASE_ENABLE  (1ull << 11)
 #define APIC_BASE_ADDRESS 0x000ffffffffff000ull
 
 #define SPEC_CTRL_IBRS  (1u << 0)

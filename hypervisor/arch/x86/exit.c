@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What all exits have in common: acting on what their handlers return, stepping over an
+ * instruction; and the exits that have no subject of their own. doc/exits.md.
+ */
+#include <asm/cpu.h>
+#include <asm/exit.h>
+#include <asm/hvm.h>
+#include <hospes/domain.h>
+#include <hospes/sched.h>
+#include <hospes/vcpu.h>
+
+#define DR6_BS (1ull << 14)
+
+void __noinline exit_act(struct vcpu *v, enum exit_action action, uint64_t code)
+{
+    switch (action) {
+    case EXIT_HANDLED:
+    case EXIT_RETRY:
+    case EXIT_INJECTED:
+        break;
+    case EXIT_FAULT:
+        inject_error(v, EXC_GP, 0);
+        break;
+    case EXIT_UNDEF:
+        inject_exception(v, EXC_UD);
+        break;
+    case EXIT_CRASH:
+        domain_crash(v, "exit %#llx", (unsigned long long)code);
+        break;
+    }
+}
+
+/* It was executed, so a guest that single-steps is told before the next one. */
+static void __noinline single_step(struct vcpu *v)
+{
+    hvm_ops->set_reg(v, HVM_DR6, hvm_ops->get_reg(v, HVM_DR6) | DR6_BS);
+    inject_exception(v, EXC_DB);
+}
+
+void exit_skip(struct vcpu *v, uint32_t length)
+{
+    hvm_ops->step_over(v, length);
+    if (unlikely(v->regs.rflags & RFLAGS_TF))
+        single_step(v);
+}
+
+unsigned int exit_code_bits(const struct vcpu *v)
+{
+    struct hvm_code code;
+
+    hvm_ops->locate(v, &code);
+    return code.bits;
+}
+
+enum exit_action exit_hlt(struct vcpu *v)
+{
+    uint32_t length = exit_length(v, INSTRUCTION_HLT);
+
+    if (!length)
+        return EXIT_RETRY;
+    exit_skip(v, length);
+    inject_agree_on_priority(v);
+    if (!v->arch.event)
+        vcpu_block(v);
+    return EXIT_HANDLED;
+}
+
+enum exit_action exit_pause(struct vcpu *v)
+{
+    uint32_t length = exit_length(v, INSTRUCTION_PAUSE);
+
+    if (!length)
+        return EXIT_RETRY;
+    sched_unit_yield(&v->sched);
+    exit_skip(v, length);
+    return EXIT_HANDLED;
+}
+
+/* Devices see the same memory as the caches: there is nothing to write back, and no guest may hold
+ * up all CPUs that share one. */
+enum exit_action exit_wbinvd(struct vcpu *v, enum exit_instruction kind)
+{
+    uint32_t length = exit_length(v, kind);
+
+    if (!length)
+        return EXIT_RETRY;
+    exit_skip(v, length);
+    return EXIT_HANDLED;
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How long an instruction is that exited. Where the processor does not tell (no NRIP save, AMD APM
+ * volume 2, 15.7.1), its bytes are fetched, once: <asm/vcpu.h> tells what is remembered of it.
+ * Prefixes: APM volume 3, 1.2.
+ */
+#include <asm/exit.h>
+#include <asm/hvm.h>
+#include <hospes/vcpu.h>
+
+#define MAX_OPCODE 3u
+
+struct pattern {
+    uint8_t length;
+    uint8_t bytes[MAX_OPCODE];
+};
+
+static const struct pattern patterns[INSTRUCTIONS] = {
+    [INSTRUCTION_CPUID] = { 2, { 0x0f, 0xa2 } },
+    [INSTRUCTION_RDMSR] = { 2, { 0x0f, 0x32 } },
+    [INSTRUCTION_WRMSR] = { 2, { 0x0f, 0x30 } },
+    [INSTRUCTION_HLT] = { 1, { 0xf4 } },
+    [INSTRUCTION_PAUSE] = { 1, { 0x90 } }, /* behind f3 */
+    [INSTRUCTION_HYPERCALL] = { 3, { 0x0f, 0x01, 0xd9 } },
+    [INSTRUCTION_XSETBV] = { 3, { 0x0f, 0x01, 0xd1 } },
+    [INSTRUCTION_INVD] = { 2, { 0x0f, 0x08 } },
+    [INSTRUCTION_WBINVD] = { 2, { 0x0f, 0x09 } },
+};
+
+static bool is_legacy_prefix(uint8_t byte)
+{
+    switch (byte) {
+    case 0x26:
+    case 0x2e:
+    case 0x36:
+    case 0x3e:
+    case 0x64:
+    case 0x65:
+    case 0x66:
+    case 0x67:
+    case 0xf0:
+    case 0xf2:
+    case 0xf3:
+        return true;
+    default:
+        return false;
+    }
+}
+
+uint32_t exit_prefixes(const uint8_t *bytes, uint32_t nr, unsigned int code_bits)
+{
+    uint32_t n = 0;
+
+    while (n < nr && is_legacy_prefix(bytes[n]))
+        n++;
+    if (code_bits == 64 && n < nr && (bytes[n] & 0xf0) == 0x40)
+        n++; /* REX is the last */
+    return n;
+}
+
+static bool matches(const struct pattern *p, const uint8_t *bytes, uint32_t nr)
+{
+    if (nr < p->length)
+        return false;
+    for (uint32_t i = 0; i < p->length; i++)
+        if (bytes[i] != p->bytes[i])
+            return false;
+    return true;
+}
+
+static uint32_t __noinline fetch_length(struct vcpu *v, enum exit_instruction kind,
+                                        unsigned int bits)
+{
+    uint8_t bytes[15];
+    uint32_t nr = guest_fetch(v, bytes), skip;
+
+    if (!nr) {
+        inject_error(v, EXC_GP, 0); /* code that we cannot read, as in a device's memory */
+        return 0;
+    }
+    skip = exit_prefixes(bytes, nr, bits);
+    return matches(&patterns[kind], bytes + skip, nr - skip) ? skip + patterns[kind].length : 0;
+}
+
+uint32_t exit_length(struct vcpu *v, enum exit_instruction kind)
+{
+    struct known_length *k;
+    struct hvm_code code;
+
+    hvm_ops->locate(v, &code);
+    if (code.length)
+        return code.length;
+    k = &v->arch.lengths[(code.address ^ code.address >> 4) % KNOWN_LENGTHS];
+    if (likely(k->address == code.address && k->cr3 == code.cr3 && k->kind == kind &&
+               k->bits == code.bits))
+        return k->length;
+    k->kind = 0;
+    k->length = (uint8_t)fetch_length(v, kind, code.bits);
+    if (!k->length)
+        return 0;
+    k->address = code.address;
+    k->cr3 = code.cr3;
+    k->bits = code.bits;
+    k->kind = (uint8_t)kind;
+    return k->length;
+}
