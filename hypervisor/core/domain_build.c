@@ -72,7 +72,7 @@ static int stage_create(struct domain_builder *b)
 
 static int stage_memory(struct domain_builder *b)
 {
-    return arch_domain_build_memory(b->domain, b->config, &b->layout);
+    return domain_build_memory(b->domain, b->config, &b->layout);
 }
 
 static int stage_devices(struct domain_builder *b)
@@ -96,6 +96,8 @@ static bool place_in_bank(struct domain_layout *l, uint64_t start, uint64_t end,
     uint64_t ramdisk = align_up(l->ramdisk_bytes, FRAME_SIZE);
     uint64_t tables = align_up(start, MIB(2)) + MODULES_OFFSET;
 
+    if (l->limit && end > l->limit)
+        end = max(start, l->limit);
     if (tables >= free && tables + MIB(2) <= end && end - tables - MIB(2) >= ramdisk) {
         l->tables = GADDR(tables);
         l->ramdisk = GADDR(tables + MIB(2));
@@ -116,7 +118,7 @@ static int place_all(struct domain_builder *b)
     struct domain_layout *l = &b->layout;
 
     l->ramdisk_bytes = c->ramdisk.bytes;
-    l->tables_bytes = arch_domain_tables_bytes(c);
+    l->tables_bytes = arch_domain_tables_bytes(c, &l->limit);
     for (uint32_t i = 0; i < l->nr_banks; i++) {
         uint64_t start = l->bank[i].start.v, bytes = l->bank[i].bytes;
         if (kernel_place(&b->kernel, l->bank[i].start, bytes))
@@ -204,9 +206,9 @@ static void tell(const struct domain_builder *b)
 
     if (l->ramdisk_bytes)
         format(ramdisk, sizeof(ramdisk), ", ramdisk 0x%lx", (unsigned long)l->ramdisk.v);
-    log_limited(LOG_INFO, "d%u \"%s\": %u vCPU%s, %lu KiB, kernel 0x%lx%s, device tree 0x%lx",
-                c->id, c->name, c->vcpus, c->vcpus == 1 ? "" : "s",
-                (unsigned long)(l->memory_bytes >> 10), (unsigned long)b->kernel.start.v, ramdisk,
+    log_limited(LOG_INFO, "d%u \"%s\": %u vCPU%s, %lu KiB, kernel 0x%lx%s, %s 0x%lx", c->id,
+                c->name, c->vcpus, c->vcpus == 1 ? "" : "s", (unsigned long)(l->memory_bytes >> 10),
+                (unsigned long)b->kernel.start.v, ramdisk, arch_domain_tables_name,
                 (unsigned long)l->tables.v);
 }
 

@@ -153,8 +153,8 @@ static int no_memory(const struct boot_module *m)
 
 static int damaged(const struct boot_module *m, const struct kernel_image *k)
 {
-    log_err("%s: reg = 0x%lx, 0x%lx bytes: the kernel is damaged: %s cannot unpack it", m->node,
-            (unsigned long)m->start.v, (unsigned long)m->bytes, k->packed->name);
+    log_err("%s: reg = 0x%lx, 0x%lx bytes: the kernel is damaged or cut short: %s cannot unpack it",
+            m->node, (unsigned long)m->start.v, (unsigned long)m->bytes, k->packed->name);
     return -EINVAL;
 }
 
@@ -163,8 +163,10 @@ static int begin_unpacking(const struct boot_module *m, struct kernel_image *k)
     if (!k->file_bytes || k->file_bytes > KERNEL_MAX)
         return damaged(m, k);
     k->unpacked = heap_alloc_dirty(k->file_bytes);
-    if (!k->unpacked)
-        return no_memory(m);
+    if (!k->unpacked) {
+        (void)kernel_wrong(m, "is damaged or cut short, or there is no memory to unpack it");
+        return -ENOMEM;
+    }
     k->unpack = unpack_begin(k->packed, k->from, k->from_bytes, k->unpacked, k->file_bytes);
     return k->unpack ? 1 : no_memory(m);
 }

@@ -20,6 +20,7 @@ static struct kernel_image seen_kernel;
 static uint64_t kernel_bytes, tables_bytes;
 static enum domain_build_stage fail_at;
 static uint32_t kernels_closed;
+static uint64_t tables_limit;
 static bool no_ports;
 static uint32_t created, destroyed, torn_down, vcpus, copies, loads_ended;
 
@@ -121,8 +122,7 @@ void domain_destroy(struct domain *d)
     destroyed++;
 }
 
-int arch_domain_build_memory(struct domain *d, const struct domain_config *c,
-                             struct domain_layout *l)
+int domain_build_memory(struct domain *d, const struct domain_config *c, struct domain_layout *l)
 {
     uint32_t n = l->nr_banks;
     *l = banks;
@@ -137,8 +137,11 @@ int arch_domain_build_devices(struct domain *d, const struct domain_config *c)
     return result(BUILD_DEVICES);
 }
 
-uint64_t arch_domain_tables_bytes(const struct domain_config *c)
+const char arch_domain_tables_name[] = "tables";
+
+uint64_t arch_domain_tables_bytes(const struct domain_config *c, uint64_t *limit)
 {
+    *limit = tables_limit;
     return tables_bytes;
 }
 
@@ -170,6 +173,7 @@ static int start(void **state)
     no_ports = false;
     created = destroyed = torn_down = vcpus = copies = loads_ended = 0;
     kernels_closed = 0;
+    tables_limit = 0;
     host_log_clear();
     return 0;
 }
@@ -213,6 +217,7 @@ static void places(void **state)
         kernel_bytes = 1 + unit_random(unit_random(2) ? MIB(300) : KIB(300));
         config.ramdisk.bytes = unit_random(2) ? unit_random(MIB(200)) : 0;
         tables_bytes = KIB(64) << unit_random(6);
+        tables_limit = unit_random(2) ? 0x40000000 + unit_random(MIB(300)) : 0;
         if (domain_build(&config, &d)) {
             assert_non_null(strstr(host_log, "/chosen/d: memory = "));
             assert_int_equal(created, destroyed);
@@ -234,6 +239,7 @@ static void places(void **state)
                 inside |= part[p].start >= banks.bank[b].start.v &&
                           part[p].end <= banks.bank[b].start.v + banks.bank[b].bytes;
             assert_true(inside);
+            assert_true(!p || !tables_limit || part[p].end <= tables_limit);
             for (uint32_t q = 0; q < p; q++)
                 assert_true(part[p].end <= part[q].start || part[q].end <= part[p].start);
         }

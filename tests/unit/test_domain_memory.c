@@ -5,7 +5,7 @@
  * memory than before.
  */
 // sources: core/frame_free.c core/spinlock.c core/p2m.c core/p2m_batch.c core/pgtable.c
-// sources: arch/arm64/domain_memory.c
+// sources: core/domain_memory.c arch/arm64/domain_memory.c
 #include "../../hypervisor/arch/arm64/domain_tree.h"
 #include "unit.h"
 
@@ -66,7 +66,7 @@ static int build(uint64_t bytes)
     domain.lock = SPINLOCK_INIT(LOCK_DOMAIN);
     assert_int_equal(p2m_init(&domain), 0);
     assert_int_equal(p2m_set_pool(&domain, P2M_POOL_UNLIMITED), 0);
-    while ((rc = arch_domain_build_memory(&domain, &config, &layout)) == 1)
+    while ((rc = domain_build_memory(&domain, &config, &layout)) == 1)
         ;
     return rc;
 }

@@ -219,12 +219,15 @@ int arch_domain_build_devices(struct domain *d, const struct domain_config *c)
 
 /* --- tables and registers -------------------------------------------------------------------- */
 
-uint64_t arch_domain_tables_bytes(const struct domain_config *c)
+const char arch_domain_tables_name[] = "device tree";
+
+uint64_t arch_domain_tables_bytes(const struct domain_config *c, uint64_t *limit)
 {
     uint64_t bytes = KIB(8) + c->vcpus * VCPU_NODE_BYTES + 2 * c->dtb.bytes;
 
     if (c->hardware)
         bytes += 2 * ((uint64_t)fdt_size_dt_struct(host_fdt) + fdt_size_dt_strings(host_fdt));
+    *limit = 0;
     bytes = max(bytes, TABLES_MIN);
     return bytes >= TABLES_MAX ? TABLES_MAX : BIT(log2_ceil(bytes));
 }
