@@ -141,26 +141,32 @@ bool cpu_policy_has(const struct cpu_policy *p, enum cpu_feature feature)
 
 /* --- a new domain's -------------------------------------------------------------------------- */
 
-/* Leaves that describe and promise nothing are the machine's. */
+/* Leaves that describe, and promise nothing but in the words of features. */
+static const uint32_t descriptions[] = {
+    0,
+    1,
+    2,
+    EXTENDED,
+    EXTENDED + 1,
+    EXTENDED + 2,
+    EXTENDED + 3,
+    EXTENDED + 4,
+    EXTENDED + 5,
+    EXTENDED + 6,
+    EXTENDED + 8,
+    EXTENDED + 0x19,
+    EXTENDED + 0x1a,
+};
+
+/* What is in them is the machine's. */
 static void copy_descriptions(struct cpu_policy *p)
 {
-    static const uint32_t leaves[] = { 0,
-                                       1,
-                                       2,
-                                       EXTENDED,
-                                       EXTENDED + 1,
-                                       EXTENDED + 2,
-                                       EXTENDED + 3,
-                                       EXTENDED + 4,
-                                       EXTENDED + 5,
-                                       EXTENDED + 6,
-                                       EXTENDED + 8,
-                                       EXTENDED + 0x19,
-                                       EXTENDED + 0x1a };
+    for (uint32_t i = 0; i < array_size(descriptions); i++) {
+        uint32_t leaf = descriptions[i];
 
-    for (uint32_t i = 0; i < array_size(leaves); i++)
-        if (leaves[i] <= (leaves[i] < EXTENDED ? cpu_info.max_leaf : cpu_info.max_extended))
-            *find(p, leaves[i], 0) = cpuid(leaves[i], 0);
+        if (leaf <= (leaf < EXTENDED ? cpu_info.max_leaf : cpu_info.max_extended))
+            *find(p, leaf, 0) = cpuid(leaf, 0);
+    }
     for (uint32_t i = 0; i < POLICY_CACHES - 1; i++) {
         if (cpu_info.vendor == VENDOR_INTEL)
             p->cache[i] = cpuid(4, i);
@@ -325,24 +331,29 @@ uint32_t cpu_policy_get(const struct cpu_policy *p, xen_cpuid_leaf_t *leaves, ui
     return nr;
 }
 
-/* Of a leaf that is all description a toolstack may say what it likes; of features, less. */
-static void take(const xen_cpuid_leaf_t *l, struct cpuid *to)
+static bool is_description(uint32_t leaf)
+{
+    for (uint32_t i = 0; i < array_size(descriptions); i++)
+        if (leaf == descriptions[i])
+            return true;
+    return leaf == 4 || leaf == EXTENDED + 0x1d;
+}
+
+/* Of description a toolstack may say what it likes; of features, less. */
+static void take(const xen_cpuid_leaf_t *l, uint32_t subleaf, struct cpuid *to)
 {
     struct cpuid value = { l->a, l->b, l->c, l->d };
-    uint32_t subleaf = l->subleaf == XEN_CPUID_NO_SUBLEAF ? 0 : l->subleaf;
+    struct cpuid result = is_description(l->leaf) ? value : *to;
 
     for (unsigned int w = 0; w < CPU_WORDS; w++)
         if (words[w].leaf == l->leaf && words[w].subleaf == subleaf)
-            *register_of(&value, words[w].reg) &= allowed_features((enum cpu_word)w);
+            *register_of(&result, words[w].reg) =
+                *register_of(&value, words[w].reg) & allowed_features((enum cpu_word)w);
     if (l->leaf == 0)
-        value.a = min(value.a, POLICY_BASIC - 1);
+        result.a = min(result.a, POLICY_BASIC - 1);
     if (l->leaf == EXTENDED)
-        value.a = min(value.a, EXTENDED + POLICY_EXTENDED - 1);
-    if (l->leaf == 7 && subleaf == 0)
-        value.a = min(value.a, POLICY_FEATURES - 1);
-    if (l->leaf == EXTENDED + 0xa)
-        value = (struct cpuid){ 0 };
-    *to = value;
+        result.a = min(result.a, EXTENDED + POLICY_EXTENDED - 1);
+    *to = result;
 }
 
 int cpu_policy_set(struct cpu_policy *p, const xen_cpuid_leaf_t *leaf)
@@ -352,6 +363,6 @@ int cpu_policy_set(struct cpu_policy *p, const xen_cpuid_leaf_t *leaf)
 
     if (!to)
         return -EINVAL;
-    take(leaf, to);
+    take(leaf, subleaf, to);
     return 0;
 }

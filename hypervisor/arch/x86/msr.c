@@ -185,7 +185,7 @@ static const struct {
     { MSR_DE_CFG, MSR_DE_CFG, read_de_cfg, write_ignored },
 };
 
-static uint32_t find(uint32_t msr)
+static uint32_t line_of(uint32_t msr)
 {
     uint32_t i = 0;
 
@@ -196,14 +196,14 @@ static uint32_t find(uint32_t msr)
 
 enum exit_action msr_read(struct vcpu *v, uint32_t msr, uint64_t *value)
 {
-    uint32_t i = find(msr);
+    uint32_t i = line_of(msr);
 
     return i < array_size(table) && table[i].read ? table[i].read(v, msr, value) : EXIT_FAULT;
 }
 
 enum exit_action msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
 {
-    uint32_t i = find(msr);
+    uint32_t i = line_of(msr);
 
     return i < array_size(table) && table[i].write ? table[i].write(v, msr, value) : EXIT_FAULT;
 }
