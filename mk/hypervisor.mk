@@ -24,7 +24,7 @@ HV_CFLAGS = $(HV_FLAGS) $(HV_CFLAGS_$(ARCH)) -include mk/hidden.h $(WARNINGS) -f
 
 # What guests wait for is compiled for speed, all else for size: the image has to stay small.
 HV_FAST := $(addprefix hypervisor/core/,hypercall.c xen_version.c vcpu.c mmio.c sched.c sched_fair.c sched_null.c timer.c irq.c pcpu.c \
-    p2m.c pgtable.c guest_access.c evtchn.c evtchn_2l.c evtchn_fifo.c evtchn_op.c gnttab_map.c gnttab_use.c \
+    p2m.c pgtable.c hypmap.c guest_access.c evtchn.c evtchn_2l.c evtchn_fifo.c evtchn_op.c gnttab_map.c gnttab_use.c \
     gnttab_maptrack.c gnttab_copy.c gnttab_op.c p2m_batch.c reservation.c memory_op.c frame.c frame_free.c) $(addprefix hypervisor/lib/,tree.c bitmap.c deepmap.c) \
     $(addprefix hypervisor/arch/arm64/,exit.c abort.c psci.c sysreg.c context.c clock.c stage2.c stage2_format.c \
     vpl011.c vtimer.c mm.c) $(wildcard hypervisor/arch/arm64/vgic*.c hypervisor/arch/arm64/gic*.c) \

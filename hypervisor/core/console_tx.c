@@ -160,7 +160,7 @@ enum console_tx_mode console_tx_start(void)
     int err = -ENODEV;
 
     if (u && u->irq) {
-        err = irq_request(u->irq, IRQ_LEVEL, console_interrupt, NULL);
+        err = irq_request(u->irq, u->edge ? IRQ_EDGE : IRQ_LEVEL, console_interrupt, NULL);
         if (err)
             log_warn("console: cannot have the UART's interrupt %u (%d), polling it", u->irq, err);
     }

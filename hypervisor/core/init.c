@@ -19,17 +19,12 @@
 #include <lib/bits.h>
 #include <string.h>
 
-/* The console's UART, as the device tree or the command line names it. Without one the log is kept
- * in memory only. */
+/* The console's UART. Without one the log is kept in memory only. */
 static void init_uart(void)
 {
     static struct uart uart;
-    int node;
 
-    if (strstr(options.console, "none") || dt_find_uart(host_fdt, options.dtuart, &uart, &node))
-        return;
-    uart.regs = device_map(MADDR(uart.phys), uart.regs_size);
-    if (uart.regs && !uart.driver->init(&uart))
+    if (!arch_find_uart(&uart) && !uart.driver->init(&uart))
         console_bind(&uart);
 }
 

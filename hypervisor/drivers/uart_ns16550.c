@@ -34,13 +34,19 @@
 static uint32_t get(struct uart *u, uint32_t reg)
 {
     volatile uint8_t *p = u->regs + ((uint64_t)reg << u->reg_shift);
+
+    if (u->get)
+        return u->get(u, reg);
     return u->reg_width == 4 ? mmio_read32(p) : mmio_read8(p);
 }
 
 static void set(struct uart *u, uint32_t reg, uint64_t value)
 {
     volatile uint8_t *p = u->regs + ((uint64_t)reg << u->reg_shift);
-    if (u->reg_width == 4)
+
+    if (u->set)
+        u->set(u, reg, (uint8_t)value);
+    else if (u->reg_width == 4)
         mmio_write32(p, (uint32_t)value);
     else
         mmio_write8(p, (uint8_t)value);

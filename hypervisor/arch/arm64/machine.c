@@ -13,9 +13,13 @@
 #include <asm/sysreg.h>
 #include <asm/vtimer.h>
 #include <hospes/boot.h>
+#include <hospes/cmdline.h>
+#include <hospes/console.h>
 #include <hospes/cpu.h>
 #include <hospes/dt.h>
+#include <hospes/errno.h>
 #include <hospes/heap.h>
+#include <hospes/hypmap.h>
 #include <hospes/init.h>
 #include <hospes/log.h>
 #include <hospes/map.h>
@@ -52,6 +56,16 @@ __noreturn void arm64_start(uint64_t load, uint64_t fdt)
     firmware_init(host_fdt);
     firmware_init_pcpu();
     init();
+}
+
+int arch_find_uart(struct uart *u)
+{
+    int node;
+
+    if (strstr(options.console, "none") || dt_find_uart(host_fdt, options.dtuart, u, &node))
+        return -ENODEV;
+    u->regs = device_map(MADDR(u->phys), u->regs_size);
+    return u->regs ? 0 : -ENOMEM;
 }
 
 static void add_ram(int node)
@@ -121,7 +135,7 @@ void arch_init_memory_map(void)
 
 void arch_init_page_tables(void)
 {
-    mm_init_pool();
+    hypmap_init_pool();
 }
 
 /* Boot loaders leave room at the end of a tree, QEMU a megabyte: only what is used is kept. */

@@ -3,11 +3,11 @@
  * Pages that stay mapped: frame_pin() of <hospes/map.h>. A window of FRAME_PINS pages whose level-3
  * tables are made from the heap as they are first needed, and stay; entries are written in place.
  */
-#include <asm/layout.h>
 #include <asm/mm.h>
 #include <asm/sysreg.h>
 #include <hospes/compiler.h>
 #include <hospes/heap.h>
+#include <hospes/hypmap.h>
 #include <hospes/log.h>
 #include <hospes/map.h>
 #include <hospes/pgtable.h>
@@ -32,7 +32,7 @@ static uint64_t *table_of(uint32_t n)
 
         if (!page)
             return NULL;
-        if (mm_link_pins(n / PER_TABLE, arch_virt_to_maddr(page))) {
+        if (hypmap_link(LAYOUT_PINS + n * FRAME_SIZE, arch_virt_to_maddr(page))) {
             heap_free_pages(page, 0);
             return NULL;
         }
@@ -53,9 +53,8 @@ void *frame_pin(mfn_t m)
     if (table) {
         bitmap_set(used, n);
         lowest_free = n + 1;
-        write_once(table[n % PER_TABLE], mfn_to_maddr(m).v | EL2_ATTR_DATA | EL2_PAGE);
-        dsb(ishst);
-        isb();
+        write_once(table[n % PER_TABLE], arch_slot_page(mfn_to_maddr(m)));
+        arch_slot_written();
     }
     spin_unlock(&lock);
     return table ? (void *)(uintptr_t)(LAYOUT_PINS + n * FRAME_SIZE) : NULL;

@@ -16,6 +16,7 @@
 #include <hospes/cpu.h>
 #include <hospes/dt.h>
 #include <hospes/heap.h>
+#include <hospes/hypmap.h>
 #include <hospes/init.h>
 #include <hospes/io.h>
 #include <hospes/log.h>
@@ -125,8 +126,8 @@ static bool wait_for(struct pcpu *p)
 /* Starts one; it becomes pCPU number `id`. */
 static bool start(const void *fdt, int node, uint32_t id, uint64_t mpidr)
 {
-    void *stack = nr_boots < MAX_PCPUS ? mm_alloc_stack() : NULL;
-    struct pcpu *p = stack && !mm_pcpu_init(id) ? pcpu_create(id) : NULL;
+    void *stack = nr_boots < MAX_PCPUS ? hypmap_alloc_stack(false) : NULL;
+    struct pcpu *p = stack && !hypmap_pcpu_init(id) ? pcpu_create(id) : NULL;
     struct secondary_boot *b = &secondary_boots[nr_boots];
     int64_t err;
 
@@ -139,7 +140,7 @@ static bool start(const void *fdt, int node, uint32_t id, uint64_t mpidr)
     *b = (struct secondary_boot){
         .stack = p->arch.stack_top,
         .pcpu = (uint64_t)(uintptr_t)p,
-        .root = mm_root(),
+        .root = hypmap_root().v,
         .start = (uint64_t)(uintptr_t)secondary_start,
         .vectors = (uint64_t)(uintptr_t)vectors,
         .tcr = early_tcr,

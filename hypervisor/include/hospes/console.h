@@ -52,8 +52,14 @@ struct uart {
     uint32_t clock_hz;  /* 0: not known */
     uint64_t phys;      /* for messages */
     uint32_t irq;       /* hypervisor interrupt number, 0: none, polled by a timer */
-    uint32_t credit;    /* driver's own, 0 at first: bytes it takes without being asked again */
+    bool edge;          /* how it comes in */
+    /* 8250: where its registers are not in memory, how they are reached, by number */
+    uint8_t (*get)(const struct uart *u, uint32_t reg);
+    void (*set)(const struct uart *u, uint32_t reg, uint8_t value);
+    uint32_t credit; /* driver's own, 0 at first: bytes it takes without being asked again */
 };
+
+extern const struct uart_driver uart_ns16550;
 
 /* Every driver, for probing in order, and NULL. drivers/uart.c */
 extern const struct uart_driver *const uart_drivers[];

@@ -15,6 +15,14 @@ __noreturn void init(void);
 /* --- contract of each architecture
  * ------------------------------------------------------------------- */
 
+struct uart;
+
+/*
+ * The UART that the user wants as the console, or the machine has: driver, registers (mapped) and
+ * interrupt. The command line was read; called before anything else. 0, -ENODEV, -ENOMEM.
+ */
+int arch_find_uart(struct uart *u);
+
 /* Fills boot_ram and boot_reserved from what firmware says, the image and host_fdt included. */
 void arch_init_memory_map(void);
 

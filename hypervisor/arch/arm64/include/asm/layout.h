@@ -15,6 +15,9 @@
 #define UL_(x) x##ull
 #endif
 
+/* Bits above those that are translated, as addresses have them whose bit 47 is set. */
+#define LAYOUT_HIGH UL_(0)
+
 /* The image, at a multiple of 2 MiB chosen from the seed (KASLR). */
 #define LAYOUT_IMAGE       UL_(0x800000000000)
 #define LAYOUT_IMAGE_SLIDE UL_(0x1000000000) /* image < LAYOUT_IMAGE + this: 64 GiB */

@@ -8,6 +8,7 @@
 #define ASM_MM_H
 
 #include <asm/layout.h>
+#include <asm/sysreg.h>
 #include <hospes/types.h>
 
 #define EL2_ADDRESS 0x0000fffffffff000ull
@@ -31,26 +32,32 @@
 /* Adopts the tables of early.c. The first thing that may map. */
 void mm_init_early(void);
 
-/* Once boot_ram is known and before frame_bank_add(): takes memory for all tables that the windows
- * will need. */
-void mm_init_pool(void);
-
 /* Forgets the identity mapping of the boot code. Only when every CPU has started. */
 void mm_drop_identity(void);
 
 /* Unmaps the boot device tree: host_fdt is a copy now. */
 void mm_drop_tree(void);
 
-/* The tables of pCPU `id`'s slots, before it runs. 0 or -ENOMEM. */
-int mm_pcpu_init(uint32_t id);
-
-/* Table number `n` of the window of pins, level 3, is this page. 0 or -ENOMEM. pin.c only. */
-int mm_link_pins(uint32_t n, maddr_t table);
-
-/* A pCPU's stack with an unmapped page below it; its top. NULL without memory. */
-void *mm_alloc_stack(void);
-
-/* Machine address of the root, for CPUs that start. */
-uint64_t mm_root(void);
+/* Slots and pins: <hospes/hypmap.h>. */
+static inline uint64_t arch_slot_page(maddr_t a)
+{
+    return a.v | EL2_ATTR_DATA | EL2_PAGE;
+}
+static inline uint64_t arch_slot_block(maddr_t a)
+{
+    return a.v | EL2_ATTR_DATA | EL2_BLOCK;
+}
+static inline void arch_slot_written(void)
+{
+    dsb(ishst);
+    isb();
+}
+static inline void arch_slot_cleared(uint64_t va)
+{
+    dsb(nshst);
+    __asm__ volatile("tlbi vae2, %0" : : "r"(va >> FRAME_SHIFT) : "memory");
+    dsb(nsh);
+    isb();
+}
 
 #endif

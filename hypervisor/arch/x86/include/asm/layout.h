@@ -18,6 +18,9 @@
 /* Where multiboot and PVH loaders put the image: all that boot.S does in 32 bits relies on it. */
 #define LOAD_ADDRESS 0x200000
 
+/* Bits above those that are translated, as addresses have them whose bit 47 is set. */
+#define LAYOUT_HIGH UL_(0xffff000000000000)
+
 /* The image, at a multiple of 2 MiB chosen at random (KASLR). */
 #define LAYOUT_IMAGE       UL_(0xffff800000000000)
 #define LAYOUT_IMAGE_SLIDE UL_(0x1000000000) /* image < LAYOUT_IMAGE + this: 64 GiB */
@@ -44,10 +47,14 @@
 #define LAYOUT_PINS UL_(0xffffb20000000000)
 
 /*
- * A pCPU's stack is aligned to its size. Its topmost STACK_TOP bytes say whose it is: the first
- * word of them points to the struct pcpu, the others are free. An empty stack begins below them.
+ * A pCPU's stack is aligned to its size. Its topmost STACK_TOP bytes say whose it is and what came
+ * for it; an empty stack begins below them. There, from STACK_TOP bytes below the end on:
  */
 #define STACK_SIZE UL_(0x8000)
-#define STACK_TOP  UL_(0x20)
+#define STACK_TOP  UL_(0x40)
+
+#define STACK_TOP_PCPU  0x00 /* points to its struct pcpu */
+#define STACK_TOP_NMIS  0x08 /* how many NMIs came */
+#define STACK_TOP_NOTED 0x20 /* a bit for each vector that came, and was not served yet */
 
 #endif

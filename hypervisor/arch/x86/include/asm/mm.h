@@ -31,39 +31,43 @@
 
 struct pcpu;
 
-/* Adopts the tables of early.c. The first thing that may map. */
-void mm_init_early(void);
-
-/* Once boot_ram is known and before frame_bank_add(): takes memory for all tables that the windows
- * will need. */
-void mm_init_pool(void);
+/* Adopts the tables of early.c; the image is at `load`. The first thing that may map. */
+void mm_init_early(uint64_t load);
 
 /* Forgets the boot code's identity mapping of low memory. */
 void mm_drop_identity(void);
 
-/* Maps a page at its own address, executable, for CPUs that start; takes it away on all CPUs. */
+/* Maps a page at its own address, executable, for CPUs that start; takes it away, on all CPUs. */
 int mm_map_trampoline(maddr_t page);
 void mm_unmap_trampoline(maddr_t page);
 
-/* The tables of pCPU `id`'s slots, before it runs. 0 or -ENOMEM. */
-int mm_pcpu_init(uint32_t id);
-
-/* Table number `n` of the window of pins, the last level, is this page. 0 or -ENOMEM. pin.c only.
+/* The stack that ends at `top` is p's: writes its STACK_TOP (asm/layout.h), and p->arch.stack_top.
  */
-int mm_link_pins(uint32_t n, maddr_t table);
-
-/* A pCPU's stack (asm/layout.h) with an unmapped page below it, p's; its STACK_TOP is written. The
- * stack pointer of the empty stack, 0 without memory. */
-uint64_t mm_alloc_stack(struct pcpu *p);
-
-/* Machine address of the root, for CPUs that start. */
-uint64_t mm_root(void);
+void mm_own_stack(uint64_t top, struct pcpu *p);
 
 /* Forgets all translations of the hypervisor's own on this pCPU. */
 void mm_flush_all(void);
 
-/* This pCPU was asked to flush (pin.c): called where a kick is served, and before a pCPU is online.
- */
+/* This pCPU was asked to forget pins (pin.c): called where a kick is served, and before a pCPU is
+ * online. */
 void pin_catch_up(void);
+
+/* Slots: <hospes/hypmap.h>. */
+static inline uint64_t arch_slot_page(maddr_t a)
+{
+    return a.v | PTE_DATA;
+}
+static inline uint64_t arch_slot_block(maddr_t a)
+{
+    return a.v | PTE_DATA | PTE_PS;
+}
+static inline void arch_slot_written(void)
+{
+    __asm__ volatile("" ::: "memory");
+}
+static inline void arch_slot_cleared(uint64_t va)
+{
+    __asm__ volatile("invlpg (%0)" : : "r"(va) : "memory");
+}
 
 #endif

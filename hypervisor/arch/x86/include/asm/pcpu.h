@@ -7,7 +7,6 @@
 #define ASM_PCPU_H
 
 #include <asm/layout.h>
-#include <stdbool.h>
 #include <stdint.h>
 
 struct pcpu;
@@ -27,18 +26,8 @@ struct arch_pcpu {
     uint32_t start_state;                       /* enum start_state, atomic */
     uint64_t stack_top;                         /* of an empty stack */
     uint32_t page_slots_used, block_slots_used; /* of frame_map(), frame_map_2m() */
-    uint64_t noted[4]; /* vectors that came and were not served yet; only with interrupts off */
-    uint32_t nmis;     /* that came */
     uint32_t tlb_seen; /* pin.c: generation of TLB flushes that it has caught up with; atomic */
-    struct descriptors *descriptors; /* its GDT, TSS and last stacks: descriptors.h */
-
-    /* Hardware virtualization: svm.c's. */
-    const void *loaded; /* vCPU whose state is in the hardware, or NULL */
-    void *host_save;    /* page of VM_HSAVE_PA */
-    void *host_vmcb;    /* what VMLOAD brings back for the hypervisor; NULL: none */
-    uint64_t host_vmcb_maddr;
-    uint32_t asid_generation, next_asid, nr_asids;
-    uint64_t in_guest; /* tlb_generation of the domain that is in guest mode, 0: none; atomic */
+    struct descriptors *descriptors; /* its GDT and TSS: trap.c */
 };
 
 /* A CPU stays on its stack: not volatile, so that repeated uses are merged. */
@@ -47,7 +36,7 @@ static inline struct pcpu *arch_this_pcpu(void)
     uint64_t top;
 
     __asm__("mov %%rsp, %0\n\tor %1, %0" : "=&r"(top) : "i"((int)STACK_SIZE - 1) : "cc");
-    return *(struct pcpu **)(top + 1 - STACK_TOP);
+    return *(struct pcpu **)(top + 1 - STACK_TOP + STACK_TOP_PCPU);
 }
 
 #endif

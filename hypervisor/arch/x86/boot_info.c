@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/* What boot loaders tell, in one form: see <asm/boot_info.h>. */
+#include <asm/boot_info.h>
+#include <asm/e820.h>
+#include <lib/bits.h>
+
+#include <string.h>
+
+struct boot_info boot_info = { .protocol = "none", .line = "" };
+
+const char *boot_copy_text(struct boot_info *b, uint64_t from, boot_at_fn *at)
+{
+    uint32_t start = b->text_used, n = 0;
+    const char *c;
+
+    if (start >= sizeof(b->text))
+        return "";
+    while (n < BOOT_LINE_MAX && start + n + 1 < sizeof(b->text) && (c = at(from + n, 1)) && *c)
+        b->text[start + n++] = *c;
+    b->text[start + n] = '\0';
+    b->text_used = start + n + 1;
+    return &b->text[start];
+}
+
+const char *boot_skip_word(const char *line)
+{
+    while (*line == ' ')
+        line++;
+    while (*line && *line != ' ')
+        line++;
+    while (*line == ' ')
+        line++;
+    return line;
+}
+
+void boot_set_loader(struct boot_info *b, const char *name, uint64_t limit)
+{
+    uint64_t n = 0;
+
+    for (; n < min(limit, (uint64_t)sizeof(b->loader) - 1) && name[n]; n++)
+        b->loader[n] = name[n] >= ' ' && name[n] <= '~' ? name[n] : '?';
+    b->loader[n] = '\0';
+}
+
+void boot_add_file(struct boot_info *b, uint64_t start, uint64_t end, const char *line)
+{
+    if (b->nr_files == BOOT_MODULES || end < start) {
+        b->lost_files++;
+        return;
+    }
+    b->files[b->nr_files++] =
+        (struct boot_file){ .start = start, .bytes = end - start, .line = line };
+}
+
+void boot_add_area(struct boot_info *b, uint64_t start, uint64_t bytes, uint32_t kind)
+{
+    if (e820_add_firmware(&host_e820, start, bytes, kind))
+        b->lost_areas++;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* Between boot.S and early.c, and what both leave to the rest. */
+#ifndef ASM_EARLY_H
+#define ASM_EARLY_H
+
+#include <hospes/types.h>
+
+/* In two registers. */
+struct early_result {
+    uint64_t root;   /* machine address of the tables */
+    uint64_t offset; /* virtual - machine address of the image */
+};
+
+/*
+ * Applies relocations for an image that is at `load` now and will run at `base`. Callable before it
+ * was.
+ */
+void early_relocate(uint64_t load, uint64_t base);
+
+/*
+ * The tables that stay, in which the image, at `load`, stands at an address chosen at random. What
+ * `identity` (a root) maps in the first 512 GiB is there too, for the way on.
+ */
+struct early_result early_final(uint64_t load, const uint64_t *identity);
+
+#endif
