@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * hvm_op: numbers that toolstack and guest tell one another, and who may do which. <xen/hvm/>;
- * as on Xen for Arm, where nothing else of hvm_op is there.
+ * hvm_op: numbers that toolstack and guest tell one another. <xen/hvm/>. Which there are, who may
+ * read and set them, and what else of hvm_op is there, the architecture says.
  */
 #include <hospes/abi.h>
 #include <hospes/compiler.h>
@@ -15,37 +15,18 @@
 
 _Static_assert(DOMAIN_HVM_PARAMS == HVM_NR_PARAMS, "room for all");
 
-enum right { NOBODY, TOOLSTACK, READ_BY_GUEST };
-
-static enum right right_to(uint32_t index)
-{
-    switch (index) {
-    case HVM_PARAM_CALLBACK_IRQ:
-    case HVM_PARAM_STORE_PFN:
-    case HVM_PARAM_STORE_EVTCHN:
-    case HVM_PARAM_CONSOLE_PFN:
-    case HVM_PARAM_CONSOLE_EVTCHN:
-        return READ_BY_GUEST;
-    case HVM_PARAM_MONITOR_RING_PFN:
-        return TOOLSTACK;
-    default:
-        return NOBODY;
-    }
-}
-
 /* The domain that `p` is about may be the caller's own. */
 static int access_param(struct domain *d, bool own, bool set, struct xen_hvm_param *p)
 {
-    enum right right = right_to(p->index);
+    enum hvm_param_right right = arch_hvm_param_right(p->index);
 
-    if (right == NOBODY)
+    if (right == HVM_PARAM_NOBODY)
         return -EINVAL;
-    if (own && (set || right == TOOLSTACK))
+    if (own && right < (set ? HVM_PARAM_GUEST_SETS : HVM_PARAM_GUEST_READS))
         return -EPERM;
     if (set)
-        write_once(d->hvm_params[p->index], p->value);
-    else
-        p->value = read_once(d->hvm_params[p->index]);
+        return arch_hvm_param_set(d, p->index, p->value);
+    p->value = read_once(d->hvm_params[p->index]);
     return 0;
 }
 
@@ -75,6 +56,6 @@ int64_t hvm_op(struct vcpu *v, uint64_t *arg)
     case HVMOP_guest_request_vm_event: /* nobody monitors it */
         return arg[1] ? -EINVAL : 0;
     default:
-        return -ENOSYS;
+        return arch_hvm_op(v, arg[0], arg[1]);
     }
 }

@@ -13,6 +13,7 @@
 #include <hospes/domain.h>
 #include <hospes/domain_build.h>
 #include <hospes/domain_config.h>
+#include <hospes/errno.h>
 #include <hospes/frame.h>
 #include <hospes/heap.h>
 #include <hospes/irq.h>
@@ -135,6 +136,23 @@ bool arch_vcpu_op_exists(uint32_t cmd)
 {
     (void)cmd;
     return true;
+}
+
+enum hvm_param_right arch_hvm_param_right(uint32_t index)
+{
+    return index < DOMAIN_HVM_PARAMS ? (enum hvm_param_right)(index & 3) : HVM_PARAM_NOBODY;
+}
+
+int arch_hvm_param_set(struct domain *d, uint32_t index, uint64_t value)
+{
+    d->hvm_params[index] = value;
+    return 0;
+}
+
+int64_t arch_hvm_op(struct vcpu *v, uint64_t op, uint64_t at)
+{
+    (void)v, (void)op, (void)at;
+    return -ENOSYS;
 }
 
 void domain_build_begin(struct domain_builder *b, const struct domain_config *c)

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* What of the Xen ABI is different on Arm; <hospes/abi.h> has the contract. */
 #include <hospes/abi.h>
-#include <hospes/types.h>
+#include <hospes/compiler.h>
+#include <hospes/domain.h>
+#include <hospes/errno.h>
 #include <lib/bits.h>
+#include <xen/hvm/params.h>
 #include <xen/vcpu.h>
 #include <xen/version.h>
 
@@ -35,4 +38,32 @@ bool arch_vcpu_op_exists(uint32_t cmd)
 {
     return cmd == VCPUOP_register_vcpu_info || cmd == VCPUOP_register_runstate_memory_area ||
            cmd == VCPUOP_register_runstate_phys_area;
+}
+
+enum hvm_param_right arch_hvm_param_right(uint32_t index)
+{
+    switch (index) {
+    case HVM_PARAM_CALLBACK_IRQ:
+    case HVM_PARAM_STORE_PFN:
+    case HVM_PARAM_STORE_EVTCHN:
+    case HVM_PARAM_CONSOLE_PFN:
+    case HVM_PARAM_CONSOLE_EVTCHN:
+        return HVM_PARAM_GUEST_READS;
+    case HVM_PARAM_MONITOR_RING_PFN:
+        return HVM_PARAM_TOOLSTACK;
+    default:
+        return HVM_PARAM_NOBODY;
+    }
+}
+
+int arch_hvm_param_set(struct domain *d, uint32_t index, uint64_t value)
+{
+    write_once(d->hvm_params[index], value);
+    return 0;
+}
+
+int64_t arch_hvm_op(struct vcpu *v, uint64_t op, uint64_t at)
+{
+    (void)v, (void)op, (void)at;
+    return -ENOSYS;
 }

@@ -36,4 +36,19 @@ uint32_t arch_build_id(const void **id);
 /* True for VCPUOP_* that the architecture has. */
 bool arch_vcpu_op_exists(uint32_t cmd);
 
+/* Who may use HVM_PARAM_* number `index`, any number; each has the rights of those before it. */
+enum hvm_param_right {
+    HVM_PARAM_NOBODY,
+    HVM_PARAM_TOOLSTACK, /* reads and sets it */
+    HVM_PARAM_GUEST_READS,
+    HVM_PARAM_GUEST_SETS,
+};
+enum hvm_param_right arch_hvm_param_right(uint32_t index);
+
+/* Sets one that there is. 0, or -errno for a value that asks for what there is not. */
+int arch_hvm_param_set(struct domain *d, uint32_t index, uint64_t value);
+
+/* What else of hvm_op the architecture has: HVMOP_* and the address of its argument. -ENOSYS. */
+int64_t arch_hvm_op(struct vcpu *v, uint64_t op, uint64_t at);
+
 #endif
