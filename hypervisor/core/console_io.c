@@ -118,8 +118,8 @@ void console_io_room(struct domain *d)
         vcpu_kick(v);
 }
 
-/* Sleeps until console_io_room(), or an interrupt; then the call goes on. */
-static int64_t wait_for_room(struct vcpu *v)
+/* Sleeps until console_io_room(), or an interrupt; then what it did goes on. */
+static void wait_for_room(struct vcpu *v)
 {
     struct domain *d = v->domain;
 
@@ -127,7 +127,16 @@ static int64_t wait_for_room(struct vcpu *v)
     vcpu_block(v);
     if (console_domain_room(&d->console))
         vcpu_kick(v);
-    return -ERESTART;
+}
+
+bool console_io_write_byte(struct vcpu *v, uint8_t byte)
+{
+    struct domain *d = v->domain;
+
+    if (!d->console.receive || console_domain_write(&d->console, byte))
+        return true;
+    wait_for_room(v);
+    return false;
 }
 
 /* How many of them the console took. */
@@ -158,8 +167,10 @@ static int64_t write(struct vcpu *v, uint64_t *arg)
         left -= taken;
         arg[1] = left;
         arg[2] += taken;
-        if (taken < n)
-            return wait_for_room(v);
+        if (taken < n) {
+            wait_for_room(v);
+            return -ERESTART;
+        }
         if (left && hypercall_should_stop())
             return -ERESTART;
     }

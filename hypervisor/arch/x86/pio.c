@@ -104,16 +104,17 @@ int pio_add(struct domain *d, uint16_t first, uint16_t last, pio_handler_fn *han
 }
 
 /* An access that reaches beyond a region's last port is the region's where it begins. */
-void pio_dispatch(struct vcpu *v, struct pio_access *a)
+enum exit_action pio_dispatch(struct vcpu *v, struct pio_access *a)
 {
     const struct pio_space *s = &v->domain->arch.pio;
 
     for (uint32_t i = 0; i < s->nr; i++) {
-        if (a->port >= s->regions[i].first && a->port <= s->regions[i].last) {
-            s->regions[i].handler(v, a, s->regions[i].device);
-            return;
-        }
+        const struct pio_region *r = &s->regions[i];
+
+        if (a->port >= r->first && a->port <= r->last)
+            return r->handler(v, a, r->device);
     }
     if (!a->write)
         a->value = (uint32_t)MASK(8 * a->size - 1, 0);
+    return EXIT_HANDLED;
 }

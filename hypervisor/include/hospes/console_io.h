@@ -10,6 +10,7 @@
 #include <hospes/types.h>
 
 struct domain;
+struct vcpu;
 
 #define CONSOLE_IO_BYTES 256u /* typed, not read yet */
 
@@ -21,6 +22,12 @@ bool console_io_receive(struct domain *d, uint8_t byte);
 
 /* There is room for output again. No lock held. */
 void console_io_room(struct domain *d);
+
+/*
+ * Writes a byte for the vCPU that runs here. False: there is no room, and it sleeps until there is,
+ * to try again.
+ */
+bool console_io_write_byte(struct vcpu *v, uint8_t byte);
 
 void console_io_destroy(struct domain *d);
 

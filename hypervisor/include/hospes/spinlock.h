@@ -38,6 +38,7 @@ enum lock_rank {
     LOCK_HEAP,        /* hypervisor heap */
     LOCK_HYPMAP,      /* hypervisor page tables */
     LOCK_FRAME,       /* frame allocator */
+    LOCK_PCI,         /* ports of PCI configuration space */
     LOCK_CONSOLE,     /* console rings and focus */
     LOCK_UART,        /* the physical UART */
     LOCK_RANKS

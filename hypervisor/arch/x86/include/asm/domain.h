@@ -5,6 +5,7 @@
 
 #include <asm/pio.h>
 #include <asm/vioapic.h>
+#include <asm/vpci.h>
 #include <stdint.h>
 
 struct cpu_policy;
@@ -16,6 +17,7 @@ struct arch_domain {
     struct cpu_policy *policy; /* what CPUID tells it; constant while it runs */
     struct vioapics vioapics;
     struct pio_space pio;
+    struct vpci vpci; /* the hardware domain's */
 };
 
 #endif

@@ -26,7 +26,8 @@ struct pio_access {
     uint32_t value; /* written, zero-extended; or read: filled in */
 };
 
-typedef void pio_handler_fn(struct vcpu *v, struct pio_access *a, void *device);
+/* EXIT_HANDLED, or EXIT_RETRY: the vCPU sleeps, or has to come again. */
+typedef enum exit_action pio_handler_fn(struct vcpu *v, struct pio_access *a, void *device);
 
 #define PIO_REGIONS 8u
 
@@ -55,8 +56,8 @@ bool pio_is_passed(const struct domain *d, uint16_t port);
 /* An emulated device at these ports. 0, -ENOSPC, -EEXIST. */
 int pio_add(struct domain *d, uint16_t first, uint16_t last, pio_handler_fn *handler, void *device);
 
-/* One access, of the vCPU that runs here; for strings, one element. */
-void pio_dispatch(struct vcpu *v, struct pio_access *a);
+/* One access, of the vCPU that runs here; for strings, one element. What a handler returns. */
+enum exit_action pio_dispatch(struct vcpu *v, struct pio_access *a);
 
 /* The address that the hardware wants of the bitmap. */
 maddr_t pio_bitmap_maddr(const struct domain *d);

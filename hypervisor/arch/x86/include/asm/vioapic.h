@@ -4,7 +4,7 @@
  * for the same GSIs. Where an interrupt of the machine's comes in, it goes to who the guest's entry
  * names; a level is open again when the guest has said EOI. Intel 82093AA; ICH9 datasheet 13.5.
  *
- * Lock: vioapics.lock (LOCK_VIOAPIC) for entries and lines.
+ * Lock: vioapics.lock (LOCK_VGIC) for entries and lines.
  */
 #ifndef ASM_VIOAPIC_H
 #define ASM_VIOAPIC_H
@@ -15,13 +15,12 @@
 
 struct domain;
 
-#define VIOAPIC_MAX 8u
+#define VIOAPIC_MAX 16u
 
 struct vioapic {
     uint32_t gsi_base, nr_pins, id, select;
     uint64_t address;
     uint64_t *entries; /* redirection entries, as the guest wrote them, with the status bits */
-    bool *asserted;    /* line of each pin is high */
 };
 
 struct vioapics {
@@ -34,10 +33,10 @@ struct vioapics {
 int vioapic_add(struct domain *d, uint32_t id, uint64_t address, uint32_t gsi_base, uint32_t pins);
 void vioapic_destroy(struct domain *d);
 
-/* Line of `gsi` rises (edge: and falls again). False: the guest has it masked. */
-bool vioapic_assert(struct domain *d, uint32_t gsi, bool level);
+/* The line `gsi` came in. False: the guest has it masked, or it is for nobody. */
+bool vioapic_assert(struct domain *d, uint32_t gsi);
 
-/* A local APIC said EOI of a level's vector. */
+/* EOI was said for a level's vector. */
 void vioapic_eoi(struct domain *d, uint8_t vector);
 
 #endif
