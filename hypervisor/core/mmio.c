@@ -6,6 +6,17 @@
 #include <hospes/mmio.h>
 #include <hospes/vcpu.h>
 
+bool mmio_overlaps(const struct domain *d, gaddr_t start, uint64_t bytes)
+{
+    const struct mmio_space *s = &d->mmio;
+
+    for (uint32_t i = 0; i < s->nr; i++)
+        if (start.v < s->regions[i].start.v + s->regions[i].bytes &&
+            s->regions[i].start.v < start.v + bytes)
+            return true;
+    return false;
+}
+
 int mmio_add(struct domain *d, gaddr_t start, uint64_t bytes, mmio_handler_fn *handler,
              void *device)
 {
@@ -14,10 +25,8 @@ int mmio_add(struct domain *d, gaddr_t start, uint64_t bytes, mmio_handler_fn *h
 
     if (bytes < 8 || start.v + bytes < start.v)
         return -EINVAL;
-    for (uint32_t i = 0; i < s->nr; i++)
-        if (start.v < s->regions[i].start.v + s->regions[i].bytes &&
-            s->regions[i].start.v < start.v + bytes)
-            return -EEXIST;
+    if (mmio_overlaps(d, start, bytes))
+        return -EEXIST;
     if (s->nr == s->capacity) {
         uint32_t capacity = s->capacity ? 2 * s->capacity : 8;
         struct mmio_region *more = heap_calloc(capacity, sizeof(*more));

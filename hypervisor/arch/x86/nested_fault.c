@@ -5,6 +5,7 @@
  */
 #include <asm/emulate.h>
 #include <asm/exit.h>
+#include <asm/passthrough.h>
 #include <hospes/domain.h>
 #include <hospes/mmio.h>
 #include <hospes/p2m.h>
@@ -36,7 +37,7 @@ enum exit_action exit_nested_fault(struct vcpu *v, gaddr_t address, uint32_t how
 
     if (how & PF_PRESENT)
         return refused(v, gfn, how);
-    if (p2m_handle_fault(v->domain, gfn))
+    if (p2m_handle_fault(v->domain, gfn) || passthrough_fault(v->domain, address))
         return EXIT_RETRY;
     if (!access || how & PF_FETCH)
         return EXIT_FAULT;

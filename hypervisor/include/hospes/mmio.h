@@ -50,6 +50,9 @@ int mmio_add(struct domain *d, gaddr_t start, uint64_t bytes, mmio_handler_fn *h
              void *device);
 void mmio_destroy(struct domain *d);
 
+/* True if any byte of [start, start + bytes) is in a region. */
+bool mmio_overlaps(const struct domain *d, gaddr_t start, uint64_t bytes);
+
 /*
  * Performs v->access: finds the region and runs its handler; EXIT_FAULT when there is none (or
  * across a region's end).
