@@ -1,22 +1,26 @@
 # SPDX-License-Identifier: MIT
 #
-# Tiny arm64 guests: tests/guest/NAME.c, or all of tests/guest/NAME/, with the runtime in
-# tests/guest/common/, make build/guest/NAME.bin, an arm64 Image that runs where it is loaded once its
-# runtime has applied the relocations between the linker script's __rela_start and __rela_end.
-# The linker script is tests/guest/NAME/guest.lds if it exists, else tests/guest/common/guest.lds.
+# Tiny guests: tests/guest/NAME.c, or all of tests/guest/NAME/ and tests/guest/NAME/ARCH/, for every
+# architecture; those below tests/guest/ARCH/ for one. With the runtime in tests/guest/common/ and below it
+# they make build/guest/NAME.bin: for arm64 an Image, for x86-64 an ELF file for PVH. Either runs where it is loaded once
+# its runtime has applied the relocations between the linker script's __rela_start and __rela_end.
+# The linker script is tests/guest/NAME/guest.lds if it exists, else the runtime's.
 
-GUEST_OUT    := $(BUILD)/guest$(XSUFFIX)
-GUEST_DIRS   := $(filter-out common,$(patsubst tests/guest/%/,%,$(sort $(wildcard tests/guest/*/))))
-GUEST_NAMES  := $(sort $(patsubst tests/guest/%.c,%,$(wildcard tests/guest/*.c)) $(GUEST_DIRS))
-GUEST_COMMON := $(sort $(wildcard tests/guest/common/*.c tests/guest/common/*.S))
+GUEST_OUT    := $(BUILD)/guest$(BESIDE)$(XSUFFIX)
+GUEST_PLACES := tests/guest tests/guest/$(ARCH_DIR)
+guest_names   = $(filter-out common arm64 x86,$(foreach place,$(GUEST_PLACES),$(patsubst $(place)/%/,%,$(wildcard $(place)/*/)) \
+    $(patsubst $(place)/%.c,%,$(wildcard $(place)/*.c))))
+GUEST_NAMES  := $(sort $(guest_names))
+GUEST_COMMON := $(sort $(foreach kind,c S,$(wildcard tests/guest/common/*.$(kind) tests/guest/common/$(ARCH_DIR)/*.$(kind))))
 
-GUEST_FLAGS = $(FREESTANDING) -nostdinc -Itests/guest/common -isystem $(BUILD)/debian/include \
+GUEST_FLAGS = $(FREESTANDING) -nostdinc -Itests/guest/common -Itests/guest/common/$(ARCH_DIR) -isystem $(BUILD)/debian/include \
     -isystem $(XINCLUDE) $(XDEFINES) -fpie -fvisibility=hidden -fno-stack-protector \
     -fno-asynchronous-unwind-tables -ffunction-sections -fdata-sections
 
-guest_sources = $(sort $(wildcard tests/guest/$(1).c tests/guest/$(1)/*.c tests/guest/$(1)/*.S)) $(GUEST_COMMON)
+guest_sources = $(sort $(wildcard $(foreach place,$(GUEST_PLACES),$(place)/$(1).c \
+    $(foreach kind,c S,$(place)/$(1)/*.$(kind) $(place)/$(1)/$(ARCH_DIR)/*.$(kind))))) $(GUEST_COMMON)
 guest_objects = $(patsubst %,$(GUEST_OUT)/obj/%.o,$(call guest_sources,$(1)))
-guest_lds     = $(firstword $(wildcard tests/guest/$(1)/guest.lds) tests/guest/common/guest.lds)
+guest_lds     = $(firstword $(wildcard tests/guest/$(1)/guest.lds) tests/guest/common/$(ARCH_DIR)/guest.lds)
 
 .PHONY: guests
 guests: $(GUEST_NAMES:%=$(GUEST_OUT)/%.bin)
@@ -29,8 +33,14 @@ $(GUEST_OUT)/$(1).elf: $(call guest_objects,$(1)) $(call guest_lds,$(1))
 endef
 $(foreach name,$(GUEST_NAMES),$(eval $(call guest_program,$(name))))
 
+ifeq ($(ARCH),arm64)
+GUEST_OBJCOPY := -O binary
+else
+GUEST_OBJCOPY := --strip-debug
+endif
+
 $(GUEST_OUT)/%.bin: $(GUEST_OUT)/%.elf
-	$(Q)$(XOBJCOPY) -O binary $< $@
+	$(Q)$(XOBJCOPY) $(GUEST_OBJCOPY) $< $@
 
 $(GUEST_OUT)/obj/%.c.o: %.c $(MK) mk/guest.mk $(HV_NEEDS)
 	@mkdir -p $(@D)

@@ -2,9 +2,6 @@
 #
 # What the emulated machine boots: the guests' kernel, their file systems, a disk; and `make run`.
 
-# Everything of arm64 lies where it always did, that of another architecture beside it with its name behind.
-BESIDE      := $(ARCH:%=-%)
-BESIDE      := $(BESIDE:-arm64=)
 IMAGE       := $(BUILD)/image$(BESIDE)
 DEBIAN      := $(BUILD)/debian/$(ARCH)
 IMAGE_NEEDS := $(BUILD)/debian/guest$(BESIDE).stamp | $(BUILD)/host/run

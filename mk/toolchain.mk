@@ -22,6 +22,9 @@ endif
 ARCH_DIR := $(if $(filter x86_64,$(ARCH)),x86,$(ARCH))
 DEV_SET  := $(if $(filter x86_64,$(ARCH)),dev-x86_64,dev)
 
+# What is made for arm64 lies where it always did, for another architecture beside it with its name behind.
+BESIDE := $(patsubst -arm64,,-$(ARCH))
+
 ifeq ($(COMPILER),clang)
 XCC      := $(if $(findstring clang,$(CC)),$(CC),clang) --target=$(TARGET_$(ARCH))
 XLD      := ld.lld

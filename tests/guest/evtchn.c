@@ -7,8 +7,6 @@
 #include "hypercall.h"
 
 #include <xen/event_channel.h>
-#include <xen/hvm/hvm_op.h>
-#include <xen/hvm/params.h>
 #include <xen/memory.h>
 #include <xen/sched.h>
 #include <xen/vcpu.h>
@@ -38,8 +36,7 @@ static union {
 } shared __attribute__((aligned(PAGE)));
 static uint32_t words[PAGE / 4] __attribute__((aligned(PAGE)));
 static uint8_t control_page[2][PAGE] __attribute__((aligned(PAGE)));
-static unsigned int upcall; /* INTID */
-static uint64_t highest;    /* port */
+static uint64_t highest; /* port */
 static uint16_t self;
 
 #define page_info (*(volatile struct shared_info *)&shared.info)
@@ -157,17 +154,12 @@ static void clear(uint32_t port)
 /* Takes the interrupt, if there is one, and all that it tells: evtchn_pending_sel. */
 static uint64_t upcalled(void)
 {
-    uint32_t iar = gic_ack();
     uint64_t sel;
 
-    if ((iar & 0x3ff) == GIC_SPURIOUS)
+    if (!upcall_take(&vinfo.evtchn_upcall_pending))
         return 0;
-    check_eq(iar & 0x3ff, upcall, "the interrupt is the event channels'");
-    check_eq(vinfo.evtchn_upcall_pending, 1, "evtchn_upcall_pending");
-    vinfo.evtchn_upcall_pending = 0;
     sel = vinfo.evtchn_pending_sel;
     vinfo.evtchn_pending_sel = 0;
-    gic_eoi(iar);
     return sel;
 }
 
@@ -460,9 +452,7 @@ static void fifo(void)
     check_eq(c->ready, 1u << 2, "its queue is ready");
     check_eq(c->head[2], a, "and begins with it");
     check_eq(word(a), PENDING | LINKED, "it is linked");
-    check_eq(gic_ack() & 0x3ff, upcall, "it interrupts");
-    vinfo.evtchn_upcall_pending = 0;
-    gic_eoi(upcall);
+    check(upcall_take(&vinfo.evtchn_upcall_pending), "it interrupts");
     word(a) = MASKED;
     answers(send(b), 0, "send to a masked port");
     check_eq(word(a), MASKED | PENDING, "is pending, and not linked");
@@ -504,31 +494,21 @@ static void fifo_ports(uint64_t limit)
 /* --- another vCPU ---------------------------------------------------------------------------- */
 
 static volatile uint32_t stage;
-static struct vcpu_info second_info __attribute__((aligned(64))); /* shared_info has one only */
-
-static void take_upcall(void)
-{
-    uint32_t iar;
-
-    while (((iar = gic_ack()) & 0x3ff) != upcall)
-        wfi();
-    ((volatile struct vcpu_info *)&second_info)->evtchn_upcall_pending = 0;
-    gic_eoi(iar);
-}
+static volatile struct vcpu_info second_info
+    __attribute__((aligned(64))); /* shared_info has one only */
 
 static void second(unsigned int id)
 {
-    struct vcpu_register_vcpu_info where = { .mfn = gfn_of(&second_info),
+    struct vcpu_register_vcpu_info where = { .mfn = gfn_of((void *)(uintptr_t)&second_info),
                                              .offset = (uint64_t)(uintptr_t)&second_info % PAGE };
 
-    gic_init_cpu();
-    gic_enable(upcall);
+    upcall_init_cpu();
     answers(hypercall(__HYPERVISOR_vcpu_op, VCPUOP_register_vcpu_info, id,
                       (uint64_t)(uintptr_t)&where, 0, 0),
             0, "a place for vCPU 1's vcpu_info");
-    take_upcall(); /* that it has one now */
+    upcall_wait(&second_info.evtchn_upcall_pending); /* that it has one now */
     stage = 1;
-    take_upcall();
+    upcall_wait(&second_info.evtchn_upcall_pending);
     stage = 2;
 }
 
@@ -539,7 +519,7 @@ static void ringer(unsigned int id)
     (void)id;
     for (uint32_t i = 1; i <= RINGS; i++) {
         while (rings != i)
-            __asm__ volatile("yield");
+            relax();
         (void)send(ring);
     }
 }
@@ -557,7 +537,7 @@ static void polled_by_another(void)
     for (uint32_t i = 1; i <= RINGS; i++) {
         rings = i;
         for (uint32_t wait = 0; wait < i % 8 * 50; wait++)
-            __asm__ volatile("yield");
+            relax();
         good += poll(&a, 1, 0) == 0 && pending(a);
         clear(a);
     }
@@ -594,17 +574,11 @@ static void set_up(void)
     struct xen_add_to_physmap add = { .domid = DOMID_SELF,
                                       .space = XENMAPSPACE_shared_info,
                                       .gpfn = gfn_of(&shared) };
-    struct xen_hvm_param param = { .domid = DOMID_SELF, .index = HVM_PARAM_CALLBACK_IRQ };
     uint32_t port;
 
     answers(hypercall_op(__HYPERVISOR_memory_op, XENMEM_add_to_physmap, &add), 0,
             "the shared page");
-    answers(hypercall_op(__HYPERVISOR_hvm_op, HVMOP_get_param, &param), 0, "the callback");
-    upcall =
-        param.value ? param.value & 0xff : GUEST_EVTCHN_PPI; /* Xen tells some guests nothing */
-    check(upcall >= 16 && upcall < 32, "its interrupt is a PPI (%u)", upcall);
-    gic_init();
-    gic_enable(upcall);
+    upcall_init();
     quiet();
     /* Who are we? */
     answers(alloc(DOMID_SELF, DOMID_SELF, &port), 0, "a port");

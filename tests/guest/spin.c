@@ -9,27 +9,15 @@
 
 const char guest_name[] = "spin";
 
-static volatile bool awake;
-
-static void on_irq(struct frame *f)
+static void nap_until(uint64_t end)
 {
-    uint32_t iar = gic_ack();
+    uint64_t before = alarm_fired;
 
-    (void)f;
-    timer_virt_off();
-    awake = true;
-    if ((iar & 0x3ff) < 1020)
-        gic_eoi(iar);
-}
-
-static void sleep_until(uint64_t end)
-{
-    awake = false;
-    timer_virt(end);
+    alarm_set(end);
     irq_on();
-    while (!awake) {
+    while (alarm_fired == before) {
         irq_off();
-        if (!awake)
+        if (alarm_fired == before)
             wfi();
         irq_on();
     }
@@ -44,15 +32,13 @@ void guest_main(void)
              nap = t + slice;
 
     bootarg("name", name, sizeof(name));
-    gic_init();
-    gic_enable(machine.ppi_virt);
-    irq_hook = on_irq;
+    alarm_init();
     for (uint64_t n = 1;; n++, end += period) {
         uint64_t count = 0;
-        while ((t = sysreg_read(cntvct_el0)) < end) {
+        while ((t = now()) < end) {
             count++;
             if (asleep && t >= nap) {
-                sleep_until(t + asleep);
+                nap_until(t + asleep);
                 nap = t + slice;
             }
         }

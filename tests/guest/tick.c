@@ -1,28 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The neighbour: prints `tick NAME N` for ever, by its virtual timer and WFI. Arguments: name=,
+ * The neighbour: prints `tick NAME N` for ever, by its timer, asleep in between. Arguments: name=,
  * period= (ms); late=1 adds how many us after its time the interrupt came. Tests run it beside a
  * guest that misbehaves: while N grows, the hypervisor and its other guests go on.
  */
 #include "guest.h"
 
 const char guest_name[] = "tick";
-
-static volatile uint64_t fired, when;
-
-static void on_irq(struct frame *f)
-{
-    uint32_t iar = gic_ack();
-
-    (void)f;
-    if (iar == machine.ppi_virt) {
-        when = now();
-        timer_virt_off();
-        fired++;
-    }
-    if (iar != GIC_SPURIOUS)
-        gic_eoi(iar);
-}
 
 void guest_main(void)
 {
@@ -31,20 +15,18 @@ void guest_main(void)
     uint64_t period = ticks_of_us(bootarg_number("period", 100) * 1000), next = now();
 
     bootarg("name", name, sizeof(name));
-    gic_init();
-    gic_enable(machine.ppi_virt);
-    irq_hook = on_irq;
+    alarm_init();
     for (uint64_t n = 1;; n++) {
         next += period;
-        timer_virt(next);
-        while (fired < n) {
+        alarm_set(next);
+        while (alarm_fired < n) {
             irq_off();
-            if (fired < n)
+            if (alarm_fired < n)
                 wfi();
             irq_on();
         }
         if (late)
-            put("tick %s %lu %lu\n", name, n, (when - next) / ticks_of_us(1));
+            put("tick %s %lu %lu\n", name, n, (alarm_when - next) / ticks_of_us(1));
         else
             put("tick %s %lu\n", name, n);
     }

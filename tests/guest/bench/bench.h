@@ -7,7 +7,9 @@
 
 #define SAMPLES 33u /* the median counts: something may come in between, like a host's timer */
 #define ROUNDS  64u /* of what is repeated within one sample */
-#define NOWHERE UINT64_C(0x3c000000) /* nothing is there, in Xen's layout of a guest */
+
+/* The architecture's: a guest-physical address where nothing is. */
+extern const uint64_t nowhere;
 
 /* Prints the samples' median, least and greatest, each of so many rounds; sorts them for that. */
 void report(const char *name, uint64_t *t, unsigned int n, unsigned int per);
@@ -19,7 +21,11 @@ bool is_traced(const char *name);
 void events(const char *name, const char *whole, void (*f)(uint64_t, uint64_t t[2]),
             uint64_t value);
 
-/* measure.S: `call` is the number and five arguments; so many times with HVC, and with NOP. */
+/* The architecture's: the interrupt of events, to measure.S's handler. */
+void enable_events(void);
+
+/* measure.S: `call` is the number and five arguments; so many times with the
+ * hypercall, and without. */
 uint64_t time_calls(const uint64_t call[6], uint64_t rounds);
 uint64_t time_no_calls(const uint64_t call[6], uint64_t rounds);
 /* Sends an event: sent to handler; sent to back behind the handler. */

@@ -15,7 +15,6 @@
 
 #define PAGE        UINT64_C(4096)
 #define MANY        32u
-#define EVENT_PPI   31u
 #define FIRST_GRANT 8u /* the first ones are reserved */
 #define ORDER_2M    9u
 
@@ -94,7 +93,7 @@ static void setup_events(void)
     succeeds(hypercall(__HYPERVISOR_vcpu_op, VCPUOP_register_vcpu_info, 0, address(&where), 0, 0),
              "register_vcpu_info");
     info = (volatile struct vcpu_info *)(volatile void *)page.info;
-    gic_enable(EVENT_PPI);
+    enable_events();
     if (is_fifo) {
         evtchn_init_control_t control = { address(page.control) / PAGE, 0, 0, 0, { 0 } };
         evtchn_expand_array_t array = { address(page.array) / PAGE };
@@ -171,7 +170,7 @@ static void setup_grants(void)
         entry[FIRST_GRANT + i].frame = (uint32_t)(address(page.data[i]) / PAGE);
         barrier();
         entry[FIRST_GRANT + i].flags = GTF_permit_access;
-        maps[i] = (gnttab_map_grant_ref_t){ .host_addr = NOWHERE + i * PAGE,
+        maps[i] = (gnttab_map_grant_ref_t){ .host_addr = nowhere + i * PAGE,
                                             .flags = GNTMAP_host_map,
                                             .ref = FIRST_GRANT + i,
                                             .dom = self };

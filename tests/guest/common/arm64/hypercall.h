@@ -25,6 +25,16 @@ static inline int64_t hypercall(uint64_t nr, uint64_t a0, uint64_t a1, uint64_t 
     return (int64_t)x0;
 }
 
+/* Operations of memory_op that there are none of. */
+#define XENMEM_NONE                                                            \
+    XENMEM_machphys_mfn_list, XENMEM_memory_map, XENMEM_machine_memory_map,    \
+        XENMEM_machphys_mapping, XENMEM_set_memory_map, XENMEM_set_pod_target, \
+        XENMEM_get_pod_target
+/* What the hypervisor shares with a guest is not executed. */
+#define SHARED_IS_DATA true
+/* What else a new domain needs to be told: struct xen_domctl_createdomain, arch. */
+#define NEW_DOMAIN_ARCH { .gic_version = XEN_DOMCTL_CONFIG_GIC_NATIVE }
+
 /* A call of the common form: sub-operation and its structure. */
 static inline int64_t hypercall_op(uint64_t nr, uint64_t op, void *structure)
 {

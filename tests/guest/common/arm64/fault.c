@@ -118,3 +118,10 @@ uint64_t probe_jump(uint64_t addr)
     sysreg_write(daif, daif);
     return esr;
 }
+
+bool is_memory(uint64_t addr)
+{
+    uint64_t value;
+
+    return probe_read(addr, 8, &value) == 0;
+}

@@ -5,9 +5,7 @@
  * domain 1 is somebody else then. With end=N it ends by SCHEDOP_shutdown for reason N; end=latch:
  * by PSCI, but with SHUTDOWN_reboot said before; end=watchdog: by not coming back.
  */
-#include "guest.h"
-
-#include "hypercall.h"
+#include "hypercalls.h"
 
 #include <xen/hvm/hvm_op.h>
 #include <xen/hvm/params.h>
@@ -18,29 +16,10 @@
 
 const char guest_name[] = "hypercalls";
 
-#define EVTCHN_PPI 31u
-
-/* Xen's error numbers. */
-enum {
-    EPERM = 1,
-    ENOENT = 2,
-    ESRCH = 3,
-    ENXIO = 6,
-    EACCES = 13,
-    EFAULT = 14,
-    EBUSY = 16,
-    EINVAL = 22,
-    ENOSPC = 28,
-    ENOSYS = 38,
-    ENOBUFS = 105,
-};
-
-#define BIT32(n) (UINT32_C(1) << (n))
-
-static bool control;
+bool control;
 static uint64_t page[1024] __attribute__((aligned(4096)));
 
-static uint64_t nowhere(void)
+uint64_t nowhere(void)
 {
     return machine.mem[machine.mems - 1].base + machine.mem[machine.mems - 1].bytes + GIB;
 }
@@ -52,16 +31,13 @@ static bool same(const char *a, const char *b)
     return *a == *b;
 }
 
-#define answers(call, want, ...) check_eq((uint64_t)(call), (uint64_t)(int64_t)(want), __VA_ARGS__)
-
 /* Pointers that no call may believe. */
-static void faults(uint64_t nr, uint64_t op, const char *name)
+void faults(uint64_t nr, uint64_t op, const char *name)
 {
     answers(hypercall(nr, op, nowhere(), 0, 0, 0), -EFAULT, "%s: no memory", name);
-    answers(hypercall(nr, op, WINDOW, 0, 0, 0), -EFAULT, "%s: nothing mapped", name);
+    answers(hypercall(nr, op, UNMAPPED, 0, 0, 0), -EFAULT, "%s: nothing mapped", name);
     answers(hypercall(nr, op, UINT64_MAX - 3, 0, 0, 0), -EFAULT, "%s: end of addresses", name);
-    answers(hypercall(nr, op, UINT64_C(0x00f0000000000000), 0, 0, 0), -EFAULT, "%s: no address",
-            name);
+    answers(hypercall(nr, op, NO_ADDRESS, 0, 0, 0), -EFAULT, "%s: no address", name);
 }
 
 /* ---- xen_version ---- */
@@ -105,7 +81,7 @@ static void features(void)
     struct xen_feature_info f = { .submap_idx = 0 };
     uint32_t want = BIT32(XENFEAT_writable_page_tables) | BIT32(XENFEAT_auto_translated_physmap) |
                     BIT32(XENFEAT_memory_op_vnode_supported) | BIT32(XENFEAT_runstate_phys_area) |
-                    BIT32(XENFEAT_ARM_SMCCC_supported);
+                    arch_features;
 
     want |= control ? BIT32(XENFEAT_dom0) | BIT32(XENFEAT_direct_mapped)
                     : BIT32(XENFEAT_not_direct_mapped);
@@ -118,16 +94,16 @@ static void features(void)
 static void versions(void)
 {
     struct xen_compile_info *c = (void *)page;
-    static const char extra[] = ".0-hospes", caps[] = "xen-3.0-aarch64", changeset[] = "Hospes";
+    static const char extra[] = ".0-hospes", changeset[] = "Hospes";
 
     answers(version(XENVER_version, NULL), 0x40014, "version is 4.20");
     answers(hypercall(__HYPERVISOR_xen_version, (UINT64_C(1) << 32) + XENVER_version, 0, 0, 0, 0),
             0x40014, "sub-operations have 32 bits");
     text_of(XENVER_extraversion, 16, extra, "extraversion");
-    text_of(XENVER_capabilities, 1024, caps, "capabilities");
+    text_of(XENVER_capabilities, 1024, arch_capabilities, "capabilities");
     text_of(XENVER_changeset, 64, changeset, "changeset");
     varbuf_of(XENVER_extraversion2, extra, "extraversion2");
-    varbuf_of(XENVER_capabilities2, caps, "capabilities2");
+    varbuf_of(XENVER_capabilities2, arch_capabilities, "capabilities2");
     varbuf_of(XENVER_changeset2, changeset, "changeset2");
     answers(version(XENVER_compile_info, c), 0, "compile_info");
     check(c->compiler[0] && !c->compiler[sizeof(c->compiler) - 1], "compiler: %s", c->compiler);
@@ -168,32 +144,9 @@ static void secrets(void)
 /* ---- calls that are not there, and short ones ---- */
 static void not_there(void)
 {
-    static const uint64_t number[] = {
-        __HYPERVISOR_set_trap_table,
-        __HYPERVISOR_mmu_update,
-        __HYPERVISOR_stack_switch,
-        __HYPERVISOR_set_timer_op,
-        __HYPERVISOR_iret,
-        __HYPERVISOR_nmi_op,
-        __HYPERVISOR_xenoprof_op,
-        __HYPERVISOR_kexec_op,
-        __HYPERVISOR_argo_op,
-        __HYPERVISOR_xenpmu_op,
-        __HYPERVISOR_hypfs_op,
-        __HYPERVISOR_xsm_op,
-        __HYPERVISOR_physdev_op,
-        __HYPERVISOR_arch_0,
-        __HYPERVISOR_arch_7,
-        62,
-        63,
-        64,
-        UINT64_C(1) << 32 | 17,
-        UINT64_MAX,
-    };
-
-    for (uint32_t i = 0; i < ARRAY_SIZE(number); i++)
-        answers(hypercall(number[i], 0, (uint64_t)(uintptr_t)page, 0, 0, 0), -ENOSYS,
-                "hypercall %lu is not there", number[i]);
+    for (const uint64_t *number = arch_no_calls; *number; number++)
+        answers(hypercall(*number, 0, (uint64_t)(uintptr_t)page, 0, 0, 0), -ENOSYS,
+                "hypercall %lu is not there", *number);
 }
 
 static int64_t assist(uint64_t cmd, uint64_t type)
@@ -206,14 +159,14 @@ static void vm_assist(void)
     answers(assist(VMASST_CMD_enable, VMASST_TYPE_runstate_update_flag), 0, "vm_assist: enable");
     answers(assist(VMASST_CMD_disable, VMASST_TYPE_runstate_update_flag), 0, "vm_assist: disable");
     answers(assist(2, VMASST_TYPE_runstate_update_flag), -ENOSYS, "vm_assist: neither");
-    answers(assist(0, VMASST_TYPE_4gb_segments), -EINVAL, "vm_assist: x86's");
+    answers(assist(0, VMASST_TYPE_4gb_segments), -EINVAL, "vm_assist: for PV only");
     answers(assist(0, 31), -EINVAL, "vm_assist: 31");
     answers(assist(0, 32), -EINVAL, "vm_assist: 32");
     answers(assist(0, 64), -EINVAL, "vm_assist: 64");
 }
 
 /* ---- hvm_op ---- */
-static int64_t param(uint64_t op, domid_t domid, uint32_t index, uint64_t *value)
+int64_t param(uint64_t op, domid_t domid, uint32_t index, uint64_t *value)
 {
     struct xen_hvm_param p = { .domid = domid, .index = index, .value = *value };
     int64_t result = hypercall_op(__HYPERVISOR_hvm_op, op, &p);
@@ -226,14 +179,10 @@ static void hvm_op(void)
 {
     uint64_t value = 0;
 
-    answers(param(HVMOP_get_param, DOMID_SELF, HVM_PARAM_CALLBACK_IRQ, &value), 0, "callback_irq");
-    check_eq(value, UINT64_C(0x0200000000000200) | EVTCHN_PPI, "callback_irq: a PPI, active low");
     answers(param(HVMOP_get_param, DOMID_SELF, HVM_PARAM_CONSOLE_PFN, &value), 0, "console_pfn");
     answers(param(HVMOP_set_param, DOMID_SELF, HVM_PARAM_STORE_PFN, &value), -EPERM, "set own");
-    answers(param(HVMOP_set_param, DOMID_SELF, HVM_PARAM_IDENT_PT, &value), -EINVAL, "set x86's");
     answers(param(HVMOP_get_param, DOMID_SELF, HVM_PARAM_MONITOR_RING_PFN, &value), -EPERM,
             "a toolstack's");
-    answers(param(HVMOP_get_param, DOMID_SELF, HVM_PARAM_IOREQ_PFN, &value), -EINVAL, "x86's");
     answers(param(HVMOP_get_param, DOMID_SELF, HVM_NR_PARAMS, &value), -EINVAL, "one too many");
     answers(param(HVMOP_get_param, DOMID_SELF, UINT32_MAX, &value), -EINVAL, "far too many");
     answers(param(HVMOP_get_param, DOMID_IDLE, HVM_PARAM_STORE_PFN, &value),
@@ -243,7 +192,6 @@ static void hvm_op(void)
     answers(hypercall_op(__HYPERVISOR_hvm_op, HVMOP_guest_request_vm_event, NULL), 0, "vm event");
     answers(hypercall_op(__HYPERVISOR_hvm_op, HVMOP_guest_request_vm_event, page), -EINVAL,
             "vm event with something");
-    answers(hypercall_op(__HYPERVISOR_hvm_op, HVMOP_flush_tlbs, NULL), -ENOSYS, "hvm_op: x86's");
 }
 
 static void params_of_others(void)
@@ -290,11 +238,11 @@ static void multicall(void)
         wrong += list[i].result != 0x40014;
     check_eq(wrong, 0, "multicall of many: all results");
     answers(multi((void *)(uintptr_t)nowhere(), 1), -EFAULT, "multicall: no memory");
-    answers(multi((void *)(uintptr_t)WINDOW, UINT32_MAX), -EFAULT, "multicall: nothing mapped");
+    answers(multi((void *)(uintptr_t)UNMAPPED, UINT32_MAX), -EFAULT, "multicall: nothing mapped");
 }
 
 /* ---- vcpu_op ---- */
-static int64_t vcpu_op(uint64_t cmd, uint64_t vcpu, void *p)
+int64_t vcpu_op(uint64_t cmd, uint64_t vcpu, void *p)
 {
     return hypercall(__HYPERVISOR_vcpu_op, cmd, vcpu, (uint64_t)(uintptr_t)p, 0, 0);
 }
@@ -310,53 +258,35 @@ static void vcpu_info(void)
 {
     uint64_t at = (uint64_t)(uintptr_t)page;
     volatile struct vcpu_info *info = (void *)((char *)page + 64);
+    bool told = false; /* the macro asks once more when it is done */
 
     memset(page, 0, sizeof(page));
     answers(vcpu_op(VCPUOP_register_vcpu_info, machine.cpus, page), -ENOENT, "vcpu_op: no vCPU");
     answers(vcpu_op(VCPUOP_register_vcpu_info, UINT32_MAX, page), -ENOENT, "vcpu_op: vCPU -1");
-    answers(vcpu_op(VCPUOP_is_up, 0, NULL), -EINVAL, "vcpu_op: is_up is x86's");
-    answers(vcpu_op(VCPUOP_register_vcpu_time_memory_area, 0, page), -EINVAL, "vcpu_op: x86's");
     answers(vcpu_op(99, 0, page), -EINVAL, "vcpu_op: 99");
-    answers(vcpu_op(VCPUOP_register_vcpu_info, 0, (void *)(uintptr_t)WINDOW), -EFAULT,
+    answers(vcpu_op(VCPUOP_register_vcpu_info, 0, (void *)(uintptr_t)UNMAPPED), -EFAULT,
             "vcpu_info: no argument");
     answers(register_info(0, at, 4096), -EINVAL, "vcpu_info: beyond its page");
     answers(register_info(0, at, 4096 - 8), -ENXIO, "vcpu_info: across a page's end");
     answers(register_info(0, at, 4), -ENXIO, "vcpu_info: not aligned");
     answers(register_info(0, nowhere(), 0), -EINVAL, "vcpu_info: no memory");
     answers(register_info(0, UINT64_MAX, 0), -EINVAL, "vcpu_info: no frame");
-    gic_init();
+    upcall_init();
     answers(register_info(0, at, 64), 0, "vcpu_info");
     check_eq(info->evtchn_upcall_pending, 1, "vcpu_info: look for events");
     check_eq(info->evtchn_pending_sel, UINT64_MAX, "vcpu_info: everywhere");
-    check(gic_is_pending(EVTCHN_PPI), "vcpu_info: its interrupt is pending");
-    gic_enable(EVTCHN_PPI);
-    check_eq(gic_expect() & 1023, EVTCHN_PPI, "vcpu_info: its interrupt comes");
-    gic_eoi(EVTCHN_PPI);
-    check(!gic_is_pending(EVTCHN_PPI), "vcpu_info: once");
+    check(wait_until(told || (told = upcall_take(&info->evtchn_upcall_pending))),
+          "vcpu_info: its interrupt comes");
+    check(!upcall_take(&info->evtchn_upcall_pending), "vcpu_info: once");
     answers(register_info(0, at, 64), -EBUSY, "vcpu_info: again");
     if (machine.cpus > 1)
         answers(register_info(1, at, 128), 0, "vcpu_info: another vCPU's");
 }
 
-static void take_interrupts(void)
-{
-    uint32_t iar;
-
-    while (((iar = gic_ack()) & 1023) < GIC_SPURIOUS)
-        gic_eoi(iar);
-}
-
 /* A little sleep: a timer wakes. */
 static void nap(void)
 {
-    uint64_t until = now() + ticks_of_us(10000);
-
-    timer_virt(until);
-    gic_enable(machine.ppi_virt);
-    while (now() < until)
-        wfi();
-    timer_virt_off();
-    take_interrupts();
+    sleep_until(now() + ticks_of_us(10000));
 }
 
 static void shown(volatile struct vcpu_runstate_info *r, const char *name)
@@ -386,8 +316,8 @@ static void runstate(void)
     struct vcpu_runstate_info copy;
     uint64_t op = VCPUOP_register_runstate_memory_area;
 
-    answers(vcpu_op(op, 0, (void *)(uintptr_t)WINDOW), -EFAULT, "runstate: no argument");
-    answers(place_runstate(op, 0, WINDOW), -EINVAL, "runstate: nothing mapped");
+    answers(vcpu_op(op, 0, (void *)(uintptr_t)UNMAPPED), -EFAULT, "runstate: no argument");
+    answers(place_runstate(op, 0, UNMAPPED), -EINVAL, "runstate: nothing mapped");
     answers(place_runstate(op, 0, nowhere()), -EINVAL, "runstate: no memory");
     answers(place_runstate(op, 0, at), 0, "runstate");
     shown((void *)(uintptr_t)at, "runstate");
@@ -410,32 +340,8 @@ static void runstate(void)
     check_eq(page[64 + 1], 0, "runstate by address: not shown any more");
 }
 
-/* ---- stolen time by SMCCC: Arm DEN 0057A ---- */
-#define PV_TIME_FEATURES 0xc5000020u
-#define PV_TIME_ST       0xc5000021u
-
-static void stolen_time(void)
-{
-    int64_t at, again;
-    uint64_t value;
-
-    answers(smccc(SMCCC_ARCH_FEATURES, PV_TIME_FEATURES, 0, 0), 0, "PV time");
-    answers(smccc(PV_TIME_FEATURES, PV_TIME_ST, 0, 0), 0, "PV time: stolen time");
-    answers(smccc(PV_TIME_FEATURES, PV_TIME_FEATURES, 0, 0), 0, "PV time: features");
-    answers((int64_t)smccc(PV_TIME_FEATURES, PSCI_VERSION, 0, 0), -1, "PV time: something else");
-    at = (int64_t)smccc(PV_TIME_ST, 0, 0, 0);
-    if (!check(at > 0 && at % 64 == 0, "stolen time is at 0x%lx", at))
-        return;
-    again = (int64_t)smccc(PV_TIME_ST, 0, 0, 0);
-    check_eq((uint64_t)again, (uint64_t)at, "stolen time: stays there");
-    check_eq(read64((uint64_t)at), 0, "stolen time: revision and attributes");
-    value = read64((uint64_t)at + 8);
-    check(value > 0 && value < UINT64_C(1) << 40, "stolen time: %lu ns", value);
-    check(probe_write((uint64_t)at + 8, 8, 0) != 0, "stolen time: not ours to write");
-}
-
 /* ---- sched_op ---- */
-static int64_t sched(uint64_t op, void *p)
+int64_t sched(uint64_t op, void *p)
 {
     return hypercall_op(__HYPERVISOR_sched_op, op, p);
 }
@@ -462,13 +368,8 @@ static void sched_op(void)
     struct sched_pin_override pin = { .pcpu = 0 };
 
     answers(sched(SCHEDOP_yield, NULL), 0, "yield");
-    timer_virt(now() + ticks_of_us(1000));
-    gic_enable(machine.ppi_virt);
-    answers(sched(SCHEDOP_block, NULL), 0, "block until an interrupt");
-    timer_virt_off();
-    take_interrupts();
     answers(poll(NULL, 129, 1), -EINVAL, "poll: too many ports");
-    answers(poll((uint32_t *)(uintptr_t)WINDOW, 1, 1), -EFAULT, "poll: no ports");
+    answers(poll((uint32_t *)(uintptr_t)UNMAPPED, 1, 1), -EFAULT, "poll: no ports");
     answers(poll(wrong, 1, 1), -EINVAL, "poll: no such port");
     answers(poll(NULL, 0, 1), 0, "poll: nothing, until it was long ago");
     faults(__HYPERVISOR_sched_op, SCHEDOP_poll, "poll");
@@ -512,9 +413,9 @@ static void console_io(void)
     answers(hypercall(nr, 2, 0, 0, 0, 0), control ? -ENOSYS : -EPERM, "console_io: 2");
     if (!control)
         return;
-    answers(hypercall(nr, CONSOLEIO_write, 1, WINDOW, 0, 0), -EFAULT, "write: nothing mapped");
+    answers(hypercall(nr, CONSOLEIO_write, 1, UNMAPPED, 0, 0), -EFAULT, "write: nothing mapped");
     answers(hypercall(nr, CONSOLEIO_read, UINT32_MAX, at, 0, 0), -EINVAL, "read: too much");
-    answers(hypercall(nr, CONSOLEIO_write, 0, WINDOW, 0, 0), 0, "write: nothing");
+    answers(hypercall(nr, CONSOLEIO_write, 0, UNMAPPED, 0, 0), 0, "write: nothing");
 }
 
 static int64_t platform(struct xen_platform_op *op)
@@ -526,15 +427,15 @@ static void platform_op(void)
 {
     struct xen_platform_op op = { .cmd = XENPF_settime64, .interface_version = 1 };
 
-    answers(platform((void *)(uintptr_t)WINDOW), -EFAULT, "platform_op: nothing mapped");
+    answers(platform((void *)(uintptr_t)UNMAPPED), -EFAULT, "platform_op: nothing mapped");
     answers(platform(&op), -EACCES, "platform_op: another version");
     op.interface_version = XENPF_INTERFACE_VERSION;
     op.u.settime64.secs = 1700000000;
     answers(platform(&op), control ? 0 : -EPERM, "platform_op: the time");
     op.u.settime64.mbz = 1;
     answers(platform(&op), control ? -EINVAL : -EPERM, "platform_op: the time, and more");
-    op.cmd = XENPF_get_cpuinfo;
-    answers(platform(&op), control ? -ENOSYS : -EPERM, "platform_op: x86's");
+    op.cmd = 9999;
+    answers(platform(&op), control ? -ENOSYS : -EPERM, "platform_op: 9999");
 }
 
 /* ---- what only the hardware domain can try ---- */
@@ -548,11 +449,6 @@ static void controls(void)
     answers(sched(SCHEDOP_pin_override, &pin), -EINVAL, "pin_override: was not");
     pin.pcpu = 9999;
     answers(sched(SCHEDOP_pin_override, &pin), -EINVAL, "pin_override: no such CPU");
-    /* Translation tables in a device, where a walk meets an external abort: QEMU's fw-cfg. */
-    mmu_set_window(PTE_TABLE | UINT64_C(0x09020000));
-    answers(version(XENVER_extraversion, (void *)(uintptr_t)(WINDOW + (UINT64_C(256) << 21))),
-            -EFAULT, "tables in a device");
-    mmu_set_window(0);
 }
 
 /* ---- ends ---- */
@@ -591,7 +487,7 @@ void guest_main(void)
     multicall();
     vcpu_info();
     runstate();
-    stolen_time();
+    arch_calls();
     sched_op();
     watchdogs();
     console_io();

@@ -3,9 +3,8 @@
  * What a toolstack's calls do on the real machine. With `control=1` this is the control domain: it
  * makes domains, runs them and destroys them; else a guest that may do nothing of that.
  */
-#include "hypercall.h"
+#include "toolstack.h"
 
-#include <xen/domctl.h>
 #include <xen/sysctl.h>
 
 const char guest_name[] = "toolstack";
@@ -15,20 +14,18 @@ const char guest_name[] = "toolstack";
 #define ESRCH   3
 #define EACCES  13
 #define EFAULT  14
-#define EINVAL  22
 #define ENOSYS  38
 #define NOWHERE (UINT64_C(300) << 30) /* an address that is not mapped */
 
-static struct xen_domctl op;
+struct xen_domctl op;
 static struct xen_sysctl sys;
-static struct vcpu_guest_context context;
 
 static int64_t domctl_at(uint64_t address)
 {
     return hypercall(__HYPERVISOR_domctl, address, 0, 0, 0, 0);
 }
 
-static int64_t domctl(uint32_t cmd, uint16_t id)
+int64_t domctl(uint32_t cmd, uint16_t id)
 {
     op.cmd = cmd;
     op.interface_version = XEN_DOMCTL_INTERFACE_VERSION;
@@ -77,6 +74,7 @@ static int64_t create(void)
         .max_grant_frames = 1,
         .max_maptrack_frames = 1,
         .grant_opts = 1,
+        .arch = NEW_DOMAIN_ARCH,
     };
     return domctl(XEN_DOMCTL_createdomain, 0);
 }
@@ -93,19 +91,6 @@ static uint16_t made(void)
     return domctl(XEN_DOMCTL_max_vcpus, id) ? 0 : id;
 }
 
-static int64_t set_context(uint16_t id, uint64_t pstate)
-{
-    memset(&context, 0, sizeof(context));
-    context.flags = VGCF_online;
-    context.user_regs.x0 = 0x48000000;
-    context.user_regs.pc64 = 0x40080000;
-    context.user_regs.cpsr = pstate;
-    context.sctlr = SCTLR_GUEST_INIT;
-    op.u.vcpucontext.vcpu = 0;
-    op.u.vcpucontext.ctxt.p = &context;
-    return domctl(XEN_DOMCTL_setvcpucontext, id);
-}
-
 static uint32_t flags_of(uint16_t id)
 {
     return domctl(XEN_DOMCTL_getdomaininfo, id) ? 0 : op.u.getdomaininfo.flags;
@@ -116,7 +101,6 @@ static void calls(void)
     op.interface_version = 0;
     check_eq((uint64_t)domctl_at((uint64_t)(uintptr_t)&op), (uint64_t)-EACCES, "another version");
     check_eq((uint64_t)domctl_at(NOWHERE), (uint64_t)-EFAULT, "a struct that is not there");
-    check_eq((uint64_t)domctl(XEN_DOMCTL_shadow_op, 0), (uint64_t)-ENOSYS, "no shadow tables");
     check_eq((uint64_t)domctl(XEN_DOMCTL_pausedomain, 99), (uint64_t)-ESRCH, "nobody");
     check_eq((uint64_t)domctl(XEN_DOMCTL_destroydomain, 0), (uint64_t)-EINVAL, "not oneself");
     check_eq((uint64_t)sysctl(XEN_SYSCTL_livepatch_op), (uint64_t)-ENOSYS, "no patches");
@@ -135,16 +119,7 @@ static void life(void)
              "it waits to be built");
     check_eq(op.u.getdomaininfo.max_vcpu_id, 1, "two vCPUs");
     check(op.u.getdomaininfo.gpaddr_bits >= 32, "an address space");
-    check_eq((uint64_t)set_context(id, PSR_MODE_EL2h), (uint64_t)-EINVAL, "no guest runs at EL2");
-    check_eq((uint64_t)set_context(id, PSR_GUEST64_INIT | PSR_MODE_BIT), (uint64_t)-EINVAL,
-             "nor in AArch32");
-    check_eq((uint64_t)set_context(id, PSR_GUEST64_INIT), 0, "its first state");
-    memset(&context, 0, sizeof(context));
-    check_eq((uint64_t)domctl(XEN_DOMCTL_getvcpucontext, id), 0, "read back");
-    check_eq(context.user_regs.pc64, 0x40080000, "pc");
-    check_eq(context.user_regs.x0, 0x48000000, "x0");
-    check_eq(context.user_regs.cpsr, PSR_GUEST64_INIT, "pstate");
-    check_eq(context.flags, VGCF_online, "online");
+    first_state(id);
     op.u.address_size.size = 64;
     check_eq((uint64_t)domctl(XEN_DOMCTL_set_address_size, id), 0, "64-bit");
     op.u.address_size.size = 32;
@@ -171,7 +146,7 @@ static void rounds(unsigned int n)
     for (unsigned int i = 0; i < n; i++) {
         uint16_t id = made();
 
-        wrong += !id || set_context(id, PSR_GUEST64_INIT);
+        wrong += !id || set_state(id);
         if (i % 2)
             wrong += domctl(XEN_DOMCTL_unpausedomain, id) != 0;
         wrong += domctl(XEN_DOMCTL_destroydomain, id) != 0;

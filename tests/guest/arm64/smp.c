@@ -31,7 +31,7 @@ static void nap(void)
     sysreg_write(cntp_ctl_el0, 0);
 }
 
-static void relax(unsigned int *spins)
+static void rest(unsigned int *spins)
 {
     if (++*spins % SPINS == 0)
         nap();
@@ -52,7 +52,7 @@ static void meet(void)
         return;
     }
     while (phase == mine)
-        relax(&spins);
+        rest(&spins);
     __asm__ volatile("dmb ish" ::: "memory");
 }
 
@@ -96,7 +96,7 @@ static void locked_count(unsigned int id)
     for (unsigned int i = 0; i < INCREMENTS / cpus_used; i++) {
         uint64_t ticket = atomic_add(&next_ticket, 1);
         while (serving != ticket)
-            relax(&spins);
+            rest(&spins);
         __asm__ volatile("dmb ish" ::: "memory");
         counted = counted + 1;
         __asm__ volatile("stlr %0, [%1]" ::"r"(ticket + 1), "r"(&serving) : "memory");
