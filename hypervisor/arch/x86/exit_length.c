@@ -82,25 +82,36 @@ static uint32_t __noinline fetch_length(struct vcpu *v, enum exit_instruction ki
     return matches(&patterns[kind], bytes + skip, nr - skip) ? skip + patterns[kind].length : 0;
 }
 
+static uint32_t __noinline learn(struct vcpu *v, enum exit_instruction kind,
+                                 const struct hvm_code *code, struct known_length *k)
+{
+    k->kind = 0;
+    k->length = (uint8_t)fetch_length(v, kind, code->bits);
+    if (!k->length)
+        return 0;
+    k->address = code->address;
+    k->cr3 = code->cr3;
+    k->bits = code->bits;
+    k->kind = (uint8_t)kind;
+    return k->length;
+}
+
+uint32_t exit_length_at(struct vcpu *v, enum exit_instruction kind, const struct hvm_code *code)
+{
+    struct known_length *k = &v->arch.lengths[(code->address ^ code->address >> 4) % KNOWN_LENGTHS];
+
+    if (code->length)
+        return code->length;
+    if (likely(k->address == code->address && k->cr3 == code->cr3 && k->kind == kind &&
+               k->bits == code->bits))
+        return k->length;
+    return learn(v, kind, code, k);
+}
+
 uint32_t exit_length(struct vcpu *v, enum exit_instruction kind)
 {
-    struct known_length *k;
     struct hvm_code code;
 
     hvm_ops->locate(v, &code);
-    if (code.length)
-        return code.length;
-    k = &v->arch.lengths[(code.address ^ code.address >> 4) % KNOWN_LENGTHS];
-    if (likely(k->address == code.address && k->cr3 == code.cr3 && k->kind == kind &&
-               k->bits == code.bits))
-        return k->length;
-    k->kind = 0;
-    k->length = (uint8_t)fetch_length(v, kind, code.bits);
-    if (!k->length)
-        return 0;
-    k->address = code.address;
-    k->cr3 = code.cr3;
-    k->bits = code.bits;
-    k->kind = (uint8_t)kind;
-    return k->length;
+    return exit_length_at(v, kind, &code);
 }

@@ -18,7 +18,6 @@
 #include <lib/bits.h>
 #include <xen/xen.h>
 
-static const uint8_t places_64[HYPERCALL_ARGS] = { RDI, RSI, RDX, R10, R8 };
 static const uint8_t places_32[HYPERCALL_ARGS] = { RBX, RCX, RDX, RSI, RDI };
 
 #define SAME_LAYOUT                                                                               \
@@ -45,34 +44,37 @@ static int64_t __noinline call_32(struct vcpu *v)
 
 static inline int64_t call_64(struct vcpu *v)
 {
-    uint64_t arg[HYPERCALL_ARGS];
-    int64_t result;
+    struct cpu_regs *r = &v->regs;
+    uint64_t arg[HYPERCALL_ARGS] = { r->rdi, r->rsi, r->rdx, r->r10, r->r8 };
+    int64_t result = hypercall_find(r->rax)(v, arg);
 
-    for (unsigned int i = 0; i < HYPERCALL_ARGS; i++)
-        arg[i] = v->regs.gpr[places_64[i]];
-    result = hypercall_find(v->regs.rax)(v, arg);
-    if (unlikely(result == -ERESTART))
-        for (unsigned int i = 0; i < HYPERCALL_ARGS; i++)
-            v->regs.gpr[places_64[i]] = arg[i];
+    if (unlikely(result == -ERESTART)) {
+        r->rdi = arg[0];
+        r->rsi = arg[1];
+        r->rdx = arg[2];
+        r->r10 = arg[3];
+        r->r8 = arg[4];
+    }
     return result;
 }
 
 enum exit_action exit_hypercall(struct vcpu *v)
 {
-    uint32_t length = exit_length(v, INSTRUCTION_HYPERCALL);
+    struct hvm_code code;
+    uint32_t length;
     int64_t result;
-    bool is_64;
 
+    hvm_ops->locate(v, &code);
+    length = exit_length_at(v, INSTRUCTION_HYPERCALL, &code);
     if (unlikely(!length))
         return EXIT_RETRY;
-    is_64 = exit_code_bits(v) == 64;
-    if (unlikely(hvm_ops->cpl(v)))
+    if (unlikely(code.level))
         result = -EPERM;
     else
-        result = is_64 ? call_64(v) : call_32(v);
+        result = likely(code.bits == 64) ? call_64(v) : call_32(v);
     if (unlikely(result == -ERESTART))
         return EXIT_RETRY;
-    v->regs.rax = is_64 ? (uint64_t)result : (uint32_t)result;
+    v->regs.rax = likely(code.bits == 64) ? (uint64_t)result : (uint32_t)result;
     exit_skip(v, length);
     return EXIT_HANDLED;
 }

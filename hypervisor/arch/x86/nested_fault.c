@@ -6,6 +6,7 @@
 #include <asm/emulate.h>
 #include <asm/exit.h>
 #include <asm/passthrough.h>
+#include <hospes/compiler.h>
 #include <hospes/domain.h>
 #include <hospes/mmio.h>
 #include <hospes/p2m.h>
@@ -39,6 +40,10 @@ enum exit_action exit_nested_fault(struct vcpu *v, gaddr_t address, uint32_t how
         return refused(v, gfn, how);
     if (p2m_handle_fault(v->domain, gfn) || passthrough_fault(v->domain, address))
         return EXIT_RETRY;
+    if (unlikely(v->arch.event)) { /* not the instruction's access: an interrupt's or exception's */
+        inject_shutdown(v);
+        return EXIT_HANDLED;
+    }
     if (!access || how & PF_FETCH)
         return EXIT_FAULT;
     inject_agree_on_priority(v);

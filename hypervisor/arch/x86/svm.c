@@ -252,6 +252,7 @@ static void locate(const struct vcpu *v, struct hvm_code *code)
     uint64_t length = c->next_rip - c->rip;
 
     code->cr3 = c->cr3;
+    code->level = c->cpl;
     code->length = cpu_has(CPU_SVM_NRIPS) && length <= 15 ? (uint8_t)length : 0;
     if (likely(c->cs.attributes & SEG_L && c->efer & EFER_LMA)) {
         code->address = v->regs.rip;

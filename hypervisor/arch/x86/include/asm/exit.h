@@ -81,6 +81,10 @@ enum exit_instruction {
 };
 uint32_t exit_length(struct vcpu *v, enum exit_instruction kind);
 
+/* For who has looked where it is already. */
+struct hvm_code;
+uint32_t exit_length_at(struct vcpu *v, enum exit_instruction kind, const struct hvm_code *code);
+
 /* How many of these bytes are prefixes. */
 uint32_t exit_prefixes(const uint8_t *bytes, uint32_t nr, unsigned int code_bits);
 

@@ -75,6 +75,7 @@ struct hvm_code {
     uint64_t cr3;
     uint8_t bits;   /* 16, 32 or 64 */
     uint8_t length; /* of the instruction; 0: the processor does not tell */
+    uint8_t level;  /* of privilege, 0 the kernel's */
 };
 
 struct hvm_ops {
