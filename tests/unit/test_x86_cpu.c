@@ -96,6 +96,13 @@ void inject_agree_on_priority(struct vcpu *v)
 {
 }
 
+static uint32_t looked;
+
+void inject_pending(struct vcpu *v)
+{
+    looked++;
+}
+
 bool rdmsr_safe(uint32_t msr, uint64_t *value)
 {
     *value = UINT64_MAX;
@@ -441,6 +448,14 @@ static void test_control_instructions(void **state)
     run_code("\x0f\x06\x90", 3); /* clts */
     assert_int_equal(exit_control(&vcpu), EXIT_HANDLED);
     assert_int_equal(fake_cpu.reg[HVM_CR0] & CR0_TS, 0);
+    fake_cpu.segment[SEG_CS].attributes = SEG_L;
+    vcpu.regs.rax = 3;
+    run_code("\x44\x0f\x22\xc0", 4); /* mov rax, cr8 */
+    assert_int_equal(exit_control(&vcpu), EXIT_HANDLED);
+    assert_int_equal(fake_cpu.tpr, 3);
+    assert_int_equal(looked, 1);
+    vcpu.regs.rax = 16;
+    assert_int_equal(exit_control(&vcpu), EXIT_FAULT);
     run_code("\x0f\x0b\x90", 3);
     assert_int_equal(exit_control(&vcpu), EXIT_FAULT);
     run_code("\x0f", 1);

@@ -13,6 +13,7 @@ static struct domain dom;
 static struct vcpu vcpu;
 
 static int apic_vector, events_vector;
+static bool held_back;
 static uint32_t accepted;
 static enum domain_stop stopped;
 static bool is_stopped;
@@ -20,6 +21,11 @@ static bool is_stopped;
 int vlapic_pending(const struct vcpu *v)
 {
     return apic_vector;
+}
+
+bool vlapic_is_held_back(const struct vcpu *v)
+{
+    return apic_vector == -1 && held_back;
 }
 
 void vlapic_accept(struct vcpu *v, uint8_t vector)
@@ -61,7 +67,7 @@ static int setup(void **state)
     vcpu.regs.rflags = RFLAGS_IF;
     apic_vector = events_vector = -1;
     accepted = 0;
-    is_stopped = false;
+    is_stopped = held_back = false;
     return 0;
 }
 
@@ -214,6 +220,18 @@ static void test_priority(void **state)
     assert_false(vcpu.arch.vlapic.tpr_written);
 }
 
+/* A guest that raises CR8 and lowers it again gets what came meanwhile. */
+static void test_held_back(void **state)
+{
+    held_back = true;
+    inject_pending(&vcpu);
+    assert_true(fake_cpu.watches_tpr);
+    assert_false(fake_cpu.watches_interrupts);
+    apic_vector = 0x50;
+    inject_pending(&vcpu);
+    assert_int_equal(vcpu.arch.event, event(EVENT_INTERRUPT, 0x50));
+}
+
 /* HLT ends for what the guest would take, and for nothing else. */
 static void test_has_interrupt(void **state)
 {
@@ -238,6 +256,7 @@ int main(void)
         cmocka_unit_test_setup(test_order, setup),
         cmocka_unit_test_setup(test_masked_nmi, setup),
         cmocka_unit_test_setup(test_priority, setup),
+        cmocka_unit_test_setup(test_held_back, setup),
         cmocka_unit_test_setup(test_has_interrupt, setup),
     };
 

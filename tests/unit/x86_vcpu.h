@@ -21,7 +21,7 @@ static struct {
     unsigned int cpl;
     uint8_t length; /* told of instructions; 0: not */
     bool shadow;    /* interrupts are held back by the last instruction */
-    bool watches_interrupts, watches_iret;
+    bool watches_interrupts, watches_iret, watches_tpr;
     uint8_t tpr;
     uint32_t forgot; /* so often forget_tlb() was called */
 } fake_cpu;
@@ -92,6 +92,11 @@ static void fake_watch_iret(struct vcpu *v, bool on)
     fake_cpu.watches_iret = on;
 }
 
+static void fake_watch_tpr(struct vcpu *v, bool on)
+{
+    fake_cpu.watches_tpr = on;
+}
+
 static uint8_t fake_get_tpr(const struct vcpu *v)
 {
     return fake_cpu.tpr;
@@ -120,6 +125,7 @@ static const struct hvm_ops fake_ops = {
     .takes_nmi = fake_takes_nmi,
     .watch_interrupts = fake_watch_interrupts,
     .watch_iret = fake_watch_iret,
+    .watch_tpr = fake_watch_tpr,
     .get_tpr = fake_get_tpr,
     .set_tpr = fake_set_tpr,
     .forget_tlb = fake_forget_tlb,

@@ -115,7 +115,13 @@ static bool write_register(struct vcpu *v, unsigned int cr, uint64_t value)
 {
     if (cr == 0)
         return control_write_cr0(v, value);
-    return cr == 4 && control_write_cr4(v, value);
+    if (cr == 4)
+        return control_write_cr4(v, value);
+    if (cr != 8 || value >> 4)
+        return false;
+    hvm_ops->set_tpr(v, (uint8_t)value);
+    inject_pending(v);
+    return true;
 }
 
 /* LMSW of a register: from memory is a form that nobody uses. It can set PE, but not clear it. */

@@ -163,6 +163,7 @@ void inject_pending(struct vcpu *v)
     /* An NMI that is masked waits for its IRET. */
     more = vector >= 0 || v->arch.held || (read_once(v->arch.nmi_pending) && !v->arch.nmi_masked);
     hvm_ops->watch_interrupts(v, more);
+    hvm_ops->watch_tpr(v, vlapic_is_held_back(v));
 }
 
 bool arch_vcpu_has_interrupt(struct vcpu *v)

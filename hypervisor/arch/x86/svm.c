@@ -309,6 +309,16 @@ static void watch_iret(struct vcpu *v, bool on)
     c->clean &= ~CLEAN_INTERCEPTS;
 }
 
+static void watch_tpr(struct vcpu *v, bool on)
+{
+    struct vmcb *c = v->arch.svm.vmcb;
+
+    if (likely(on == !!(c->intercept_cr & INTERCEPT_CR_WRITE(8))))
+        return;
+    c->intercept_cr ^= INTERCEPT_CR_WRITE(8);
+    c->clean &= ~CLEAN_INTERCEPTS;
+}
+
 static void watch_debug(struct vcpu *v, bool on)
 {
     struct vmcb *c = v->arch.svm.vmcb;
@@ -372,6 +382,7 @@ const struct hvm_ops svm_ops = {
     .takes_nmi = takes_nmi,
     .watch_interrupts = watch_interrupts,
     .watch_iret = watch_iret,
+    .watch_tpr = watch_tpr,
     .watch_debug = watch_debug,
     .set_tsc_offset = set_tsc_offset,
     .get_tpr = get_tpr,

@@ -187,6 +187,7 @@ static enum exit_action on_unknown(struct vcpu *v, struct vmcb *c)
 static svm_handler *const handlers[VMEXIT_TABLE] = {
     [VMEXIT_CR_WRITE + 0] = on_control,
     [VMEXIT_CR_WRITE + 4] = on_control,
+    [VMEXIT_CR_WRITE + 8] = on_control,
     [VMEXIT_CR0_SEL_WRITE] = on_control,
     [VMEXIT_DR_READ... VMEXIT_DR_WRITE + 15] = on_debug_register,
     [VMEXIT_EXCEPTION + EXC_DB] = on_debug,

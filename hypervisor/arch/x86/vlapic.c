@@ -73,6 +73,15 @@ int vlapic_pending(const struct vcpu *v)
     return vector >= 0 && CLASS(vector) > CLASS(vlapic_priority(l)) ? vector : -1;
 }
 
+bool vlapic_is_held_back(const struct vcpu *v)
+{
+    const struct vlapic *l = &v->arch.vlapic;
+    int vector = highest(l->irr), serving = highest(l->isr);
+
+    return vector >= 0 && CLASS(vector) <= CLASS(l->tpr) &&
+           (serving < 0 || CLASS(vector) > CLASS(serving));
+}
+
 void vlapic_accept(struct vcpu *v, uint8_t vector)
 {
     struct vlapic *l = &v->arch.vlapic;

@@ -116,6 +116,9 @@ struct hvm_ops {
     /* The same for the end of an NMI's handler. */
     void (*watch_iret)(struct vcpu *v, bool on);
 
+    /* Writes of CR8 exit. */
+    void (*watch_tpr)(struct vcpu *v, bool on);
+
     /* DR0 to DR3 are not in the hardware: their use exits; or they are. */
     void (*watch_debug)(struct vcpu *v, bool on);
     void (*set_tsc_offset)(struct vcpu *v, int64_t offset);

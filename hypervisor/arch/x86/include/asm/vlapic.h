@@ -70,6 +70,9 @@ void vlapic_raise(struct vcpu *v, uint8_t vector, bool level);
 /* The vector that `v` takes next, above its present priority; -1: none. `v` runs here or not. */
 int vlapic_pending(const struct vcpu *v);
 
+/* True if one would be taken, were it not for the task priority (CR8). */
+bool vlapic_is_held_back(const struct vcpu *v);
+
 /* `v` takes the one that vlapic_pending() told: it is being served until the guest says EOI. */
 void vlapic_accept(struct vcpu *v, uint8_t vector);
 
