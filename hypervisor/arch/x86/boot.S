@@ -76,7 +76,7 @@ multiboot_entry:
     shr $2, %ecx
     xor %eax, %eax
     rep stosl
-    mov $AT(boot_stack_end), %esp
+    mov $(AT(boot_stack_end) - STACK_TOP), %esp
 
     mov $0x80000000, %eax
     push %esi

@@ -3,7 +3,7 @@
  * TL16C550C, SLLS177; drivers/uart_ns16550.c does the rest. */
 #include <asm/com.h>
 #include <asm/io.h>
-#include <asm/ioapic.h>
+#include <asm/passthrough.h>
 #include <hospes/cmdline.h>
 #include <hospes/console.h>
 #include <hospes/errno.h>
@@ -79,5 +79,9 @@ int arch_find_uart(struct uart *u)
 {
     static const struct com_settings com1 = { .port = 0x3f8, .irq = 4, .baud = 115200 };
 
-    return com_find(u, &com1);
+    int err = com_find(u, &com1);
+
+    if (!err)
+        passthrough_keep_ports(com1.port, com1.port + 7);
+    return err;
 }

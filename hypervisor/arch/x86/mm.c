@@ -77,12 +77,6 @@ void arch_hypmap_flush(uint64_t va, uint64_t bytes)
         arch_slot_cleared(a);
 }
 
-void arch_pgtable_publish(const void *p, uint64_t bytes)
-{
-    (void)p, (void)bytes; /* stores are seen in order, by walkers too */
-    __asm__ volatile("" ::: "memory");
-}
-
 void mm_init_early(uint64_t load)
 {
     hypmap_init_early(MADDR(read_cr3() & PTE_ADDRESS), MADDR(load));

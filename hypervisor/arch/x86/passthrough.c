@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What of the machine the hardware domain gets; <asm/passthrough.h> has the contract. */
-#include <asm/boot_info.h>
 #include <asm/cpu.h>
+#include <asm/e820.h>
 #include <asm/ioapic.h>
 #include <asm/passthrough.h>
 #include <asm/pio.h>
@@ -11,8 +11,6 @@
 #include <hospes/mmio.h>
 #include <hospes/p2m.h>
 #include <lib/bits.h>
-
-struct e820 host_e820;
 
 /* --- what is kept ---------------------------------------------------------------------------- */
 
@@ -74,13 +72,6 @@ int passthrough_ports(struct domain *d)
 
 void passthrough_init(void)
 {
-    host_e820.nr = 0;
-    for (uint32_t i = 0; i < boot_info.nr_areas; i++) {
-        const struct memory_area *a = &boot_info.areas[i];
-
-        if (e820_add_firmware(&host_e820, a->start, a->bytes, a->kind))
-            panic("the machine's memory map has too many entries");
-    }
     passthrough_keep_memory(MESSAGES, MESSAGES_BYTES);
     for (uint32_t i = 0; i < nr_ioapics; i++)
         passthrough_keep_memory(ioapics[i].address, FRAME_SIZE);

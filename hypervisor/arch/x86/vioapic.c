@@ -9,6 +9,7 @@
  */
 #include <asm/apic_regs.h>
 #include <asm/ioapic.h>
+#include <asm/irq.h>
 #include <asm/vioapic.h>
 #include <asm/vlapic.h>
 #include <hospes/compiler.h>
@@ -85,7 +86,7 @@ static void open_line(const struct vioapic *io, uint32_t pin)
         return;
     }
     irq_guest_trigger(gsi, is_level(entry) ? IRQ_LEVEL : IRQ_EDGE);
-    ioapic_set_polarity(gsi, entry & APIC_POLARITY_LOW);
+    irq_set_polarity(gsi, entry & APIC_POLARITY_LOW);
     irq_guest_enable(gsi, this_pcpu()->id);
 }
 

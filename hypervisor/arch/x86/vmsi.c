@@ -5,6 +5,7 @@
  */
 #include <asm/apic_regs.h>
 #include <asm/ioapic.h>
+#include <asm/irq.h>
 #include <asm/vioapic.h>
 #include <asm/vlapic.h>
 #include <asm/vmsi.h>

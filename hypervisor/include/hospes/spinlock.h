@@ -31,6 +31,8 @@ enum lock_rank {
     LOCK_VGIC,        /* struct vgic: distributor state */
     LOCK_VGIC_VCPU,   /* struct vgic_vcpu: one vCPU's private interrupts and list registers */
     LOCK_IRQ,         /* struct irq_desc */
+    LOCK_VECTOR,      /* x86: interrupts' vectors, and how lines are set up */
+    LOCK_IOAPIC,      /* x86: registers of the machine's IO-APICs */
     LOCK_WORK,        /* queue of deferred work */
     LOCK_SCHED,       /* one pCPU's run queue; never two at a time */
     LOCK_TIMER,       /* one pCPU's timer queue */

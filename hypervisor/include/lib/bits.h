@@ -105,4 +105,20 @@ static inline uint64_t load_be64(const void *p)
     return (uint64_t)load_be32(p) << 32 | load_be32((const uint8_t *)p + 4);
 }
 
+/* And with the least significant first. */
+static inline uint16_t load_le16(const void *p)
+{
+    const uint8_t *b = p;
+    return (uint16_t)(b[1] << 8 | b[0]);
+}
+static inline uint32_t load_le32(const void *p)
+{
+    const uint8_t *b = p;
+    return (uint32_t)b[3] << 24 | (uint32_t)b[2] << 16 | (uint32_t)b[1] << 8 | b[0];
+}
+static inline uint64_t load_le64(const void *p)
+{
+    return (uint64_t)load_le32((const uint8_t *)p + 4) << 32 | load_le32(p);
+}
+
 #endif

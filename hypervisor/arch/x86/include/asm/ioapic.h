@@ -1,19 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * This machine's IO-APICs: lines (GSIs) and what each is routed to; and the vectors of all
- * interrupts, message-signalled ones included. Numbers of <hospes/irq.h>: GSIs first, from
- * irq_nr_gsis on MSIs. Intel 82093AA; ACPI 6.4, 5.2.12.
- *
- * Lock: LOCK_IOAPIC for the registers; a line's entry is under its irq_desc's lock.
+ * This machine's IO-APICs: lines (GSIs) and their entries. Who has a line, and the vectors of all,
+ * is irq.c's. Intel 82093AA; ACPI 6.5, 5.2.12.
  */
 #ifndef ASM_IOAPIC_H
 #define ASM_IOAPIC_H
 
-#include <hospes/irq.h>
+#include <hospes/acpi.h>
 #include <hospes/types.h>
 
-#define IOAPIC_MAX 16u
-#define MSI_MAX    256u /* message-signalled interrupts that there can be at a time */
+#define IOAPIC_MAX ACPI_IOAPICS
+#define GSI_MAX    1024u /* where an IO-APIC's lines may begin */
 
 struct ioapic {
     uint32_t id, gsi_base, nr_pins;
@@ -21,12 +18,17 @@ struct ioapic {
     volatile uint8_t *regs;
 };
 
+/* Constant after boot. */
 extern struct ioapic ioapics[IOAPIC_MAX];
 extern uint32_t nr_ioapics;
-extern uint32_t nr_gsis; /* one more than the highest: where MSIs' numbers begin */
+extern uint32_t nr_gsis; /* one more than the highest line */
 
-/* All that the MADT names, all lines masked. 0, -ENODEV, -ENOMEM. */
-int ioapic_init(void);
+/* Masks what the 8259s have: while a local APIC still lets them through, or some say for ever that
+ * they want something. */
+void ioapic_silence_pics(void);
+
+/* All that the table names, with all lines masked. 0, -ENODEV. */
+int ioapic_init(const struct acpi_madt *madt);
 
 /* The line that an ISA interrupt comes in on, and how it does. */
 struct isa_line {
@@ -35,21 +37,12 @@ struct isa_line {
 };
 struct isa_line ioapic_isa(uint8_t irq);
 
-/* What is on the line asserts it low, or high: before the line is enabled, or while it is. PCI's
- * are low at first, ISA's as the MADT says. */
-void ioapic_set_polarity(uint32_t gsi, bool low);
+/* What is on a line asserts it low, as far as tables say: PCI's lines are, ISA's are not. */
+bool ioapic_is_low(uint32_t gsi);
 
-/*
- * Message-signalled interrupts: a number of <hospes/irq.h>, to be given or requested, then enabled
- * by arch_irq_enable(). Negative: none left. irq_msi_message(): what a device has to write so that
- * it comes, once it is enabled; changes with the pCPU (arch_irq_set_affinity()). False: not
- * enabled.
- */
-int irq_msi_alloc(void);
-void irq_msi_free(uint32_t irq);
-bool irq_msi_message(uint32_t irq, uint64_t *address, uint32_t *data);
-
-/* Masks every line, for a reset or panic. */
-void ioapic_mask_all(void);
+/* Writes a line's entry (bits: <asm/apic_regs.h>); opens or closes it. No effect where there is no
+ * such line. Any lock before LOCK_IOAPIC may be held. */
+void ioapic_write_entry(uint32_t gsi, uint64_t entry);
+void ioapic_mask(uint32_t gsi, bool masked);
 
 #endif
