@@ -77,6 +77,13 @@ void arch_hypmap_flush(uint64_t va, uint64_t bytes)
         arch_slot_cleared(a);
 }
 
+/* Walkers see stores in the order in which they were made. */
+void arch_pgtable_publish(const void *p, uint64_t bytes)
+{
+    (void)p, (void)bytes;
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+}
+
 void mm_init_early(uint64_t load)
 {
     hypmap_init_early(MADDR(read_cr3() & PTE_ADDRESS), MADDR(load));
