@@ -3,9 +3,11 @@
 #include <hospes/domain.h>
 #include <hospes/errno.h>
 #include <hospes/frame.h>
+#include <hospes/guest_access.h>
 #include <hospes/guest_area.h>
 #include <hospes/map.h>
 #include <hospes/p2m.h>
+#include <hospes/vcpu.h>
 #include <lib/bits.h>
 
 /* Another vCPU may change what stands there again and again; each try fills a part of a block. */
@@ -49,6 +51,22 @@ int guest_area_map(struct domain *d, gaddr_t at, uint64_t bytes, struct guest_ar
         return -ENOMEM;
     }
     *out = (struct guest_area){ page + offset, m };
+    return 0;
+}
+
+int guest_area_map_virtual(struct vcpu *caller, uint64_t va, struct guest_area *out)
+{
+    mfn_t m = arch_guest_frame(caller, va, true);
+    uint8_t *page;
+
+    if (mfn_is_none(m) || frame_get(m, caller->domain->id))
+        return -EINVAL;
+    page = frame_pin(m);
+    if (!page) {
+        frame_put(m);
+        return -ENOMEM;
+    }
+    *out = (struct guest_area){ page + (va & FRAME_MASK), m };
     return 0;
 }
 

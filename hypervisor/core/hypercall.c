@@ -34,6 +34,7 @@ static hypercall_fn *const hypercalls[HYPERCALLS] = {
     [__HYPERVISOR_vm_assist] = vm_assist_op,
     [__HYPERVISOR_vcpu_op] = vcpu_op,
     [__HYPERVISOR_event_channel_op] = event_channel_op,
+    [__HYPERVISOR_physdev_op] = arch_physdev_op,
     [__HYPERVISOR_sched_op] = sched_op,
     [__HYPERVISOR_hvm_op] = hvm_op,
     [__HYPERVISOR_sysctl] = sysctl_op,

@@ -124,23 +124,6 @@ static void place(struct vcpu *v, struct guest_area *places, uint32_t first_byte
     guest_area_unmap(&old[1]);
 }
 
-/* The `bytes` at `va`, within a page, of the vCPU that is loaded. */
-static int map_virtual(struct vcpu *caller, uint64_t va, struct guest_area *a)
-{
-    mfn_t m = arch_guest_frame(caller, va, true);
-    uint8_t *page;
-
-    if (mfn_is_none(m) || frame_get(m, caller->domain->id))
-        return -EINVAL;
-    page = frame_pin(m);
-    if (!page) {
-        frame_put(m);
-        return -ENOMEM;
-    }
-    *a = (struct guest_area){ page + (va & FRAME_MASK), m };
-    return 0;
-}
-
 int runstate_place_virtual(struct vcpu *v, struct vcpu *caller, uint64_t va)
 {
     struct guest_area places[2] = { { NULL, MFN_NONE }, { NULL, MFN_NONE } };
@@ -148,9 +131,9 @@ int runstate_place_virtual(struct vcpu *v, struct vcpu *caller, uint64_t va)
     int err = 0;
 
     if (va)
-        err = map_virtual(caller, va, &places[0]);
+        err = guest_area_map_virtual(caller, va, &places[0]);
     if (!err && va && first_bytes < INFO_BYTES)
-        err = map_virtual(caller, va + first_bytes, &places[1]);
+        err = guest_area_map_virtual(caller, va + first_bytes, &places[1]);
     if (err) {
         guest_area_unmap(&places[0]);
         return err;

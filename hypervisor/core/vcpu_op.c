@@ -43,6 +43,34 @@ static int64_t register_runstate_physical(struct vcpu *v, struct vcpu *target, u
     return runstate_place_physical(target, GADDR(r.addr.p));
 }
 
+/* One that had a state to begin with, or was switched off, goes on. */
+static int64_t switch_on(struct vcpu *target)
+{
+    struct domain *d = target->domain;
+    int64_t rc = 0;
+
+    spin_lock(&d->lock);
+    if (!target->initialised)
+        rc = -EINVAL;
+    else if (!target->online && sched_is_running(&target->sched))
+        rc = -ERESTART; /* it has not left yet */
+    else if (!target->online)
+        vcpu_up(target);
+    spin_unlock(&d->lock);
+    return rc;
+}
+
+/* A vCPU switches itself off; others are not stopped in the middle of what they do. */
+static int64_t switch_off(struct vcpu *v, struct vcpu *target)
+{
+    if (target != v)
+        return read_once(target->online) ? -EOPNOTSUPP : 0;
+    spin_lock(&v->domain->lock);
+    vcpu_down(v);
+    spin_unlock(&v->domain->lock);
+    return 0;
+}
+
 int64_t vcpu_op(struct vcpu *v, uint64_t *arg)
 {
     uint32_t cmd = (uint32_t)arg[0], id = (uint32_t)arg[1];
@@ -65,7 +93,13 @@ int64_t vcpu_op(struct vcpu *v, uint64_t *arg)
     case VCPUOP_set_singleshot_timer:
     case VCPUOP_stop_singleshot_timer:
         return vcpu_timer_op(v, target, cmd, arg[2]);
+    case VCPUOP_is_up:
+        return read_once(target->online);
+    case VCPUOP_up:
+        return switch_on(target);
+    case VCPUOP_down:
+        return switch_off(v, target);
     default:
-        return -ENOSYS;
+        return arch_vcpu_op(v, target, cmd, arg[2]);
     }
 }

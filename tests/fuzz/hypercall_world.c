@@ -155,6 +155,18 @@ int64_t arch_hvm_op(struct vcpu *v, uint64_t op, uint64_t at)
     return -ENOSYS;
 }
 
+int64_t arch_physdev_op(struct vcpu *v, uint64_t *arg)
+{
+    (void)v, (void)arg;
+    return -ENOSYS;
+}
+
+int64_t arch_vcpu_op(struct vcpu *v, struct vcpu *target, uint32_t cmd, uint64_t at)
+{
+    (void)v, (void)target, (void)cmd, (void)at;
+    return -ENOSYS;
+}
+
 void domain_build_begin(struct domain_builder *b, const struct domain_config *c)
 {
     (void)b, (void)c;

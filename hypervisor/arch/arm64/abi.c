@@ -40,6 +40,12 @@ bool arch_vcpu_op_exists(uint32_t cmd)
            cmd == VCPUOP_register_runstate_phys_area;
 }
 
+int64_t arch_vcpu_op(struct vcpu *v, struct vcpu *target, uint32_t cmd, uint64_t at)
+{
+    (void)v, (void)target, (void)cmd, (void)at;
+    return -ENOSYS;
+}
+
 enum hvm_param_right arch_hvm_param_right(uint32_t index)
 {
     switch (index) {
@@ -65,5 +71,12 @@ int arch_hvm_param_set(struct domain *d, uint32_t index, uint64_t value)
 int64_t arch_hvm_op(struct vcpu *v, uint64_t op, uint64_t at)
 {
     (void)v, (void)op, (void)at;
+    return -ENOSYS;
+}
+
+/* Devices are told of by the device tree. */
+int64_t arch_physdev_op(struct vcpu *v, uint64_t *arg)
+{
+    (void)v, (void)arg;
     return -ENOSYS;
 }

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* What of the Xen ABI is different on x86; <hospes/abi.h> has the contract. */
+#include <asm/vtime.h>
 #include <hospes/abi.h>
 #include <hospes/domain.h>
+#include <hospes/errno.h>
+#include <hospes/guest_access.h>
 #include <hospes/types.h>
+#include <hospes/vcpu.h>
 #include <lib/bits.h>
 #include <xen/features.h>
 #include <xen/vcpu.h>
@@ -51,4 +55,13 @@ bool arch_vcpu_op_exists(uint32_t cmd)
     default:
         return false;
     }
+}
+
+int64_t arch_vcpu_op(struct vcpu *v, struct vcpu *target, uint32_t cmd, uint64_t at)
+{
+    struct vcpu_register_time_memory_area r;
+
+    if (cmd != VCPUOP_register_vcpu_time_memory_area)
+        return -ENOSYS;
+    return guest_read(v, &r, at, sizeof(r)) ? -EFAULT : vtime_place(target, v, r.addr.p);
 }

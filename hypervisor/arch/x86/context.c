@@ -9,6 +9,7 @@
 #include <asm/fpu.h>
 #include <asm/hvm.h>
 #include <asm/msr.h>
+#include <asm/vtime.h>
 #include <hospes/domain.h>
 #include <hospes/log.h>
 #include <hospes/pcpu.h>
@@ -28,6 +29,7 @@ int arch_vcpu_init(struct vcpu *v)
     err = vlapic_vcpu_init(v);
     if (err)
         goto no_apic;
+    vtime_tell(v);
     return 0;
 
 no_apic:
@@ -39,6 +41,7 @@ no_fpu:
 
 void arch_vcpu_destroy(struct vcpu *v)
 {
+    vtime_vcpu_destroy(v);
     vlapic_vcpu_destroy(v);
     fpu_vcpu_destroy(v);
     hvm_ops->vcpu_destroy(v);

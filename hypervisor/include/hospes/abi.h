@@ -35,6 +35,8 @@ uint32_t arch_build_id(const void **id);
 
 /* True for VCPUOP_* that the architecture has. */
 bool arch_vcpu_op_exists(uint32_t cmd);
+/* Those that core does not serve: by the vCPU that runs here, about `target`. 0 or -errno. */
+int64_t arch_vcpu_op(struct vcpu *v, struct vcpu *target, uint32_t cmd, uint64_t at);
 
 /* Who may use HVM_PARAM_* number `index`, any number; each has the rights of those before it. */
 enum hvm_param_right {
@@ -50,5 +52,8 @@ int arch_hvm_param_set(struct domain *d, uint32_t index, uint64_t value);
 
 /* What else of hvm_op the architecture has: HVMOP_* and the address of its argument. -ENOSYS. */
 int64_t arch_hvm_op(struct vcpu *v, uint64_t op, uint64_t at);
+
+/* physdev_op. */
+hypercall_fn arch_physdev_op;
 
 #endif

@@ -10,6 +10,7 @@
 #include <hospes/types.h>
 
 struct domain;
+struct vcpu;
 
 struct guest_area {
     void *p;   /* NULL: none */
@@ -22,6 +23,12 @@ struct guest_area {
  * guest_area_unmap() of an area that is none does nothing.
  */
 int guest_area_map(struct domain *d, gaddr_t at, uint64_t bytes, struct guest_area *out);
+
+/*
+ * What is at address `va` of the vCPU that runs here, to the end of its page. 0, -EINVAL: its
+ * kernel may not write there, or it is not its own RAM; -ENOMEM.
+ */
+int guest_area_map_virtual(struct vcpu *caller, uint64_t va, struct guest_area *out);
 void guest_area_unmap(struct guest_area *a);
 
 #endif

@@ -10,6 +10,7 @@
 #include <asm/mtrr.h>
 #include <asm/svm.h>
 #include <asm/vlapic.h>
+#include <hospes/guest_area.h>
 #include <hospes/types.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -72,7 +73,8 @@ struct arch_vcpu {
     struct known_length lengths[KNOWN_LENGTHS];
 
     struct vlapic vlapic;
-    uint8_t upcall_vector; /* HVMOP_set_evtchn_upcall_vector; 0: none */
+    struct guest_area time_copy; /* vtime_place(); under domain->lock */
+    uint8_t upcall_vector;       /* HVMOP_set_evtchn_upcall_vector; 0: none */
 };
 
 #endif

@@ -21,6 +21,13 @@ void vtime_domain_init(struct domain *d);
  */
 void vtime_tell(struct vcpu *v);
 
+/*
+ * A copy of that stands at address `va` of `caller`, which runs here, from now on; 0: nowhere any
+ * more. Within a page. 0, -EINVAL, -ENOMEM.
+ */
+int vtime_place(struct vcpu *v, struct vcpu *caller, uint64_t va);
+void vtime_vcpu_destroy(struct vcpu *v);
+
 /* Between a guest's ticks and clock_ns(); a tick that was before the clock began is 0. */
 uint64_t vtime_ns_of_tsc(const struct domain *d, uint64_t guest_tsc);
 uint64_t vtime_tsc(const struct domain *d); /* now */
