@@ -5,6 +5,7 @@
  * by this domain would need, there are none.
  */
 #include <asm/ioapic.h>
+#include <asm/irq.h>
 #include <hospes/abi.h>
 #include <hospes/domain.h>
 #include <hospes/errno.h>
@@ -21,7 +22,7 @@ static int64_t setup_gsi(struct vcpu *v, uint64_t at)
         return -EFAULT;
     if (s.gsi < 0 || (uint32_t)s.gsi >= nr_gsis || s.triggering > 1 || s.polarity > 1)
         return -EINVAL;
-    ioapic_set_polarity((uint32_t)s.gsi, s.polarity);
+    irq_set_polarity((uint32_t)s.gsi, s.polarity);
     return 0;
 }
 
