@@ -11,6 +11,7 @@
 #include <hospes/heap.h>
 #include <hospes/irq.h>
 #include <hospes/log.h>
+#include <hospes/sched_cap.h>
 #include <hospes/vcpu_info.h>
 #include <hospes/wallclock.h>
 #include <hospes/watchdog.h>
@@ -177,6 +178,9 @@ int domain_create_vcpus(struct domain *d)
 static void free_domain(struct domain *d)
 {
     evtchn_domain_destroy(d);
+    if (d->sched_cap)
+        sched_cap_destroy(d->sched_cap);
+    heap_free(d->sched_cap);
     free_vcpus(d);
     gnttab_destroy(d);
     vcpu_info_domain_destroy(d);

@@ -130,6 +130,8 @@ static int add_vcpu(struct domain *d, uint32_t id)
         rc = -EEXIST;
     if (!rc) {
         (void)sched_set_weight(&v->sched, d->sched_weight);
+        if (d->sched_cap)
+            sched_unit_set_cap(&v->sched, d->sched_cap);
         if (d->control_pauses)
             sched_pause(&v->sched);
         store_release(d->vcpus[id], v);

@@ -7,8 +7,10 @@
 #include <hospes/domain.h>
 #include <hospes/errno.h>
 #include <hospes/guest_access.h>
+#include <hospes/heap.h>
 #include <hospes/pcpu.h>
 #include <hospes/sched.h>
+#include <hospes/sched_cap.h>
 #include <hospes/vcpu.h>
 #include <lib/bitmap.h>
 #include <lib/bits.h>
@@ -161,7 +163,8 @@ int64_t domctl_getnodeaffinity(struct domctl *c)
     return sysctl_write_bits(c->caller, &c->op->u.nodeaffinity.nodemap, nodes, 1);
 }
 
-/* --- weights ---------------------------------------------------------------------------------- */
+/* --- weights and caps
+ * ---------------------------------------------------------------------------------- */
 
 static int set_weight(struct domain *d, uint32_t weight)
 {
@@ -177,7 +180,56 @@ static int set_weight(struct domain *d, uint32_t weight)
     return rc;
 }
 
-/* As Credit2 has it: each vCPU of a domain has the domain's weight; 0 leaves it as it is. */
+/* A domain has no cap until it is given one for the first time. Under d->lock. */
+static int make_cap(struct domain *d)
+{
+    struct sched_cap *cap = heap_alloc(sizeof(*cap));
+    int rc = cap ? sched_cap_init(cap, d->max_vcpus) : -ENOMEM;
+
+    if (rc)
+        heap_free(cap);
+    else
+        write_once(d->sched_cap, cap);
+    return rc;
+}
+
+static int set_cap(struct domain *d, uint32_t percent)
+{
+    struct vcpu *v;
+    uint32_t i;
+    int rc = 0;
+
+    spin_lock(&d->lock);
+    if (!d->sched_cap && percent)
+        rc = make_cap(d);
+    if (!rc && d->sched_cap && d->sched_cap->percent != percent) {
+        if (!d->sched_cap->percent)
+            domain_for_each_vcpu (d, v, i)
+                sched_unit_set_cap(&v->sched, d->sched_cap);
+        sched_cap_set(d->sched_cap, percent);
+        domain_for_each_vcpu (d, v, i)
+            sched_unit_look(&v->sched);
+    }
+    spin_unlock(&d->lock);
+    return rc;
+}
+
+static uint16_t get_cap(const struct domain *d)
+{
+    const struct sched_cap *cap = read_once(d->sched_cap);
+
+    return cap ? (uint16_t)read_once(cap->percent) : 0;
+}
+
+static int put_credit2(struct domain *d, const struct xen_domctl_sched_credit2 *given)
+{
+    int rc = set_cap(d, given->cap);
+
+    return rc || !given->weight ? rc : set_weight(d, given->weight);
+}
+
+/* As Credit2 has it: each vCPU of a domain has the domain's weight; 0 leaves it as it is.
+ * The cap is all its vCPUs'; 0 takes it away. */
 int64_t domctl_scheduler_op(struct domctl *c)
 {
     struct xen_domctl_scheduler_op *op = &c->op->u.scheduler_op;
@@ -186,12 +238,10 @@ int64_t domctl_scheduler_op(struct domctl *c)
         return -EINVAL;
     switch (op->cmd) {
     case XEN_DOMCTL_SCHEDOP_putinfo:
-        if (op->u.credit2.cap)
-            return -EOPNOTSUPP;
-        return op->u.credit2.weight ? set_weight(c->d, op->u.credit2.weight) : 0;
+        return put_credit2(c->d, &op->u.credit2);
     case XEN_DOMCTL_SCHEDOP_getinfo:
         op->u.credit2.weight = (uint16_t)read_once(c->d->sched_weight);
-        op->u.credit2.cap = 0;
+        op->u.credit2.cap = get_cap(c->d);
         return 0;
     default:
         return -EINVAL;

@@ -2,20 +2,22 @@
 /*
  * The scheduler's common part: states of units, queues and their locks, going idle and stealing,
  * switches in two halves. Who goes next, and where a unit waits, is a policy's: sched_fair.c,
- * sched_null.c. See doc/scheduler.md.
+ * sched_null.c; making and changing units: sched_unit.c. See doc/scheduler.md.
  *
  * Naming: `p` is a pCPU and `s` its p->sched; functions here expect s->lock held unless they say
  * otherwise.
  */
+#include "sched_internal.h"
+
 #include <hospes/cmdline.h>
-#include <hospes/errno.h>
-#include <hospes/log.h>
 #include <hospes/pcpu.h>
 #include <hospes/sched.h>
+#include <hospes/sched_cap.h>
 #include <hospes/sched_policy.h>
 #include <hospes/timer.h>
+#include <lib/bits.h>
 
-static const struct sched_ops *policy = &sched_ops_fair;
+const struct sched_ops *sched_policy = &sched_ops_fair;
 
 /*
  * Two maps let a pCPU that goes idle and one that queues a unit meet, without a common lock: the
@@ -83,27 +85,6 @@ static bool runnable(const struct sched_unit *u)
     return u->wanted && u->pause_count == 0;
 }
 
-/*
- * Takes the lock that guards `u`. The second look acquires: the unit may have left and come back
- * meanwhile, and what its mover did last was under another lock than this.
- */
-static struct pcpu *lock_unit(const struct sched_unit *u)
-{
-    for (;;) {
-        struct pcpu *p = read_once(u->pcpu);
-
-        spin_lock(&p->sched.lock);
-        if (likely(load_acquire(u->pcpu) == p))
-            return p;
-        spin_unlock(&p->sched.lock);
-    }
-}
-
-static void add_load(struct sched_pcpu *s, uint64_t weight)
-{
-    write_once(s->load, s->load + weight);
-}
-
 static enum sched_time counts_as(const struct sched_unit *u, enum sched_state state)
 {
     if (state == SCHED_RUNNING)
@@ -118,7 +99,7 @@ static void set_state(struct sched_unit *u, enum sched_state state, uint64_t now
     enum sched_time as = counts_as(u, state);
     uint64_t more = (uint64_t)(state & 1) - (u->state & 1);
 
-    add_load(&u->pcpu->sched, more * u->weight);
+    sched_add_load(&u->pcpu->sched, more * u->weight);
     u->state = (uint8_t)state;
     u->state_since_ns = now_ns;
     if (u->counted_as != as) {
@@ -142,7 +123,7 @@ void sched_account(struct pcpu *p, uint64_t now_ns)
     uint64_t ns = now_ns - u->started_ns;
     u->started_ns = now_ns;
     u->runtime_ns += ns;
-    policy->account(p, u, ns);
+    sched_policy->account(p, u, ns);
 }
 
 /* --- queues ------------------------------------------------------------------------------------
@@ -158,10 +139,10 @@ static void queue_add(struct pcpu *p, struct sched_unit *u)
         return;
     }
     if (s->next != NULL) {
-        tree_insert(&s->queue, &s->next->node, policy->less);
+        tree_insert(&s->queue, &s->next->node, sched_policy->less);
         s->next = NULL;
     }
-    tree_insert(&s->queue, &u->node, policy->less);
+    tree_insert(&s->queue, &u->node, sched_policy->less);
 }
 
 static void queue_remove(struct pcpu *p, struct sched_unit *u)
@@ -205,7 +186,7 @@ static void put(struct pcpu *p, struct sched_unit *u, uint64_t now_ns)
 {
     struct sched_pcpu *s = &p->sched;
     const struct sched_unit *next = s->next;
-    bool preempt = policy->arrive(p, u, now_ns);
+    bool preempt = sched_policy->arrive(p, u, now_ns);
 
     set_state(u, SCHED_QUEUED, now_ns);
     queue_add(p, u);
@@ -234,18 +215,18 @@ static __noinline void move(struct sched_unit *u, struct pcpu *from, struct pcpu
                             uint64_t now_ns)
 {
     for (;;) {
-        policy->leave(from, u, now_ns);
+        sched_policy->leave(from, u, now_ns);
         set_state(u, SCHED_MOVING, now_ns);
         set_held(u, true);
         store_release(u->pcpu, to);
         spin_unlock(&from->sched.lock);
 
         spin_lock(&to->sched.lock);
-        policy->join(to, u, now_ns);
+        sched_policy->join(to, u, now_ns);
         if (likely(!runnable(u) || sched_allowed(u, to)))
             break;
         from = to;
-        to = policy->place(u);
+        to = sched_policy->place(u);
     }
     set_held(u, false);
     if (runnable(u))
@@ -255,7 +236,6 @@ static __noinline void move(struct sched_unit *u, struct pcpu *from, struct pcpu
     spin_unlock(&to->sched.lock);
 }
 
-/* `u`, BLOCKED on `p`, may run now. Releases p's lock. */
 static void start(struct sched_unit *u, struct pcpu *p)
 {
     uint64_t now_ns = clock_ns();
@@ -267,7 +247,7 @@ static void start(struct sched_unit *u, struct pcpu *p)
         pcpu_kick(p, PENDING_SCHED);
     } else {
         if (!u->held && !(u->is_vcpu && sched_is_idle(p) && sched_preferred(u, p)))
-            to = policy->place(u);
+            to = sched_policy->place(u);
         if (to != p) {
             move(u, p, to, now_ns);
             return;
@@ -277,9 +257,21 @@ static void start(struct sched_unit *u, struct pcpu *p)
     spin_unlock(&p->sched.lock);
 }
 
+void sched_withdraw(struct sched_unit *u, struct pcpu *p)
+{
+    queue_remove(p, u);
+    update_loaded(p);
+}
+
+void sched_place_anew(struct sched_unit *u, struct pcpu *p)
+{
+    set_state(u, SCHED_BLOCKED, clock_ns());
+    start(u, p);
+}
+
 void sched_wake(struct sched_unit *u)
 {
-    struct pcpu *p = lock_unit(u);
+    struct pcpu *p = sched_lock_unit(u);
 
     u->wanted = true;
     if (u->state == SCHED_BLOCKED && u->pause_count == 0)
@@ -290,7 +282,7 @@ void sched_wake(struct sched_unit *u)
 
 void sched_block(struct sched_unit *u)
 {
-    struct pcpu *p = lock_unit(u);
+    struct pcpu *p = sched_lock_unit(u);
 
     u->wanted = false;
     write_once(p->sched.resched, true);
@@ -300,7 +292,7 @@ void sched_block(struct sched_unit *u)
 
 void sched_unit_yield(struct sched_unit *u)
 {
-    struct pcpu *p = lock_unit(u);
+    struct pcpu *p = sched_lock_unit(u);
     bool rival = p->sched.nr_queued != 0;
 
     if (rival) {
@@ -314,7 +306,7 @@ void sched_unit_yield(struct sched_unit *u)
 
 void sched_pause(struct sched_unit *u)
 {
-    struct pcpu *p = lock_unit(u);
+    struct pcpu *p = sched_lock_unit(u);
     bool kick = u->held;
 
     u->pause_count++;
@@ -332,7 +324,7 @@ void sched_pause(struct sched_unit *u)
 
 void sched_unpause(struct sched_unit *u)
 {
-    struct pcpu *p = lock_unit(u);
+    struct pcpu *p = sched_lock_unit(u);
 
     assert(u->pause_count > 0);
     u->pause_count--;
@@ -349,7 +341,7 @@ bool sched_is_running(const struct sched_unit *u)
 
 void sched_times(const struct sched_unit *u, struct sched_times *out)
 {
-    struct pcpu *p = lock_unit(u);
+    struct pcpu *p = sched_lock_unit(u);
     uint64_t now_ns = clock_ns();
 
     out->now = (enum sched_time)u->counted_as;
@@ -363,7 +355,7 @@ void sched_times(const struct sched_unit *u, struct sched_times *out)
 
 uint64_t sched_runtime_ns(const struct sched_unit *u)
 {
-    struct pcpu *p = lock_unit(u);
+    struct pcpu *p = sched_lock_unit(u);
     uint64_t ns;
 
     sched_account(p, clock_ns());
@@ -393,7 +385,7 @@ uint64_t sched_idle_ns(struct pcpu *p)
 static __noinline void put_back(struct pcpu *p, struct sched_unit *u, bool slice_over,
                                 uint64_t now_ns)
 {
-    p->sched.push_to = slice_over && u->movable ? policy->push(p, u) : NULL;
+    p->sched.push_to = slice_over && u->movable ? sched_policy->push(p, u) : NULL;
     if (p->sched.push_to != NULL) {
         set_state(u, SCHED_MOVING, now_ns);
     } else {
@@ -403,8 +395,8 @@ static __noinline void put_back(struct pcpu *p, struct sched_unit *u, bool slice
 }
 
 /* p's running unit changes from `cur` to `next`; NULL: idle. */
-static void set_running(struct pcpu *p, struct sched_unit *cur, struct sched_unit *next,
-                        uint64_t now_ns)
+static inline void set_running(struct pcpu *p, struct sched_unit *cur, struct sched_unit *next,
+                               uint64_t now_ns)
 {
     struct sched_pcpu *s = &p->sched;
 
@@ -426,7 +418,61 @@ static void set_running(struct pcpu *p, struct sched_unit *cur, struct sched_uni
         s->prev = NULL;
 }
 
-static struct sched_unit *reschedule(struct pcpu *p, uint64_t now_ns)
+static inline struct sched_unit *choose(struct pcpu *p, struct sched_unit *stay, bool over)
+{
+    return p->sched.next != NULL ? p->sched.next : sched_policy->choose(p, stay, over);
+}
+
+/* There is no time left for `u`, which was to run next. */
+static void park(struct pcpu *p, struct sched_unit *u, uint64_t now_ns)
+{
+    if (u->state == SCHED_QUEUED)
+        queue_remove(p, u);
+    u->parked = true;
+    u->pause_count++;
+    set_state(u, SCHED_BLOCKED, now_ns);
+    /* It still waits for a CPU. */
+    u->counted_as = SCHED_TIME_QUEUED;
+}
+
+void sched_unpark(struct sched_unit *u)
+{
+    struct pcpu *p = sched_lock_unit(u);
+
+    u->parked = false;
+    u->pause_count--;
+    if (runnable(u)) {
+        start(u, p);
+        return;
+    }
+    set_state(u, SCHED_BLOCKED, clock_ns());
+    spin_unlock(&p->sched.lock);
+}
+
+/*
+ * Who runs next, as choose() says; of those that are capped, who has time left. The others, also
+ * `stay`, are parked.
+ */
+static struct sched_unit *choose_capped(struct pcpu *p, struct sched_unit *cur,
+                                        struct sched_unit *stay, bool over, uint64_t now_ns)
+{
+    for (;;) {
+        struct sched_unit *next = choose(p, stay, over);
+
+        if (cur != NULL && next != cur && cur->cap != NULL)
+            sched_cap_give_back(cur, now_ns);
+        if (next == NULL || next->cap == NULL || sched_cap_take(next, now_ns))
+            return next;
+        if (next == stay)
+            stay = NULL;
+        park(p, next, now_ns);
+    }
+}
+
+/* `caps`: there are any. */
+static inline __attribute__((always_inline)) struct sched_unit *reschedule_with(struct pcpu *p,
+                                                                                uint64_t now_ns,
+                                                                                bool caps)
 {
     struct sched_pcpu *s = &p->sched;
     struct sched_unit *cur = s->running, *stay = cur, *next;
@@ -445,7 +491,9 @@ static struct sched_unit *reschedule(struct pcpu *p, uint64_t now_ns)
         }
     }
 
-    next = s->next != NULL ? s->next : policy->choose(p, stay, over);
+    next = caps ? choose_capped(p, cur, stay, over, now_ns) : choose(p, stay, over);
+    if (caps && stay != NULL && stay->parked)
+        stay = NULL;
     if (next != cur) {
         if (next != NULL)
             queue_remove(p, next);
@@ -461,9 +509,23 @@ static struct sched_unit *reschedule(struct pcpu *p, uint64_t now_ns)
     if (s->nr_queued == 0)
         s->slice_end_ns = TIMER_NEVER;
     else if (next != cur || over || s->slice_end_ns == TIMER_NEVER)
-        s->slice_end_ns = now_ns + policy->slice_ns(p, next);
+        s->slice_end_ns = now_ns + sched_policy->slice_ns(p, next);
+    if (caps && next != NULL && next->cap != NULL)
+        s->slice_end_ns = min(s->slice_end_ns, sched_cap_end_ns(next, now_ns));
     s->let_go = s->prev != NULL && (s->prev->state == SCHED_MOVING || s->prev->pause_count != 0);
     return next;
+}
+
+static __noinline struct sched_unit *reschedule_capped(struct pcpu *p, uint64_t now_ns)
+{
+    return reschedule_with(p, now_ns, true);
+}
+
+static struct sched_unit *reschedule(struct pcpu *p, uint64_t now_ns)
+{
+    if (unlikely(read_once(sched_caps_set) != 0))
+        return reschedule_capped(p, now_ns);
+    return reschedule_with(p, now_ns, false);
 }
 
 /* Takes a unit that `p` may run out of from's queue; false: there is none. No lock held. */
@@ -550,7 +612,7 @@ void sched_switch_done(struct pcpu *p)
         uint64_t now_ns = clock_ns();
 
         if (to == NULL)
-            to = policy->place(prev);
+            to = sched_policy->place(prev);
         if (to != p) {
             move(prev, p, to, now_ns);
             return;
@@ -586,12 +648,12 @@ static void slice_expired(void *arg)
     }
 }
 
-/* --- set-up and settings -----------------------------------------------------------------------
+/* --- set-up -----------------------------------------------------------------------
  */
 
 void sched_init(void)
 {
-    policy = options.sched == SCHED_NULL ? &sched_ops_null : &sched_ops_fair;
+    sched_policy = options.sched == SCHED_NULL ? &sched_ops_null : &sched_ops_fair;
 }
 
 int sched_pcpu_init(struct pcpu *p)
@@ -606,119 +668,4 @@ int sched_pcpu_init(struct pcpu *p)
     map_clear(idle_map, p->id);
     map_clear(loaded_map, p->id);
     return timer_init(&p->sched.slice_timer, slice_expired, p);
-}
-
-static void set_weight(struct sched_unit *u, uint32_t weight)
-{
-    u->weight = weight;
-    u->inv_weight = ((uint64_t)SCHED_WEIGHT_DEFAULT << 32) / weight;
-}
-
-static void find_preferred(struct sched_unit *u)
-{
-    bitmap_and(u->preferred, u->affinity, u->soft_affinity, SCHED_MAX_PCPUS);
-    if (!bitmap_intersects(u->preferred, pcpus_online, SCHED_MAX_PCPUS))
-        bitmap_copy(u->preferred, u->affinity, SCHED_MAX_PCPUS);
-}
-
-static void set_affinity(struct sched_unit *u, const unsigned long *affinity)
-{
-    bitmap_copy(u->affinity, affinity, SCHED_MAX_PCPUS);
-    find_preferred(u);
-    u->movable = u->home == NULL && bitmap_weight(affinity, SCHED_MAX_PCPUS) > 1;
-}
-
-int sched_unit_init(struct sched_unit *u, bool is_vcpu)
-{
-    DECLARE_BITMAP(all, SCHED_MAX_PCPUS);
-    int err;
-
-    bitmap_fill(all, SCHED_MAX_PCPUS);
-    *u = (struct sched_unit){
-        .is_vcpu = is_vcpu,
-        .state_since_ns = clock_ns(),
-        .since_ns = clock_ns(),
-        .counted_as = is_vcpu ? SCHED_TIME_OFF : SCHED_TIME_BLOCKED,
-        .off = is_vcpu,
-    };
-    bitmap_copy(u->affinity, all, SCHED_MAX_PCPUS);
-    bitmap_copy(u->soft_affinity, all, SCHED_MAX_PCPUS);
-    set_weight(u, SCHED_WEIGHT_DEFAULT);
-    err = policy->attach(u);
-    if (err != 0)
-        return err;
-    set_affinity(u, all);
-    return 0;
-}
-
-void sched_unit_destroy(struct sched_unit *u)
-{
-    struct pcpu *p = lock_unit(u);
-
-    assert(u->state == SCHED_BLOCKED && !u->held);
-    spin_unlock(&p->sched.lock);
-    policy->detach(u);
-}
-
-int sched_set_weight(struct sched_unit *u, uint32_t weight)
-{
-    struct pcpu *p;
-
-    if (weight < SCHED_WEIGHT_MIN || weight > SCHED_WEIGHT_MAX)
-        return -EINVAL;
-    p = lock_unit(u);
-    sched_account(p, clock_ns());
-    if ((u->state & 1) != 0)
-        add_load(&p->sched, (uint64_t)weight - u->weight);
-    set_weight(u, weight);
-    spin_unlock(&p->sched.lock);
-    return 0;
-}
-
-int sched_set_affinity(struct sched_unit *u, const unsigned long *affinity)
-{
-    struct pcpu *p;
-    int err;
-
-    if (!bitmap_intersects(affinity, pcpus_online, SCHED_MAX_PCPUS))
-        return -EINVAL;
-    p = lock_unit(u);
-    err = policy->set_affinity(u, affinity);
-    if (err != 0) {
-        spin_unlock(&p->sched.lock);
-        return err;
-    }
-    if (u->state == SCHED_QUEUED) {
-        queue_remove(p, u);
-        update_loaded(p);
-        set_affinity(u, affinity);
-        set_state(u, SCHED_BLOCKED, clock_ns());
-        start(u, p);
-        return 0;
-    }
-    set_affinity(u, affinity);
-    if (u->state == SCHED_RUNNING && !sched_allowed(u, p)) {
-        write_once(p->sched.resched, true);
-        pcpu_kick(p, PENDING_SCHED);
-    }
-    spin_unlock(&p->sched.lock);
-    return 0;
-}
-
-void sched_set_soft_affinity(struct sched_unit *u, const unsigned long *affinity)
-{
-    struct pcpu *p = lock_unit(u);
-
-    bitmap_copy(u->soft_affinity, affinity, SCHED_MAX_PCPUS);
-    find_preferred(u);
-    spin_unlock(&p->sched.lock);
-}
-
-void sched_get_affinity(const struct sched_unit *u, unsigned long *hard, unsigned long *soft)
-{
-    struct pcpu *p = lock_unit(u);
-
-    bitmap_copy(hard, u->affinity, SCHED_MAX_PCPUS);
-    bitmap_copy(soft, u->soft_affinity, SCHED_MAX_PCPUS);
-    spin_unlock(&p->sched.lock);
 }

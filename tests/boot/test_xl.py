@@ -114,6 +114,22 @@ def test_weight(dom0):
     assert re.search(r"^guest +\d+ +128 +0", dom0.run("xl sched-credit2"), re.MULTILINE)
 
 
+def test_cap(dom0):
+    """Else a guest gets more of a CPU than the user allows it, or nothing at all."""
+    dom0.create("disk=[]", "vcpus=2")
+    with dom0.console():
+        dom0.run("(while :; do :; done) & (while :; do :; done) & true")
+    dom0.run("xl sched-credit2 -d guest -c 50")
+    assert re.search(r"^guest +\d+ +256 +50", dom0.run("xl sched-credit2 -d guest"), re.MULTILINE)
+    told = "xl list guest; cat /proc/uptime"
+    told = dom0.run("%s; sleep 8; %s" % (told, told))
+    ran = [float(each) for each in re.findall(r"^guest .* ([\d.]+)$", told, re.MULTILINE)]
+    up = [float(each) for each in re.findall(r"^([\d.]+) [\d.]+$", told, re.MULTILINE)]
+    assert 0.25 < (ran[1] - ran[0]) / (up[1] - up[0]) < 0.6
+    dom0.run("xl sched-credit2 -d guest -c 0")
+    assert re.search(r"^guest +\d+ +256 +0", dom0.run("xl sched-credit2 -d guest"), re.MULTILINE)
+
+
 def test_rename(dom0):
     """Else a guest's name cannot be changed, or its new one names nobody."""
     dom0.create("disk=[]")

@@ -3,7 +3,7 @@
 // sources: core/domctl.c core/domctl_create.c core/domctl_domain.c core/domctl_memory.c
 // sources: core/domctl_sched.c core/domctl_vcpu.c core/sysctl_sched.c
 // sources: core/domain.c core/domain_end.c core/vcpu.c core/pcpu.c core/work.c core/timer.c
-// sources: core/vcpu_info.c core/guest_area.c core/spinlock.c core/sched.c core/sched_fair.c
+// sources: core/vcpu_info.c core/guest_area.c core/spinlock.c core/sched.c core/sched_unit.c core/sched_cap.c core/sched_fair.c
 // sources: core/sched_null.c core/irq.c core/mmio.c core/p2m.c core/p2m_batch.c core/pgtable.c
 // sources: core/map.c core/frame.c core/frame_free.c core/gnttab.c core/gnttab_use.c
 // sources: core/gnttab_maptrack.c
@@ -11,6 +11,7 @@
 #include "test_toolstack.h"
 
 #include <hospes/claim.h>
+#include <hospes/sched_cap.h>
 
 #define FRAMES    300u
 #define FIRST_GFN 0x40000u
@@ -532,6 +533,42 @@ static void weights(void **state)
     destroyed(id);
 }
 
+/* `xl sched-credit2 -c`: a cap is the domain's, stays, and goes with it or when it is taken away.
+ */
+static void caps(void **state)
+{
+    uint16_t id = made();
+
+    assert_int_equal(sched(id, XEN_DOMCTL_SCHEDOP_putinfo, 0, 50), 0);
+    assert_int_equal(sched_caps_set, 1);
+    assert_int_equal(sched(id, XEN_DOMCTL_SCHEDOP_getinfo, 9, 9), 0);
+    assert_int_equal(the_op.u.scheduler_op.u.credit2.cap, 50);
+    assert_int_equal(the_op.u.scheduler_op.u.credit2.weight, 256);
+    assert_ptr_equal(look(id)->vcpus[0]->sched.cap, look(id)->sched_cap);
+    assert_ptr_equal(look(id)->vcpus[1]->sched.cap, look(id)->sched_cap);
+    assert_int_equal(sched(id, XEN_DOMCTL_SCHEDOP_putinfo, 300, 65535), 0);
+    assert_int_equal(sched(id, XEN_DOMCTL_SCHEDOP_getinfo, 0, 0), 0);
+    assert_int_equal(the_op.u.scheduler_op.u.credit2.cap, 65535);
+    assert_int_equal(the_op.u.scheduler_op.u.credit2.weight, 300);
+    assert_int_equal(sched(id, XEN_DOMCTL_SCHEDOP_putinfo, 0, 0), 0);
+    assert_int_equal(sched_caps_set, 0);
+    assert_int_equal(sched(id, XEN_DOMCTL_SCHEDOP_getinfo, 0, 9), 0);
+    assert_int_equal(the_op.u.scheduler_op.u.credit2.cap, 0);
+    assert_int_equal(sched(id, XEN_DOMCTL_SCHEDOP_putinfo, 0, 7), 0);
+    destroyed(id);
+    assert_int_equal(sched_caps_set, 0);
+
+    /* Before it has vCPUs. */
+    config();
+    assert_int_equal(domctl(XEN_DOMCTL_createdomain, 0), 0);
+    id = the_op.domain;
+    assert_int_equal(sched(id, XEN_DOMCTL_SCHEDOP_putinfo, 0, 20), 0);
+    the_op.u.max_vcpus.max = 2;
+    assert_int_equal(domctl(XEN_DOMCTL_max_vcpus, id), 0);
+    assert_ptr_equal(look(id)->vcpus[1]->sched.cap, look(id)->sched_cap);
+    destroyed(id);
+}
+
 /* --- memory -------------------------------------------------------------------------------------
  */
 
@@ -746,6 +783,7 @@ int main(void)
         TEST(pinning),
         TEST(nodes),
         TEST(weights),
+        TEST(caps),
         TEST(cacheflush),
         TEST(pool),
         TEST(destroys),

@@ -2,7 +2,7 @@
 /*
  * The scheduler with sched=fair, on simulated pCPUs with a simulated clock.
  */
-// sources: core/sched.c core/sched_fair.c core/sched_null.c core/sched_dump.c core/spinlock.c
+// sources: core/sched.c core/sched_unit.c core/sched_cap.c core/sched_fair.c core/sched_null.c core/sched_dump.c core/spinlock.c
 #include "test_sched_sim.h"
 
 #include <hospes/domain.h>

@@ -2,7 +2,7 @@
 /*
  * The scheduler with sched=null: each vCPU has its own pCPU, the worker finds its time.
  */
-// sources: core/sched.c core/sched_fair.c core/sched_null.c core/spinlock.c
+// sources: core/sched.c core/sched_unit.c core/sched_cap.c core/sched_fair.c core/sched_null.c core/spinlock.c
 #include "test_sched_sim.h"
 
 static struct sim_unit *vcpu(uint64_t burst_ns, uint64_t sleep_ns)

@@ -23,7 +23,8 @@
 #define MS UINT64_C(1000000)
 #define S  UINT64_C(1000000000)
 
-#define SIM_UNITS 256
+#define SIM_UNITS  256
+#define SIM_TIMERS 64
 
 /* What the tests take from doc/scheduler.md. */
 #define SLICE  (5 * MS)
@@ -43,29 +44,63 @@ struct sim_unit {
 struct sim_pcpu {
     struct sim_unit *on;       /* what sched_pick() returned */
     struct sched_unit *loaded; /* whose state is in its registers */
-    struct timer *timer;       /* armed */
     uint32_t interrupts;       /* timer interrupts */
     uint32_t picks, switches;
 };
 
 static struct sim_unit sim_units[SIM_UNITS];
 static struct sim_pcpu sim_pcpus[MAX_PCPUS];
+static struct timer *sim_timers[SIM_TIMERS]; /* all there are */
+static uint64_t sim_late_ns;                 /* by which each timer fires too late */
 static bool sim_lazy; /* pCPUs that idle keep the last state loaded as long as they may */
 
 /* --- the timers ----------------------------------------------------------------------------------
  */
 
+static struct timer **sim_timer(const struct timer *t)
+{
+    for (uint32_t i = 0; i < SIM_TIMERS; i++)
+        if (sim_timers[i] == t)
+            return &sim_timers[i];
+    return NULL;
+}
+
 int timer_init(struct timer *t, void (*fn)(void *), void *arg)
 {
+    struct timer **room = sim_timer(t) != NULL ? sim_timer(t) : sim_timer(NULL);
+
+    assert_non_null(room);
+    *room = t;
     *t = (struct timer){ .fn = fn, .arg = arg, .slot = -1, .expires_ns = TIMER_NEVER };
     return 0;
+}
+
+void timer_destroy(struct timer *t)
+{
+    *sim_timer(t) = NULL;
 }
 
 void timer_set(struct timer *t, struct pcpu *p, uint64_t expires_ns)
 {
     assert_ptr_equal(p, this_pcpu()); /* the scheduler never arms another's */
+    assert_non_null(sim_timer(t));
     t->expires_ns = expires_ns;
-    sim_pcpus[p->id].timer = t;
+    t->pcpu = p;
+}
+
+/* The next of p's timers to fire; NULL: none is armed. */
+static struct timer *sim_next_timer(const struct pcpu *p)
+{
+    struct timer *next = NULL;
+
+    for (uint32_t i = 0; i < SIM_TIMERS; i++) {
+        struct timer *t = sim_timers[i];
+
+        if (t != NULL && t->pcpu == p && t->expires_ns != TIMER_NEVER &&
+            (next == NULL || t->expires_ns < next->expires_ns))
+            next = t;
+    }
+    return next;
 }
 
 static void sim_settle(void);
@@ -78,7 +113,9 @@ static void sim_init(uint32_t nr, enum sched_policy policy)
     host_pcpus_init(nr);
     memset(sim_units, 0, sizeof(sim_units));
     memset(sim_pcpus, 0, sizeof(sim_pcpus));
+    memset(sim_timers, 0, sizeof(sim_timers));
     sim_lazy = false;
+    sim_late_ns = 0;
     options.sched = policy;
     sched_init();
     for (uint32_t i = 0; i < nr; i++) {
@@ -293,8 +330,8 @@ static uint64_t sim_next_event(void)
     pcpu_for_each_online (i) {
         struct sim_pcpu *c = &sim_pcpus[i];
 
-        if (c->timer != NULL)
-            next = sim_min(next, c->timer->expires_ns);
+        if (sim_next_timer(pcpus[i]) != NULL)
+            next = sim_min(next, sim_next_timer(pcpus[i])->expires_ns + sim_late_ns);
         if (c->on != NULL && c->on->burst_ns != 0)
             next = sim_min(next, clock_ns() + c->on->left_ns);
     }
@@ -324,10 +361,9 @@ static void sim_events(void)
         struct sim_pcpu *c = &sim_pcpus[i];
 
         host_set_pcpu(i);
-        if (c->timer != NULL && c->timer->expires_ns <= clock_ns()) {
-            struct timer *t = c->timer;
-
-            c->timer = NULL;
+        for (struct timer *t;
+             (t = sim_next_timer(pcpus[i])) != NULL && t->expires_ns + sim_late_ns <= clock_ns();) {
+            t->expires_ns = TIMER_NEVER;
             c->interrupts++;
             t->fn(t->arg);
         }

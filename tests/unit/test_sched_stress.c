@@ -3,7 +3,7 @@
  * The scheduler under everything that can happen to it, at random: sim_check() looks after each
  * event.
  */
-// sources: core/sched.c core/sched_fair.c core/sched_null.c core/spinlock.c
+// sources: core/sched.c core/sched_unit.c core/sched_cap.c core/sched_fair.c core/sched_null.c core/spinlock.c
 #include "test_sched_sim.h"
 
 #define MIN_WEIGHT 64

@@ -6,7 +6,7 @@
  * `make unit` runs it with the address sanitizer, and -fsanitize=thread in its place (see
  * test_sched_tsan.h) must stay as silent.
  */
-// sources: core/sched.c core/sched_fair.c core/sched_null.c
+// sources: core/sched.c core/sched_unit.c core/sched_cap.c core/sched_fair.c core/sched_null.c
 #include "unit.h"
 
 #include <pthread.h>
@@ -17,6 +17,7 @@
 #include <hospes/cpu.h>
 #include <hospes/pcpu.h>
 #include <hospes/sched.h>
+#include <hospes/sched_cap.h>
 #include <hospes/timer.h>
 
 #define THREADS 4
@@ -25,6 +26,7 @@
 #define LOOPS 5000
 #endif
 #define NOBODY UINT32_MAX
+#define CAPPED 6 /* with caps: the first units are under one, and live as long as it does */
 
 struct event_unit {
     struct sched_unit u;
@@ -40,7 +42,10 @@ struct event_unit {
 };
 
 static struct event_unit units[UNITS];
-static struct timer *armed[THREADS];
+static struct timer *timers[THREADS + 1]; /* all there are; under: */
+static pthread_mutex_t timers_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct sched_cap cap;
+static bool caps;
 static bool over, drained;
 static int running_threads;
 static bool lazy;
@@ -57,14 +62,46 @@ static _Thread_local uint32_t nr_held; /* locks */
 int timer_init(struct timer *t, void (*fn)(void *), void *arg)
 {
     *t = (struct timer){ .fn = fn, .arg = arg, .slot = -1, .expires_ns = TIMER_NEVER };
-    return 0;
+    for (int i = 0; i <= THREADS; i++) {
+        if (timers[i] == NULL) {
+            timers[i] = t;
+            return 0;
+        }
+    }
+    return -1;
+}
+
+void timer_destroy(struct timer *t)
+{
+    (void)t;
 }
 
 void timer_set(struct timer *t, struct pcpu *p, uint64_t expires_ns)
 {
     check(p == this_pcpu());
+    pthread_mutex_lock(&timers_lock);
+    t->pcpu = p;
     t->expires_ns = expires_ns;
-    armed[p->id] = t;
+    pthread_mutex_unlock(&timers_lock);
+}
+
+/* What of this pCPU's is due. */
+static void run_timers(void)
+{
+    for (int i = 0; i <= THREADS; i++) {
+        struct timer *t = timers[i];
+        bool due;
+
+        if (t == NULL)
+            continue;
+        pthread_mutex_lock(&timers_lock);
+        due = t->pcpu == this_pcpu() && t->expires_ns <= clock_ns();
+        if (due)
+            t->expires_ns = TIMER_NEVER;
+        pthread_mutex_unlock(&timers_lock);
+        if (due)
+            t->fn(t->arg);
+    }
 }
 
 /* One of 0 .. n - 1, for this thread. */
@@ -79,19 +116,20 @@ static uint32_t any(uint32_t n)
 }
 
 /*
- * Called at each lock: here the order is simple, never two at a time. Others get time between any
- * two locks, so that what a pCPU left half-done is seen.
+ * Called at each lock: here the order is simple, never two at a time but for a cap's behind a
+ * queue's. Others get time between any two locks, so that what a pCPU left half-done is seen.
  */
 void lock_debug_acquire(const struct spinlock *l)
 {
-    check(nr_held++ == 0);
+    check(nr_held == 0 || (nr_held == 1 && l == &cap.lock));
+    nr_held++;
     if (any(8) == 0)
         arch_cpu_relax();
 }
 
 void lock_debug_release(const struct spinlock *l)
 {
-    check(--nr_held == 0);
+    check(nr_held-- > 0);
 }
 
 static void send(struct event_unit *e)
@@ -168,7 +206,7 @@ static void control(struct event_unit **paused)
         return;
     check(e->loaded == NOBODY);
     e->control++;
-    if (any(4) == 0 && pthread_rwlock_trywrlock(&e->alive) == 0) {
+    if (any(4) == 0 && e->u.cap == NULL && pthread_rwlock_trywrlock(&e->alive) == 0) {
         if (!sched_is_running(&e->u)) {
             sched_unit_destroy(&e->u);
             memset(&e->u, 0xa5, sizeof(e->u));
@@ -203,6 +241,20 @@ static void change(void)
     pthread_rwlock_unlock(&e->alive);
 }
 
+/* Another cap, as domctl's scheduler_op sets it; by one thread. */
+static void change_cap(void)
+{
+    uint32_t percent = any(3) == 0 ? 0 : 1 + any(300);
+
+    if (percent == cap.percent)
+        return;
+    for (int i = 0; i < CAPPED && cap.percent == 0; i++)
+        sched_unit_set_cap(&units[i].u, &cap);
+    sched_cap_set(&cap, percent);
+    for (int i = 0; i < CAPPED; i++)
+        sched_unit_look(&units[i].u);
+}
+
 static void *pcpu_thread(void *arg)
 {
     struct pcpu *p = arg;
@@ -210,14 +262,11 @@ static void *pcpu_thread(void *arg)
 
     host_set_pcpu(p->id);
     for (uint32_t i = 0; !read_once(drained); i++) {
-        struct timer *t = armed[p->id];
-
         if (p->id == 0)
             host_clock_advance(20000);
-        if (t != NULL && t->expires_ns <= clock_ns()) {
-            armed[p->id] = NULL;
-            t->fn(t->arg);
-        }
+        run_timers();
+        if (caps && p->id == 0 && i < LOOPS && any(40) == 0)
+            change_cap();
         if ((__atomic_exchange_n(&p->pending, 0, __ATOMIC_SEQ_CST) & PENDING_SCHED) != 0)
             serve(p, &loaded);
         if (p->sched.running != NULL)
@@ -253,16 +302,17 @@ static void drain(void)
 }
 
 /* `nr` of the units are vCPUs; the others are workers, which may share pCPUs under sched=null. */
-static void together(enum sched_policy policy, bool is_lazy, int nr)
+static void together(enum sched_policy policy, bool is_lazy, int nr, bool with_caps)
 {
     pthread_t threads[THREADS];
     uint64_t handled = 0, controlled = 0;
 
     options.sched = policy;
     lazy = is_lazy;
+    caps = with_caps;
     over = drained = false;
     running_threads = THREADS;
-    memset(armed, 0, sizeof(armed));
+    memset(timers, 0, sizeof(timers));
     host_pcpus_init(THREADS);
     sched_init();
     for (uint32_t i = 0; i < THREADS; i++)
@@ -275,6 +325,10 @@ static void together(enum sched_policy policy, bool is_lazy, int nr)
         pthread_rwlock_init(&units[i].alive, NULL);
         pthread_mutex_init(&units[i].paused, NULL);
     }
+    assert_int_equal(sched_cap_init(&cap, CAPPED), 0);
+    if (caps)
+        for (int i = 0; i < CAPPED; i++)
+            sched_unit_set_cap(&units[i].u, &cap);
     for (uint32_t i = 0; i < THREADS; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, pcpu_thread, pcpus[i]), 0);
     drain();
@@ -285,6 +339,8 @@ static void together(enum sched_policy policy, bool is_lazy, int nr)
         controlled += units[i].control;
         assert_int_equal(units[i].sent, units[i].done);
     }
+    host_set_pcpu(0);
+    sched_cap_destroy(&cap);
     assert_true(handled > LOOPS / 10 && controlled > LOOPS / 100);
 }
 
@@ -292,18 +348,24 @@ static void together(enum sched_policy policy, bool is_lazy, int nr)
  * freed. */
 static void fair(void **state)
 {
-    together(SCHED_FAIR, false, UNITS);
+    together(SCHED_FAIR, false, UNITS, false);
 }
 
 /* The same where idle pCPUs keep the last guest's registers. */
 static void fair_lazy(void **state)
 {
-    together(SCHED_FAIR, true, UNITS);
+    together(SCHED_FAIR, true, UNITS, false);
+}
+
+/* The same where some of them have a cap, which changes. */
+static void fair_capped(void **state)
+{
+    together(SCHED_FAIR, true, UNITS, true);
 }
 
 static void null_lazy(void **state)
 {
-    together(SCHED_NULL, true, 3);
+    together(SCHED_NULL, true, 3, false);
 }
 
 int main(void)
@@ -311,6 +373,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(fair),
         cmocka_unit_test(fair_lazy),
+        cmocka_unit_test(fair_capped),
         cmocka_unit_test(null_lazy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

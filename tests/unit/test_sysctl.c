@@ -4,7 +4,7 @@
 // sources: core/domctl.c core/domctl_create.c core/domctl_domain.c core/domctl_memory.c
 // sources: core/domctl_sched.c core/domctl_vcpu.c
 // sources: core/domain.c core/domain_end.c core/vcpu.c core/pcpu.c core/work.c core/timer.c
-// sources: core/vcpu_info.c core/guest_area.c core/spinlock.c core/sched.c core/sched_fair.c
+// sources: core/vcpu_info.c core/guest_area.c core/spinlock.c core/sched.c core/sched_unit.c core/sched_cap.c core/sched_fair.c
 // sources: core/sched_null.c core/irq.c core/mmio.c core/p2m.c core/p2m_batch.c core/pgtable.c
 // sources: core/map.c core/frame.c core/frame_free.c core/gnttab.c core/gnttab_use.c
 // sources: core/gnttab_maptrack.c

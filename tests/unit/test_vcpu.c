@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 // sources: core/vcpu.c core/pcpu.c core/work.c core/timer.c
-// sources: core/sched.c core/sched_fair.c core/sched_null.c
+// sources: core/sched.c core/sched_unit.c core/sched_cap.c core/sched_fair.c core/sched_null.c
 /*
  * What a pCPU does between two entries, and vCPUs that sleep and are woken: with the real
  * scheduler, timers and deferred work. The architecture is the test's own, so that other pCPUs can

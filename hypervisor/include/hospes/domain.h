@@ -47,6 +47,7 @@ enum domain_stop {
 
 struct console_io;
 struct domain_config;
+struct sched_cap;
 struct shared_info;
 struct watchdog;
 
@@ -73,9 +74,10 @@ struct domain {
     uint32_t
         control_pauses; /* (L) XEN_DOMCTL_pausedomain's that were not undone; each vCPU has one */
     uint8_t handle[16]; /* (L) its UUID, a toolstack's */
-    uint32_t sched_weight; /* (L) of each of its vCPUs */
-    bool debugged;         /* a toolstack said so */
-    bool xenstore;         /* made to serve xenstore: may ask about all domains */
+    uint32_t sched_weight;       /* (L) of each of its vCPUs */
+    struct sched_cap *sched_cap; /* (L) of all of them, or NULL; once there, stays */
+    bool debugged;               /* a toolstack said so */
+    bool xenstore;               /* made to serve xenstore: may ask about all domains */
     struct p2m p2m;
     struct gnttab gnttab;
     struct evtchn_domain evtchn;

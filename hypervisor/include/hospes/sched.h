@@ -24,6 +24,7 @@
 #include <hospes/timer.h>
 #include <hospes/types.h>
 #include <lib/bitmap.h>
+#include <lib/list.h>
 #include <lib/tree.h>
 
 #define SCHED_MAX_PCPUS      128
@@ -32,6 +33,7 @@
 #define SCHED_WEIGHT_MAX     65535
 
 struct pcpu;
+struct sched_cap;
 
 /* The odd ones count in the load of a pCPU. */
 enum sched_state {
@@ -76,7 +78,14 @@ struct sched_unit {
     bool wanted;          /* has something to do: runnable but for pauses */
     bool is_vcpu;         /* container is a struct vcpu, else the worker */
     bool movable;         /* may run on more than one pCPU */
-    bool held; /* runs, is not saved yet, or moves; read by sched_is_running() without lock */
+    bool held;      /* runs, is not saved yet, or moves; read by sched_is_running() without lock */
+    bool parked;    /* its cap has no time left: one of the pauses */
+    bool has_piece; /* of its cap's time: */
+    uint64_t piece_end_ns;      /* the runtime_ns at which that is used up, */
+    uint64_t piece_window_ns;   /* the window that it is, or the last was, of, */
+    uint64_t window_runtime_ns; /* and runtime_ns when that began for it */
+    struct sched_cap *cap;      /* the bound on its time, or NULL; once set, stays */
+    struct list_node cap_node;  /* the cap's: among the parked */
     DECLARE_BITMAP(affinity, SCHED_MAX_PCPUS);
     DECLARE_BITMAP(soft_affinity, SCHED_MAX_PCPUS); /* where it had rather run, */
     DECLARE_BITMAP(preferred, SCHED_MAX_PCPUS); /* and of these where it may; if none, the latter */
@@ -150,6 +159,16 @@ bool sched_is_running(const struct sched_unit *u);
  */
 int sched_set_weight(struct sched_unit *u, uint32_t weight);
 int sched_set_affinity(struct sched_unit *u, const unsigned long *affinity);
+
+/*
+ * Puts it under a cap (<hospes/sched_cap.h>), which has no bound yet and is there until the unit's
+ * destruction. And: if it runs, it comes by the scheduler, since its cap has changed.
+ */
+void sched_unit_set_cap(struct sched_unit *u, struct sched_cap *c);
+void sched_unit_look(struct sched_unit *u);
+
+/* For the cap: there is time for a parked unit, or none is needed. */
+void sched_unpark(struct sched_unit *u);
 
 /*
  * Where a unit is placed rather, of the pCPUs that it may run on; without effect while there is

@@ -35,6 +35,7 @@ enum lock_rank {
     LOCK_IOAPIC,      /* x86: registers of the machine's IO-APICs */
     LOCK_WORK,        /* queue of deferred work */
     LOCK_SCHED,       /* one pCPU's run queue; never two at a time */
+    LOCK_SCHED_CAP,   /* struct sched_cap: one domain's budget */
     LOCK_TIMER,       /* one pCPU's timer queue */
     LOCK_PIN,         /* which pages are pinned */
     LOCK_HEAP,        /* hypervisor heap */
