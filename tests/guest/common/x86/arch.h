@@ -120,14 +120,16 @@ struct frame {
 #define EXCEPTION_PF   14u
 extern volatile uint64_t last_cr2; /* of the last page fault that a probe took */
 void exceptions_init(void);
+void vector_set(unsigned int vector, const void *handler); /* in place of exception() */
 uint64_t probe_rdmsr(uint64_t msr, uint64_t *value);
 uint64_t probe_wrmsr(uint64_t msr, uint64_t *value);
 
 /* ---- CPUs ---- */
 struct cpu {
-    struct cpu *self;  /* offsets.h */
-    uint64_t stack;    /* likewise */
-    uint64_t probe_at; /* likewise: != 0: where an exception goes on */
+    struct cpu *self;       /* offsets.h */
+    uint64_t stack;         /* likewise */
+    uint64_t probe_at;      /* likewise: != 0: where an exception goes on */
+    volatile uint64_t when; /* likewise: the guest's own */
     unsigned int id;
     void (*run)(unsigned int id);
     volatile bool arrived, left;

@@ -22,6 +22,17 @@ static struct gate idt[256];
 
 void exception(struct frame *f);
 
+void vector_set(unsigned int vector, const void *handler)
+{
+    uint64_t entry = (uint64_t)(uintptr_t)handler;
+
+    idt[vector] = (struct gate){ .low = (uint16_t)entry,
+                                 .selector = CODE64,
+                                 .type = GATE_INTERRUPT,
+                                 .middle = (uint16_t)(entry >> 16),
+                                 .high = (uint32_t)(entry >> 32) };
+}
+
 void exceptions_init(void)
 {
     struct {
@@ -30,14 +41,8 @@ void exceptions_init(void)
         uint64_t base;
     } pointer = { .limit = sizeof(idt) - 1, .base = (uint64_t)(uintptr_t)idt };
 
-    for (unsigned int i = 0; i < 256; i++) {
-        uint64_t entry = (uint64_t)(uintptr_t)(vectors + 16 * i);
-        idt[i] = (struct gate){ .low = (uint16_t)entry,
-                                .selector = CODE64,
-                                .type = GATE_INTERRUPT,
-                                .middle = (uint16_t)(entry >> 16),
-                                .high = (uint32_t)(entry >> 32) };
-    }
+    for (unsigned int i = 0; i < 256 && cpu_id() == 0; i++)
+        vector_set(i, vectors + 16 * i);
     __asm__ volatile("lidt %0" ::"m"(pointer.limit), "m"(pointer));
 }
 

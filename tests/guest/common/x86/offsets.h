@@ -7,6 +7,7 @@
 #define CPU_SELF    0
 #define CPU_STACK   8
 #define CPU_PROBE   16
+#define CPU_WHEN    24
 #define CODE32      0x08
 #define CODE64      0x10
 #define DATA        0x18

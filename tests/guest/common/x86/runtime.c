@@ -9,6 +9,7 @@
 _Static_assert(offsetof(struct cpu, self) == CPU_SELF, "offsets.h");
 _Static_assert(offsetof(struct cpu, stack) == CPU_STACK, "offsets.h");
 _Static_assert(offsetof(struct cpu, probe_at) == CPU_PROBE, "offsets.h");
+_Static_assert(offsetof(struct cpu, when) == CPU_WHEN, "offsets.h");
 
 #define APIC_INIT    0x4500u /* assert, INIT */
 #define APIC_STARTUP 0x4600u
