@@ -19,9 +19,13 @@ TOP = Path(__file__).resolve().parent.parent
 BUILD = Path(os.environ.get("BUILD") or TOP / "build").resolve()
 QEMU = BUILD / "bin/qemu-system-aarch64"
 IMAGE = BUILD / "image"
+HOSPES = BUILD / "arm64/hospes"
+GUEST = BUILD / "guest"     # tests/guest
 XEN = BUILD / "debian/arm64/boot/xen-4.20-arm64"
 XEN_TARGET = "build/debian/xen.stamp"
 MIB = 1 << 20
+
+CONSOLE = "console=dtuart"
 
 # How a guest's kernel is told its console; dom0's stands at the board's UART, domU's where Xen has it.
 DOMU_CONSOLE = "console=ttyAMA0 earlycon=pl011,0x22000000"
@@ -71,6 +75,11 @@ class Domain:
     hardware: bool = False     # this is dom0: its modules stand in /chosen itself
 
 
+def domain(**changes):
+    """A domain of the caller's own."""
+    return Domain(**changes)
+
+
 def dom0(**changes):
     """The hardware domain: the modules for the devices that it gets come in its ramdisk."""
     return Domain(**{"name": "dom0", "hardware": True, "ramdisk": IMAGE / "dom0.cpio.gz", **changes})
@@ -95,7 +104,7 @@ def xen(**changes):
     """A machine that boots Debian's Xen instead, where dom0's console is Xen's own."""
     machine = Machine(**{"hypervisor": XEN, **changes})
     if machine.bootargs is None:
-        machine.bootargs = "console=dtuart bootscrub=0 dom0_mem=%dM" % machine.dom0_memory
+        machine.bootargs = CONSOLE + " bootscrub=0 dom0_mem=%dM" % machine.dom0_memory
     for domain in machine.domains:
         if domain.hardware and domain.bootargs is None:
             domain.bootargs = "console=hvc0 earlycon=xenboot rdinit=/init name=%s %s" % (domain.name, domain.also)
@@ -105,7 +114,7 @@ def xen(**changes):
 @dataclass
 class Machine:
     """What there is to boot, and on what."""
-    hypervisor: Path = BUILD / "arm64/hospes"
+    hypervisor: Path = HOSPES
     board: str = "virt"
     cpu: str = "cortex-a57"
     gic: int = 3
@@ -165,7 +174,7 @@ class Machine:
         """The hypervisor's command line."""
         if self.bootargs is not None:
             return self.bootargs
-        return "console=dtuart dom0_mem=%dM" % self.dom0_memory
+        return CONSOLE + " dom0_mem=%dM" % self.dom0_memory
 
     def domain_bootargs(self, domain):
         """The command line of a domain's kernel."""

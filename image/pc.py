@@ -21,6 +21,8 @@ XEN = IMAGE / "xen"
 XEN_TARGET = "build/image-x86_64/xen"
 XEN_EFI = BUILD / "debian/x86_64/boot/xen-4.20-amd64.efi"
 HOSPES = BUILD / "x86_64/hospes"
+GUEST = BUILD / "guest-x86_64"
+CONSOLE = "console=com1 com1=115200,8n1"
 CPU = "EPYC"
 # QEMU's RDTSCP exits with RDTSC's code, and its MWAIT faults: neither is for Xen.
 XEN_CPU = CPU + ",-rdtscp,-monitor"
@@ -31,6 +33,11 @@ LACKING = {"EPYC": "fxsr-opt misalignsse osvw topoext nrip-save xsavec",
                          "amd-ssbd nrip-save xsavec xsaves"}
 
 BOARDS = {"q35": board.Board("q35", 0, "console=hvc0"), "pc": board.Board("pc", 0, "console=hvc0")}
+
+
+def domain(**changes):
+    """A domain of the caller's own."""
+    return board.Domain(**changes)
 
 
 def dom0(**changes):
@@ -93,7 +100,7 @@ class Machine:
         """The hypervisor's command line."""
         if self.bootargs is not None:
             return self.bootargs
-        return "console=com1 com1=115200,8n1 dom0_mem=%dM" % self.dom0_memory
+        return CONSOLE + " dom0_mem=%dM" % self.dom0_memory
 
     @staticmethod
     def domain_bootargs(domain):

@@ -11,11 +11,20 @@ PYTEST = PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest -o cache_dir=$(BUILD)/pyt
 FUZZ    ?= domain_tree
 SECONDS ?= 60
 
-.PHONY: test boot-test fuzz
-test: unit boot-test ## run all tests: unit tests, then boot tests
+# Tests of one architecture, and those of both.
+BOOT_TESTS_arm64  := tests/boot --ignore=tests/boot/x86
+BOOT_TESTS_x86_64 := tests/boot/x86
+BOOT_NEEDS_arm64  := $(BUILD)/debian/firmware.stamp $(if $(XEN),$(BUILD)/debian/xen.stamp)
+BOOT_NEEDS_x86_64 := $(BUILD)/debian/firmware-x86_64.stamp $(BUILD)/debian/grub-x86_64.stamp $(if $(XEN),$(IMAGE)/xen)
 
-boot-test: hypervisor guests image image-xl $(BUILD)/debian/firmware.stamp $(if $(XEN),$(BUILD)/debian/xen.stamp) | $(BUILD)/host/test ## boot whole machines in QEMU (K=expression selects, JOBS=n at a time, XEN=1: Debian's Xen instead)
-	@$(PYTEST) -n $(JOBS) -q --tb=short --hypervisor=$(OUT)/hospes $(if $(XEN),--xen) $(if $(K),-k '$(K)') tests/boot
+.PHONY: test boot-test fuzz
+test: unit ## run all tests: unit tests, then boot tests of both architectures
+	@$(MAKE) --no-print-directory ARCH=arm64 boot-test
+	@$(MAKE) --no-print-directory ARCH=x86_64 boot-test
+
+boot-test: hypervisor guests image image-xl $(BOOT_NEEDS_$(ARCH)) | $(BUILD)/host/test ## boot whole machines in QEMU (ARCH=arm64|x86_64 K=expression selects, JOBS=n at a time, XEN=1: Debian's Xen instead)
+	@ARCH=$(ARCH) $(PYTEST) -n $(JOBS) -q --tb=short --hypervisor=$(OUT)/hospes $(if $(XEN),--xen) $(if $(K),-k '$(K)') \
+	    $(BOOT_TESTS_$(ARCH))
 
 fuzz: image | $(BUILD)/host/fuzz ## feed a parser what a hostile user might write (FUZZ=domain_tree|kernel_image|kernel_x86|hypercalls SECONDS=60)
 	@tests/fuzz/run $(SECONDS) $(FUZZ)

@@ -15,7 +15,7 @@ import machine  # noqa: E402 pylint: disable=wrong-import-position
 def pytest_addoption(parser):
     parser.addoption("--xen", action="store_true",
                      help="boot Debian's Xen instead, to tell a fault of ours from one of the test's")
-    parser.addoption("--hypervisor", type=Path, default=machine.board.BUILD / "arm64/hospes",
+    parser.addoption("--hypervisor", type=Path, default=machine.board.HOSPES,
                      help="the image to test")
 
 

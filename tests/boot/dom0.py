@@ -4,9 +4,8 @@
 import re
 from contextlib import contextmanager
 
-import board
 import cpio
-from machine import PATIENCE
+from machine import PATIENCE, board
 
 # For what has to start a kernel, or to go through 64 MiB.
 LONG = 3 * PATIENCE
@@ -27,7 +26,7 @@ class Dom0:
 
     def __init__(self, boot, ramdisk=board.IMAGE / "xl.cpio", memory=3072, dom0_memory=1024, beside=()):
         self.machine = boot(domains=[board.xl_dom0(ramdisk=ramdisk), *beside], memory=memory,
-                            bootargs="console=dtuart bootscrub=0 guest_loglvl=none dom0_mem=%dM" % dom0_memory,
+                            bootargs="%s bootscrub=0 guest_loglvl=none dom0_mem=%dM" % (board.CONSOLE, dom0_memory),
                             qemu=board.devices(board.IMAGE / "disk.img"))
         self.machine.slowly = False  # dom0's console is no emulated UART
         self.machine.expect("dom0: Linux")

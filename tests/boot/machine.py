@@ -13,7 +13,12 @@ import pexpect
 TOP = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(TOP / "image"))
 
-import board  # noqa: E402 pylint: disable=wrong-import-position
+import board as arm64  # noqa: E402 pylint: disable=wrong-import-position
+import pc  # noqa: E402 pylint: disable=wrong-import-position
+
+# What the machines of the architecture under test are made with.
+ARCH = os.environ.get("ARCH", "arm64")
+board = {"arm64": arm64, "x86_64": pc}[ARCH]
 
 # Seconds to wait for anything. Only a test that fails waits so long; a slow computer sets a factor.
 PATIENCE = 120 * float(os.environ.get("HOSPES_PATIENCE", "1"))
@@ -34,7 +39,7 @@ class Machine:
         self.names.update({"DOM%d" % number: domain.name for number, domain in enumerate(guests, 1)})
         hardware = any(domain.hardware for domain in self.settings.domains)
         self.focused = "dom0" if hardware or not guests else guests[0].name
-        self.slowly = xen  # its emulated UART loses the interrupt for what comes in one go
+        self.slowly = xen and ARCH == "arm64"  # its emulated UART loses the interrupt for what comes in one go
         self.log = log
         self.folder = tempfile.TemporaryDirectory(prefix="hospes-test-")
         self.output = None
@@ -46,7 +51,8 @@ class Machine:
         arguments += ["-chardev", "stdio,id=console,signal=off,mux=off", "-serial", "chardev:console"]
         self.log.parent.mkdir(parents=True, exist_ok=True)
         self.log.with_suffix(".command").write_text(" ".join([str(board.QEMU)] + arguments) + "\n")
-        (self.log.with_suffix(".dtb")).write_bytes((Path(self.folder.name) / "machine.dtb").read_bytes())
+        for tree in Path(self.folder.name).glob("*.dtb"):
+            self.log.with_suffix(".dtb").write_bytes(tree.read_bytes())
         self.output = open(self.log, "w", encoding="utf-8", newline="")
         self.console = pexpect.spawn(str(board.QEMU), arguments, timeout=PATIENCE, encoding="utf-8",
                                      codec_errors="replace", echo=False, maxread=65536)

@@ -4,15 +4,15 @@
 import re
 import struct
 
-import board
+from machine import board
 from tree import cells64
 
-GUEST = board.BUILD / "guest"
+GUEST = board.GUEST
 
 
 def guest(name, kernel="tick", arguments="", **changes):
     """A domain that runs tests/guest's `kernel` with these boot arguments."""
-    return board.Domain(**{"name": name, "kernel": GUEST / (kernel + ".bin"), "ramdisk": None,
+    return board.domain(**{"name": name, "kernel": GUEST / (kernel + ".bin"), "ramdisk": None,
                            "bootargs": arguments, "memory": 16, **changes})
 
 

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: MIT
+"""Debian's kernel as a PVH dom0, started by all that starts Xen on a PC."""
+
+import pytest
+
+import pc
+
+
+def to_shell(boot, **settings):
+    """A machine at dom0's prompt."""
+    machine = boot(**settings)
+    machine.expect("dom0: Linux")
+    machine.shell("dom0")
+    return machine
+
+
+@pytest.mark.parametrize("loader", ["kernel", "grub", "grub1", "uefi"])
+def test_shell(boot, loader):
+    """Else nothing works: a user of this loader never gets dom0's shell, nor switches the machine off."""
+    machine = to_shell(boot, boot=loader)
+    assert machine.run("hostname; nproc") == (0, "dom0\n2\n")
+    assert machine.run("cat /sys/hypervisor/type /sys/hypervisor/guest_type") == (0, "xen\nPVH\n")
+    machine.send("poweroff\r")
+    machine.expect_off()
+
+
+@pytest.mark.parametrize("cpus", [1, 4, 8])
+def test_cpus(boot, cpus):
+    """Else a user's CPUs are not all used, or the machine hangs for having another number of them."""
+    machine = to_shell(boot, cpus=cpus)
+    assert machine.run("nproc") == (0, "%d\n" % cpus)
+    status, text = machine.run("dmesg | grep -E 'BUG|Call Trace|Oops|stall'")
+    assert status == 1, text
+
+
+@pytest.mark.parametrize("board", ["q35", "pc"])
+def test_devices(boot, board):
+    """Else dom0 has no disk and no network, and with them no guest of its ever will."""
+    machine = to_shell(boot, board=board, qemu=pc.devices(pc.IMAGE / "disk.img"))
+    status, text = machine.run("dd if=/dev/zero of=/dev/vda bs=64k count=16 && blockdev --getsize64 /dev/vda")
+    assert status == 0 and str(64 << 20) in text
+    status, text = machine.run("ifconfig eth0 10.0.2.15 && ping -c 3 10.0.2.2")
+    assert status == 0 and " 0% packet loss" in text
+
+
+def test_reboot(boot):
+    """Else dom0's reboot leaves the machine standing."""
+    machine = to_shell(boot)
+    machine.send("reboot\r")
+    machine.expect_off()

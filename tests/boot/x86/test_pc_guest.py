@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: MIT
+"""What the kernels of tests/guest find as dom0 of a PC: each asserts it, to the number."""
+
+import re
+
+import pytest
+
+import tiny
+
+
+def dom0(kernel, arguments="", **changes):
+    """dom0 is the kernel that asserts."""
+    return tiny.guest("dom0", kernel, arguments, **{"hardware": True, **changes})
+
+
+def verdict(machine, name):
+    """Waits for the guest's last line; fails with the lines that failed."""
+    passed, failed = machine.expect(r"guest %s: (\d+) passed, (\d+) failed" % name).groups()
+    lines = re.findall(r"FAIL ([^\r\n]*)", machine.console.before)
+    assert failed == "0" and int(passed) > 0, "\n".join(lines + ["log: %s" % machine.log])
+
+
+@pytest.mark.parametrize("kernel, arguments", [
+    ("hypercalls", "control=1"), ("evtchn", "ports=131071"), ("toolstack", "control=1"),
+    ("reservation", "control=1"), ("gnttab", "domid=0")])
+def test_interface(boot, kernel, arguments):
+    """Else Linux or another dom0 is answered otherwise than by Xen, and stops or does damage."""
+    machine = boot(domains=[dom0(kernel, arguments)], dom0_memory=64)
+    verdict(machine, kernel)
+    machine.expect_off()
+
+
+@pytest.mark.parametrize("model", ["EPYC", "EPYC-Milan", "max"])
+@pytest.mark.parametrize("board", ["q35", "pc"])
+def test_machines(boot, board, model):
+    """Else Hospes runs on the one machine that it was written on."""
+    machine = boot(board=board, cpu=model, domains=[dom0("stop")], dom0_memory=64)
+    machine.expect("guest stop starts")
+    machine.expect_off()
+
+
+def test_ticks(boot):
+    """Else a guest's timer does not come, or comes once."""
+    machine = boot(domains=[dom0("tick", "name=t period=20")], dom0_memory=64)
+    tiny.expect_ticks(machine, "t", count=50)
