@@ -19,7 +19,8 @@ struct entry {
     bool copy_back; /* has results, or writes down how far it has come */
 };
 
-/* Those that are not here are refused as unknown. doc/abi.md is checked against this table. */
+/* Those that are not here are the architecture's, or unknown. doc/abi.md is checked against this
+ * table. */
 static const struct entry entries[] = {
     [XEN_DOMCTL_createdomain] = { .fn = domctl_createdomain, .no_domain = true, .copy_back = true },
     [XEN_DOMCTL_destroydomain] = { .fn = domctl_destroydomain },

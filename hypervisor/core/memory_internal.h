@@ -5,6 +5,7 @@
 
 #include <hospes/domain.h>
 #include <hospes/errno.h>
+#include <hospes/memory_op.h>
 #include <hospes/vcpu.h>
 
 /* The command is an operation and, above it, how many extents of it are done. */
@@ -20,13 +21,6 @@ static inline int64_t memory_continue(uint64_t *arg, uint64_t done)
     arg[0] = (arg[0] & MEMOP_CMD_MASK) | done << MEMOP_EXTENT_SHIFT;
     return -ERESTART;
 }
-
-/*
- * The domain named `domid`, if the caller may change its memory: 0, -ESRCH, -EPERM. The caller's
- * own is not counted, it cannot go meanwhile.
- */
-int memory_target(struct vcpu *v, uint16_t domid, struct domain **out);
-void memory_target_put(struct vcpu *v, struct domain *d);
 
 /* True if `d` may do to `target` what is a domain's own and the toolstack's business. */
 static inline bool memory_may_change(const struct domain *d, const struct domain *target)

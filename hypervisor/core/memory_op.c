@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * __HYPERVISOR_memory_op: its operations, and those that only tell something. Answers are those of
- * Xen 4.20 on arm64, which has no machine-to-phys table, no e820 map, no paging, sharing or
- * populate-on-demand.
+ * Xen 4.20 to guests under hardware virtualization, without paging, sharing or populate-on-demand.
  */
 #include "memory_internal.h"
 
@@ -158,7 +157,7 @@ static int64_t short_op(struct vcpu *v, const uint64_t *arg, unsigned int op)
     case XENMEM_get_sharing_shared_pages:
         return 0;
     default:
-        return -ENOSYS;
+        return arch_memory_op(v, arg, op);
     }
 }
 

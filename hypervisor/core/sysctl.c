@@ -12,7 +12,8 @@
 #include <hospes/hypercall.h>
 #include <hospes/vcpu.h>
 
-/* Those that are not here are refused as unknown. doc/abi.md is checked against this table. */
+/* Those that are not here are the architecture's, or unknown. doc/abi.md is checked against this
+ * table. */
 static sysctl_fn *const entries[] = {
     [XEN_SYSCTL_readconsole] = sysctl_readconsole,
     [XEN_SYSCTL_physinfo] = sysctl_physinfo,
@@ -35,6 +36,11 @@ int64_t sysctl_not_built_in(struct sysctl *s)
     return -EOPNOTSUPP;
 }
 
+static sysctl_fn *find(uint32_t cmd)
+{
+    return cmd < sizeof(entries) / sizeof(entries[0]) && entries[cmd] ? entries[cmd] : arch_sysctl;
+}
+
 static bool may_call(const struct vcpu *v, uint32_t cmd)
 {
     return domctl_allowed(v) || (v->domain->xenstore && cmd == XEN_SYSCTL_getdomaininfolist);
@@ -54,9 +60,7 @@ int64_t sysctl_op(struct vcpu *v, uint64_t *arg)
         return -EACCES;
     if (!may_call(v, op.cmd))
         return -EPERM;
-    if (op.cmd >= sizeof(entries) / sizeof(entries[0]) || !entries[op.cmd])
-        return -ENOSYS;
-    rc = entries[op.cmd](&s);
+    rc = find(op.cmd)(&s);
     if (rc >= 0 && guest_write(v, arg[0], &op, sizeof(op)))
         rc = -EFAULT;
     return rc;

@@ -1,14 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The time of day in shared_info; and platform_op, of which Arm has only what sets it.
- * <xen/platform.h> */
-#include <hospes/abi.h>
+/* The time of day in shared_info. */
 #include <hospes/compiler.h>
 #include <hospes/domain.h>
-#include <hospes/errno.h>
-#include <hospes/guest_access.h>
-#include <hospes/vcpu.h>
 #include <hospes/wallclock.h>
-#include <xen/platform.h>
 #include <xen/xen.h>
 
 #define SECOND_NS 1000000000u
@@ -42,25 +36,4 @@ void wallclock_set(uint64_t ns)
 {
     write_once(at_boot, ns);
     domain_for_all(tell, NULL);
-}
-
-static int64_t set_time(const struct xenpf_settime64 *t)
-{
-    if (t->mbz)
-        return -EINVAL;
-    wallclock_set(t->secs * SECOND_NS + t->nsecs - t->system_time);
-    return 0;
-}
-
-int64_t platform_op(struct vcpu *v, uint64_t *arg)
-{
-    struct xen_platform_op op;
-
-    if (guest_read(v, &op, arg[0], sizeof(op)))
-        return -EFAULT;
-    if (op.interface_version != XENPF_INTERFACE_VERSION)
-        return -EACCES;
-    if (!v->domain->control)
-        return -EPERM;
-    return op.cmd == XENPF_settime64 ? set_time(&op.u.settime64) : -ENOSYS;
 }

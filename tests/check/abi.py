@@ -15,25 +15,27 @@ HEADERS = TOP / "build" / "debian" / "include" / "xen"
 
 # Handlers that refuse: their calls are known, and what they say is not "unknown".
 REFUSE = {"domctl_no_iommu", "domctl_set_llc_colors", "sysctl_not_built_in"}
-ROW = re.compile(r"^\| `(\w+)` \| ([^|]+) \|", re.MULTILINE)
+ARCHES = ("arm64", "x86")
+ROW = re.compile(r"^\| `(\w+)` \| ([^|]+) \| ([^|]+) \|", re.MULTILINE)
 
 
-def code(kind):
+def code(kind, arch):
     """Name -> whether it is served, of all that the sources name."""
     found = {}
     for name, handler in re.findall(r"\[XEN_%s_(\w+)\] = \{?\s*(?:\.fn = )?(\w+)" % kind.upper(),
                                     (CORE / (kind + ".c")).read_text()):
         found[name] = handler not in REFUSE
-    for file in (TOP / "hypervisor" / "arch" / "arm64").glob("domctl*.c"):
-        found.update((name, True) for name in re.findall(r"case XEN_%s_(\w+):" % kind.upper(), file.read_text()))
+    for file in (TOP / "hypervisor" / "arch" / arch).glob("domctl*.c"):
+        found.update((name, True) for name in re.findall(r"case XEN_%s_([a-z]\w*):" % kind.upper(), file.read_text()))
     return found
 
 
-def document(kind):
-    """Name -> the second column, of this kind's rows."""
+def document(kind, arch):
+    """Name -> an architecture's column, of this kind's rows."""
     part = re.search(r"^## `%s`$(.*?)(?=^## |\Z)" % kind, (TOP / "doc" / "abi.md").read_text(),
                      re.MULTILINE | re.DOTALL)
-    return dict(ROW.findall(part[1])) if part else {}
+    rows = ROW.findall(part[1]) if part else []
+    return {row[0]: row[1 + ARCHES.index(arch)] for row in rows}
 
 
 def header(kind):
@@ -46,17 +48,17 @@ def header(kind):
     return set(re.findall(r"^#define XEN_%s_(\w+) +\d+\b(?! /\* Obsolete)" % kind.upper(), text, re.MULTILINE))
 
 
-def check(kind):
+def check(kind, arch):
     """All that is wrong with one kind of calls."""
-    written, served, known = document(kind), code(kind), header(kind)
+    written, served, known = document(kind, arch), code(kind, arch), header(kind)
     for name, is_served in sorted(served.items()):
         if name not in written:
-            yield "%s %s: in the code, not in doc/abi.md" % (kind, name)
+            yield "%s %s %s: in the code, not in doc/abi.md" % (arch, kind, name)
         elif is_served != written[name].startswith("4."):
-            yield "%s %s: doc/abi.md says %s" % (kind, name, written[name])
+            yield "%s %s %s: doc/abi.md says %s" % (arch, kind, name, written[name])
     for name, answer in sorted(written.items()):
         if name not in served and answer.strip() != "-ENOSYS":
-            yield "%s %s: not in the code, doc/abi.md says %s" % (kind, name, answer)
+            yield "%s %s %s: not in the code, doc/abi.md says %s" % (arch, kind, name, answer)
         if known is not None and name not in known:
             yield "%s %s: there is no such call" % (kind, name)
     for name in sorted((known or set()) - set(written)):
@@ -64,7 +66,7 @@ def check(kind):
 
 
 def main():
-    wrong = [line for kind in ("domctl", "sysctl") for line in check(kind)]
+    wrong = [line for kind in ("domctl", "sysctl") for arch in ARCHES for line in check(kind, arch)]
     print("\n".join(wrong + ["abi: %d wrong" % len(wrong)]))
     return 1 if wrong else 0
 

@@ -75,7 +75,7 @@ static const uint8_t *xsdt(uint64_t rsdp)
 static void start(void **state)
 {
     struct e820 map = { .nr = 2, .r = { { 0, 0x9f000, E820_RAM }, { MIB(1), GIB(1), E820_RAM } } };
-    struct start_info s = { "console=hvc0 a=b", GIB(1), 12345, 0x77, 3, &map };
+    struct pvh_start s = { "console=hvc0 a=b", GIB(1), 12345, 0x77, 3, &map };
     const struct hvm_start_info *i = (const void *)at(start_info_write(&block, &s));
     const struct hvm_modlist_entry *m = (const void *)at(i->modlist_paddr);
     const struct hvm_memmap_table_entry *e = (const void *)at(i->memmap_paddr);
@@ -97,7 +97,7 @@ static void start(void **state)
 static void no_ramdisk(void **state)
 {
     struct e820 map = { .nr = 0 };
-    struct start_info s = { .cmdline = "", .map = &map };
+    struct pvh_start s = { .cmdline = "", .map = &map };
     const struct hvm_start_info *i = (const void *)at(start_info_write(&block, &s));
 
     assert_int_equal(i->nr_modules, 0);
@@ -108,7 +108,7 @@ static void no_ramdisk(void **state)
 static void too_small(void **state)
 {
     struct e820 map = { .nr = 2, .r = { { 0, 1, 1 }, { 2, 3, 1 } } };
-    struct start_info s = { "line", GIB(1), 1, 0, 0, &map };
+    struct pvh_start s = { "line", GIB(1), 1, 0, 0, &map };
     struct acpi_tables t = { .vcpus = 4 };
     bool info_fitted = false, acpi_fitted = false;
 

@@ -4,6 +4,7 @@
 #include <hospes/compiler.h>
 #include <hospes/domain.h>
 #include <hospes/errno.h>
+#include <hospes/memory_op.h>
 #include <lib/bits.h>
 #include <xen/hvm/params.h>
 #include <xen/vcpu.h>
@@ -78,5 +79,17 @@ int64_t arch_hvm_op(struct vcpu *v, uint64_t op, uint64_t at)
 int64_t arch_physdev_op(struct vcpu *v, uint64_t *arg)
 {
     (void)v, (void)arg;
+    return -ENOSYS;
+}
+
+int64_t arch_platform_op(struct xen_platform_op *op)
+{
+    (void)op;
+    return -ENOSYS;
+}
+
+int64_t arch_memory_op(struct vcpu *v, const uint64_t *arg, unsigned int op)
+{
+    (void)v, (void)arg, (void)op;
     return -ENOSYS;
 }

@@ -151,3 +151,9 @@ void arch_sysctl_physinfo(struct xen_sysctl_physinfo *info)
 {
     info->cpu_khz = (uint32_t)(clock_info.hz / 1000);
 }
+
+int64_t arch_sysctl(struct sysctl *s)
+{
+    (void)s;
+    return -ENOSYS;
+}

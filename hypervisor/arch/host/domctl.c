@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The stand-in's part of what a toolstack does with domains: a vCPU's state is its pc, and a domain
  * gets nothing. */
+#include <hospes/abi.h>
 #include <hospes/domain.h>
 #include <hospes/domctl.h>
 #include <hospes/errno.h>
+#include <hospes/memory_op.h>
 #include <hospes/sysctl.h>
 #include <hospes/vcpu.h>
 
@@ -53,4 +55,22 @@ int64_t arch_domctl(struct domctl *c)
 void arch_sysctl_physinfo(struct xen_sysctl_physinfo *info)
 {
     info->cpu_khz = 1000000;
+}
+
+int64_t arch_sysctl(struct sysctl *s)
+{
+    (void)s;
+    return -ENOSYS;
+}
+
+int64_t arch_platform_op(struct xen_platform_op *op)
+{
+    (void)op;
+    return -ENOSYS;
+}
+
+int64_t arch_memory_op(struct vcpu *v, const uint64_t *arg, unsigned int op)
+{
+    (void)v, (void)arg, (void)op;
+    return -ENOSYS;
 }

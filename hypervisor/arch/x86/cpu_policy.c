@@ -309,8 +309,13 @@ static void put_subleaves(xen_cpuid_leaf_t *leaves, uint32_t room, uint32_t *nr,
         put(leaves, room, nr, leaf, i, &c[i]);
 }
 
+/*
+ * As libraries of Xen's toolstack write it themselves: they take the number of leaves that they
+ * read for the room that there is for what they made of them.
+ */
 uint32_t cpu_policy_get(const struct cpu_policy *p, xen_cpuid_leaf_t *leaves, uint32_t room)
 {
+    static const struct cpuid none;
     uint32_t nr = 0;
 
     for (uint32_t i = 0; i < POLICY_BASIC; i++) {
@@ -318,16 +323,19 @@ uint32_t cpu_policy_get(const struct cpu_policy *p, xen_cpuid_leaf_t *leaves, ui
             put_subleaves(leaves, room, &nr, i, p->cache, POLICY_CACHES);
         else if (i == 7)
             put_subleaves(leaves, room, &nr, i, p->feature, POLICY_FEATURES);
+        else if (i == 0xb) /* the vCPU's place: filled in as it asks */
+            put_subleaves(leaves, room, &nr, i, &p->basic[i], 1);
         else if (i == 0xd)
             put_subleaves(leaves, room, &nr, i, p->xstate, POLICY_XSTATES);
         else
             put(leaves, room, &nr, i, XEN_CPUID_NO_SUBLEAF, &p->basic[i]);
     }
+    /* How many leaves hypervisors' interfaces have; 0: Hospes' choice. */
+    put(leaves, room, &nr, 0x40000000, XEN_CPUID_NO_SUBLEAF, &none);
+    put(leaves, room, &nr, 0x40000100, XEN_CPUID_NO_SUBLEAF, &none);
     for (uint32_t i = 0; i < POLICY_EXTENDED && EXTENDED + i <= p->extended[0].a; i++)
-        if (i != 0x1d)
-            put(leaves, room, &nr, EXTENDED + i, XEN_CPUID_NO_SUBLEAF, &p->extended[i]);
-        else
-            put_subleaves(leaves, room, &nr, EXTENDED + i, p->extended_cache, POLICY_CACHES);
+        put(leaves, room, &nr, EXTENDED + i, XEN_CPUID_NO_SUBLEAF,
+            i == 0x1d ? &p->extended_cache[0] : &p->extended[i]);
     return nr;
 }
 

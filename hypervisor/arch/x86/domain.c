@@ -41,6 +41,8 @@ void arch_domain_destroy(struct domain *d)
     vpci_destroy(d);
     vioapic_destroy(d);
     pio_domain_destroy(d);
+    heap_free(d->arch.map);
+    d->arch.map = NULL;
     heap_free(d->arch.policy);
     d->arch.policy = NULL;
 }

@@ -26,7 +26,7 @@ uint64_t guest_block_at(const struct guest_block *b, const void *p);
 
 /* --- start_info.c ---------------------------------------------------------------------------- */
 
-struct start_info {
+struct pvh_start {
     const char *cmdline;
     uint64_t ramdisk, ramdisk_bytes; /* 0 bytes: none */
     uint64_t rsdp;                   /* 0: none */
@@ -35,7 +35,7 @@ struct start_info {
 };
 
 /* Writes it; its address in the domain, 0 when there was no room. */
-uint64_t start_info_write(struct guest_block *b, const struct start_info *s);
+uint64_t start_info_write(struct guest_block *b, const struct pvh_start *s);
 
 /* --- acpi_tables.c --------------------------------------------------------------------------- */
 

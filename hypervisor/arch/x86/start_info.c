@@ -35,7 +35,7 @@ static uint64_t write_line(struct guest_block *b, const char *line)
     return guest_block_at(b, p);
 }
 
-static uint64_t write_modules(struct guest_block *b, const struct start_info *s)
+static uint64_t write_modules(struct guest_block *b, const struct pvh_start *s)
 {
     struct hvm_modlist_entry *m = guest_block_add(b, sizeof(*m), 8);
 
@@ -61,7 +61,7 @@ static uint64_t write_map(struct guest_block *b, const struct e820 *map)
     return guest_block_at(b, e);
 }
 
-uint64_t start_info_write(struct guest_block *b, const struct start_info *s)
+uint64_t start_info_write(struct guest_block *b, const struct pvh_start *s)
 {
     struct hvm_start_info *info = guest_block_add(b, sizeof(*info), 8);
 

@@ -33,6 +33,11 @@ uint32_t arch_abi_features(const struct domain *d);
 /* What the linker wrote into the image to tell it from others; its length, 0: nothing. */
 uint32_t arch_build_id(const void **id);
 
+/* Calls about the machine that only some architectures have: 0 with the results in *op, what
+ * <xen/platform.h> says, -ENOSYS. */
+struct xen_platform_op;
+int64_t arch_platform_op(struct xen_platform_op *op);
+
 /* True for VCPUOP_* that the architecture has. */
 bool arch_vcpu_op_exists(uint32_t cmd);
 /* Those that core does not serve: by the vCPU that runs here, about `target`. 0 or -errno. */

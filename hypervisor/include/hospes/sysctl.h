@@ -28,4 +28,7 @@ int64_t sysctl_op(struct vcpu *v, uint64_t *arg);
 /* Adds the architecture's capabilities and the clock's rate. */
 void arch_sysctl_physinfo(struct xen_sysctl_physinfo *info);
 
+/* Calls that only some architectures have. What <xen/sysctl.h> says, -ENOSYS. */
+int64_t arch_sysctl(struct sysctl *s);
+
 #endif

@@ -20,7 +20,7 @@
 
 /* So many xen_cpuid_leaf_t at most. */
 #define POLICY_LEAVES \
-    (POLICY_BASIC + 2 * POLICY_CACHES + POLICY_FEATURES + POLICY_XSTATES + POLICY_EXTENDED)
+    (POLICY_BASIC + POLICY_CACHES + POLICY_FEATURES + POLICY_XSTATES + POLICY_EXTENDED + 2u)
 
 struct cpu_policy {
     struct cpuid basic[POLICY_BASIC];

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 struct cpu_policy;
+struct e820;
 
 struct arch_domain {
     uint64_t nested_root;      /* machine address of the root of its nested page tables */
@@ -18,6 +19,7 @@ struct arch_domain {
     struct vioapics vioapics;
     struct pio_space pio;
     struct vpci vpci; /* the hardware domain's */
+    struct e820 *map; /* its memory, as it was told, or NULL; under domain->lock */
 };
 
 #endif

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * x86's part of what a toolstack does with domains and asks of the machine. Domains are PVH: with a
+ * local APIC and no other device of a PC's.
+ */
+#include "domctl_internal.h"
+
+#include <asm/clock.h>
+#include <asm/control.h>
+#include <asm/cpu.h>
+#include <asm/hvm.h>
+#include <hospes/domain.h>
+#include <hospes/errno.h>
+#include <hospes/guest_access.h>
+#include <hospes/hypercall.h>
+#include <hospes/p2m.h>
+#include <hospes/pcpu.h>
+#include <hospes/vcpu.h>
+#include <lib/bits.h>
+#include <xen/arch-x86/cpuid.h>
+
+/* --- domains --------------------------------------------------------------------------------- */
+
+int arch_domctl_check(struct xen_domctl_createdomain *c)
+{
+    if (c->arch.emulation_flags != XEN_X86_EMU_LAPIC || c->arch.misc_flags)
+        return -EINVAL;
+    return c->max_vcpus && c->max_vcpus <= DOMAIN_MAX_VCPUS ? 0 : -EINVAL;
+}
+
+/* Its local APICs are there from the start. */
+int arch_domctl_create(struct domain *d, const struct xen_domctl_createdomain *c)
+{
+    (void)d, (void)c;
+    return 0;
+}
+
+void arch_domctl_info(const struct domain *d, struct xen_domctl_getdomaininfo *info)
+{
+    (void)d;
+    info->flags |= XEN_DOMINF_hap;
+    info->gpaddr_bits = (uint8_t)cpu_info.physical_bits;
+    info->arch_config.emulation_flags = XEN_X86_EMU_LAPIC;
+}
+
+int domctl_stop_all(const struct domctl *c)
+{
+    struct domain *d = c->d;
+
+    if (d == c->caller->domain)
+        return -EINVAL;
+    domain_pause(d);
+    while (!domain_is_quiet(d)) {
+        if (read_once(c->caller->sched.pause_count)) {
+            domain_unpause(d);
+            return -ERESTART;
+        }
+        pcpu_wait_round();
+    }
+    return 0;
+}
+
+/* --- vCPUs: what of <xen/arch-x86/xen.h>'s context there is under hardware virtualization -------
+ */
+
+int arch_vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *c)
+{
+    const struct cpu_user_regs *r = &c->user_regs;
+
+    v->regs = (struct cpu_regs){
+        .rax = r->rax,
+        .rcx = r->rcx,
+        .rdx = r->rdx,
+        .rbx = r->rbx,
+        .rsp = r->rsp,
+        .rbp = r->rbp,
+        .rsi = r->rsi,
+        .rdi = r->rdi,
+        .r8 = r->r8,
+        .r9 = r->r9,
+        .r10 = r->r10,
+        .r11 = r->r11,
+        .r12 = r->r12,
+        .r13 = r->r13,
+        .r14 = r->r14,
+        .r15 = r->r15,
+        .rip = r->rip,
+        .rflags = r->rflags | RFLAGS_ONE,
+    };
+    return 0;
+}
+
+static uint16_t selector(const struct vcpu *v, enum segment_name name)
+{
+    struct segment s;
+
+    hvm_ops->get_segment(v, name, &s);
+    return s.selector;
+}
+
+static void get_user_regs(const struct vcpu *v, struct cpu_user_regs *r)
+{
+    const struct cpu_regs *from = &v->regs;
+
+    r->rax = from->rax;
+    r->rcx = from->rcx;
+    r->rdx = from->rdx;
+    r->rbx = from->rbx;
+    r->rsp = from->rsp;
+    r->rbp = from->rbp;
+    r->rsi = from->rsi;
+    r->rdi = from->rdi;
+    r->r8 = from->r8;
+    r->r9 = from->r9;
+    r->r10 = from->r10;
+    r->r11 = from->r11;
+    r->r12 = from->r12;
+    r->r13 = from->r13;
+    r->r14 = from->r14;
+    r->r15 = from->r15;
+    r->rip = from->rip;
+    r->rflags = from->rflags;
+    r->cs = selector(v, SEG_CS);
+    r->ss = selector(v, SEG_SS);
+    r->ds = selector(v, SEG_DS);
+    r->es = selector(v, SEG_ES);
+    r->fs = selector(v, SEG_FS);
+    r->gs = selector(v, SEG_GS);
+}
+
+static uint64_t segment_base(const struct vcpu *v, enum segment_name name)
+{
+    struct segment s;
+
+    hvm_ops->get_segment(v, name, &s);
+    return s.base;
+}
+
+void arch_vcpu_get_context(const struct vcpu *v, struct vcpu_guest_context *c)
+{
+    c->flags = v->online ? VGCF_online : 0;
+    get_user_regs(v, &c->user_regs);
+    c->ctrlreg[0] = hvm_ops->get_reg(v, HVM_CR0);
+    c->ctrlreg[2] = hvm_ops->get_reg(v, HVM_CR2);
+    c->ctrlreg[3] = hvm_ops->get_reg(v, HVM_CR3);
+    c->ctrlreg[4] = hvm_ops->get_reg(v, HVM_CR4);
+    c->debugreg[6] = hvm_ops->get_reg(v, HVM_DR6);
+    c->debugreg[7] = hvm_ops->get_reg(v, HVM_DR7);
+    c->fs_base = segment_base(v, SEG_FS);
+    c->gs_base_user = segment_base(v, SEG_GS);
+    c->gs_base_kernel = hvm_ops->get_reg(v, HVM_KERNEL_GS_BASE);
+}
+
+bool arch_context_is_online(const struct vcpu_guest_context *c)
+{
+    return c->flags & VGCF_online;
+}
+
+/* --- memory ---------------------------------------------------------------------------------- */
+
+/* There are no shadow page tables; their pool's size has this name too. */
+static int64_t shadow_op(const struct domctl *c)
+{
+    struct xen_domctl_shadow_op *op = &c->op->u.shadow_op;
+
+    switch (op->op) {
+    case XEN_DOMCTL_SHADOW_OP_OFF:
+        return 0;
+    case XEN_DOMCTL_SHADOW_OP_GET_ALLOCATION:
+        op->mb = (uint32_t)min(div_round_up(p2m_get_pool(c->d), MIB(1)), (uint64_t)UINT32_MAX);
+        return 0;
+    case XEN_DOMCTL_SHADOW_OP_SET_ALLOCATION:
+        return p2m_set_pool(c->d, MIB(op->mb));
+    default:
+        return -EOPNOTSUPP; /* nobody keeps a list of what was written */
+    }
+}
+
+#define PAGES_MOST 1024u
+
+/* What pages are, for who copies a domain: its memory, or nothing to copy. */
+static int64_t getpageframeinfo3(const struct domctl *c)
+{
+    const struct xen_domctl_getpageframeinfo3 *op = &c->op->u.getpageframeinfo3;
+
+    if (op->num > PAGES_MOST)
+        return -E2BIG;
+    for (uint32_t i = 0; i < op->num; i++) {
+        uint64_t at = guest_element(op->array, i), gfn, what = XEN_DOMCTL_PFINFO_XTAB;
+        enum p2m_type type;
+
+        if (guest_read(c->caller, &gfn, at, sizeof(gfn)))
+            return -EFAULT;
+        (void)p2m_lookup(c->d, GFN(gfn), &type, NULL);
+        if (type == P2M_RAM || type == P2M_RAM_RO || type == P2M_RESERVED)
+            what = XEN_DOMCTL_PFINFO_NOTAB;
+        if (guest_write(c->caller, at, &what, sizeof(what)))
+            return -EFAULT;
+    }
+    return 0;
+}
+
+/* --- time ------------------------------------------------------------------------------------ */
+
+/* The TSC is the machine's, with an offset: what a toolstack asks for where it can have that. */
+static int64_t settscinfo(const struct domctl *c)
+{
+    uint32_t mode = c->op->u.tsc_info.tsc_mode;
+
+    if (c->d == c->caller->domain)
+        return -EINVAL;
+    return mode == XEN_CPUID_TSC_MODE_DEFAULT || mode == XEN_CPUID_TSC_MODE_NEVER_EMULATE
+               ? 0
+               : -EOPNOTSUPP;
+}
+
+static int64_t gettscinfo(const struct domctl *c)
+{
+    c->op->u.tsc_info = (struct xen_domctl_tsc_info){
+        .tsc_mode = XEN_CPUID_TSC_MODE_NEVER_EMULATE,
+        .gtsc_khz = (uint32_t)clock_tsc_khz,
+    };
+    return 0;
+}
+
+/* --- calls ----------------------------------------------------------------------------------- */
+
+/* A PVH guest begins with 32 bits and changes as it likes; pointers of its hypercalls have 64. */
+static int64_t address_size(const struct domctl *c, bool set)
+{
+    if (set)
+        return c->op->u.address_size.size == 64 ? 0 : -EINVAL;
+    c->op->u.address_size.size = 64;
+    return 0;
+}
+
+int64_t arch_domctl(struct domctl *c)
+{
+    switch (c->op->cmd) {
+    case XEN_DOMCTL_set_address_size:
+        return address_size(c, true);
+    case XEN_DOMCTL_get_address_size:
+        return address_size(c, false);
+    case XEN_DOMCTL_shadow_op:
+        return shadow_op(c);
+    case XEN_DOMCTL_getpageframeinfo3:
+        return getpageframeinfo3(c);
+    case XEN_DOMCTL_settscinfo:
+        return settscinfo(c);
+    case XEN_DOMCTL_gettscinfo:
+        return gettscinfo(c);
+    case XEN_DOMCTL_gethvmcontext:
+        return domctl_gethvmcontext(c);
+    case XEN_DOMCTL_sethvmcontext:
+        return domctl_sethvmcontext(c);
+    case XEN_DOMCTL_gethvmcontext_partial:
+        return domctl_gethvmcontext_partial(c);
+    case XEN_DOMCTL_get_cpu_policy:
+        return domctl_get_cpu_policy(c);
+    case XEN_DOMCTL_set_cpu_policy:
+        return domctl_set_cpu_policy(c);
+    default:
+        return -ENOSYS;
+    }
+}
+
+/* --- the machine ------------------------------------------------------------------------------ */
+
+void arch_sysctl_physinfo(struct xen_sysctl_physinfo *info)
+{
+    info->cpu_khz = (uint32_t)clock_tsc_khz;
+    for (uint32_t i = 0; i < 3; i++)
+        info->hw_cap[i] = cpu_info.words[i];
+}
+
+int64_t arch_sysctl(struct sysctl *s)
+{
+    switch (s->op->cmd) {
+    case XEN_SYSCTL_get_cpu_policy:
+        return sysctl_get_cpu_policy(s);
+    case XEN_SYSCTL_get_cpu_featureset:
+        return sysctl_get_cpu_featureset(s);
+    case XEN_SYSCTL_get_cpu_levelling_caps:
+        s->op->u.cpu_levelling_caps.caps = 0; /* there are no PV guests */
+        return 0;
+    default:
+        return -ENOSYS;
+    }
+}
