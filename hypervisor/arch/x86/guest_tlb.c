@@ -15,13 +15,6 @@ void arch_p2m_init(struct domain *d)
     d->arch.tlb_generation = 1;
 }
 
-/* What hardware walks is coherent with what was written. */
-void arch_pgtable_publish(const void *p, uint64_t bytes)
-{
-    (void)p, (void)bytes;
-    __atomic_thread_fence(__ATOMIC_RELEASE);
-}
-
 /* Waits until pCPU `id` has left `d` since now. It is in the guest, so that the interrupt comes
  * through at once, and on its way out it takes no lock. */
 static void wait_for(uint32_t id, const struct domain *d)
