@@ -18,6 +18,7 @@
 #define FROM_BYTE 0x80u /* memory of 8, 16, 32 bits, whatever the operand size */
 #define FROM_WORD 0x100u
 #define FROM_LONG 0x200u
+#define REGISTERS 0x400u /* ModRM names two registers, whatever its mod says */
 
 enum kind {
     UNKNOWN,
@@ -83,14 +84,14 @@ static const struct entry one_byte[256] = {
 };
 
 static const struct entry two_byte[256] = {
-    [0x00 ... 0x01] = E(OTHER, MODRM),   /* sldt .. ltr; lgdt .. invlpg, vmmcall, xsetbv, rdtscp */
-    [0x06] = E(OTHER, 0),                /* clts */
-    [0x08 ... 0x09] = E(OTHER, 0),       /* invd, wbinvd */
-    [0x20 ... 0x23] = E(OTHER, MODRM),   /* mov from and to control and debug registers */
-    [0x30 ... 0x33] = E(OTHER, 0),       /* wrmsr, rdtsc, rdmsr, rdpmc */
-    [0xa2] = E(OTHER, 0),                /* cpuid */
-    [0xaa] = E(OTHER, 0),                /* rsm */
-    [0xb6] = E(LOAD, MODRM | FROM_BYTE), /* movzx */
+    [0x00 ... 0x01] = E(OTHER, MODRM), /* sldt .. ltr; lgdt .. invlpg, vmmcall, xsetbv, rdtscp */
+    [0x06] = E(OTHER, 0),              /* clts */
+    [0x08 ... 0x09] = E(OTHER, 0),     /* invd, wbinvd */
+    [0x20 ... 0x23] = E(OTHER, MODRM | REGISTERS), /* mov from and to control and debug registers */
+    [0x30 ... 0x33] = E(OTHER, 0),                 /* wrmsr, rdtsc, rdmsr, rdpmc */
+    [0xa2] = E(OTHER, 0),                          /* cpuid */
+    [0xaa] = E(OTHER, 0),                          /* rsm */
+    [0xb6] = E(LOAD, MODRM | FROM_BYTE),           /* movzx */
     [0xb7] = E(LOAD, MODRM | FROM_WORD),
     [0xbe] = E(LOAD, MODRM | FROM_BYTE | SIGNED), /* movsx */
     [0xbf] = E(LOAD, MODRM | FROM_WORD | SIGNED),
@@ -285,7 +286,8 @@ static bool take_operands(struct bytes *b, const struct entry *e, enum decode_wi
 
         if (!apply_group(e, reg, &form, out))
             return false;
-        skip_memory(b, modrm, address);
+        if (!(form & REGISTERS))
+            skip_memory(b, modrm, address);
         name_register(out, reg, out->dest_size, p);
         if (modrm >> 6 == 3)
             out->op = DECODE_OTHER;
