@@ -29,9 +29,13 @@ static int64_t setup_gsi(struct vcpu *v, uint64_t at)
 /* Its devices are found at boot; what it adds is its own. All that is checked is the argument. */
 static int64_t take_note(struct vcpu *v, uint64_t at, uint32_t bytes)
 {
-    uint8_t argument[sizeof(struct physdev_pci_device_add)];
+    union {
+        struct physdev_pci_mmcfg_reserved window;
+        struct physdev_pci_device_add add;
+        struct physdev_pci_device device;
+    } argument;
 
-    return guest_read(v, argument, at, bytes) ? -EFAULT : 0;
+    return guest_read(v, &argument, at, bytes) ? -EFAULT : 0;
 }
 
 int64_t arch_physdev_op(struct vcpu *v, uint64_t *arg)
