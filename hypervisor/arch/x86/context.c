@@ -108,6 +108,7 @@ void arch_vcpu_load(struct vcpu *v)
     if (cpu_has(CPU_RDTSCP))
         wrmsr(MSR_TSC_AUX, v->arch.tsc_aux);
     fpu_load(v);
+    vtime_tell(v); /* where v->info is now */
 }
 
 void arch_vcpu_enter_first(struct vcpu *v)
