@@ -2,7 +2,7 @@
 #
 # The hypervisor: every source below its folders, in sorted order, into one image.
 
-HV_SOURCES := $(filter-out %.lds.S,$(sort $(wildcard $(patsubst %,hypervisor/%/*.c,core lib drivers drivers/* arch/$(ARCH_DIR)) \
+HV_SOURCES := $(filter-out %.lds.S,$(sort $(wildcard $(patsubst %,hypervisor/%/*.c,core lib drivers drivers/* efi arch/$(ARCH_DIR)) \
     hypervisor/arch/$(ARCH_DIR)/*.S)))
 HV_LDS     := hypervisor/arch/$(ARCH_DIR)/hospes.lds.S
 HV_OBJECTS := $(HV_SOURCES:%=$(OUT)/obj/%.o)
@@ -18,6 +18,8 @@ HV_FLAGS = $(FREESTANDING) $(HV_INCLUDES) -isystem $(XINCLUDE) $(XDEFINES) -fpie
     -fno-asynchronous-unwind-tables -DHOSPES_DEBUG=$(if $(filter-out 0,$(DEBUG)),1,0)
 # Errata of Cortex-A53 (835769, 843419) that only a compiler and a linker can avoid.
 HV_CFLAGS_arm64   := -mfix-cortex-a53-835769
+# UEFI calls, and is called, by another convention there.
+HV_CFLAGS_x86_64  := -DGNU_EFI_USE_MS_ABI -DHAVE_USE_MS_ABI
 HV_LDFLAGS_arm64  := --fix-cortex-a53-843419
 HV_LDFLAGS_x86_64 := -z noseparate-code
 HV_CFLAGS = $(HV_FLAGS) $(HV_CFLAGS_$(ARCH)) -include mk/hidden.h $(WARNINGS) -fstack-protector-strong -ffunction-sections -fdata-sections
@@ -40,6 +42,14 @@ HV_LIBS := $(patsubst %,$(BUILD)/debian/$(ARCH)-dev/lib/%,libfdt.a libz.a libzst
 
 .PHONY: hypervisor
 hypervisor: $(OUT)/hospes
+
+# One file is all of these: a flat image for multiboot, and an application for UEFI.
+ifeq ($(ARCH),x86_64)
+hypervisor: $(OUT)/hospes.efi
+endif
+
+$(OUT)/hospes.efi: $(OUT)/hospes
+	$(Q)cp $< $@
 
 $(OUT)/hospes: $(OUT)/hospes.elf
 	$(Q)$(XOBJCOPY) -O binary $< $@
@@ -66,7 +76,7 @@ $(OUT)/obj/%.S.o: %.S $(MK) mk/hypervisor.mk $(HV_NEEDS)
 # Runs before relocation, when the guard's address is not known yet.
 $(OUT)/obj/hypervisor/arch/$(ARCH_DIR)/early.c.o: HV_CFLAGS += -fno-stack-protector
 # The guard is firmware's to reach, not ours, and gnu-efi's characters are wchar_t.
-$(filter $(OUT)/obj/hypervisor/arch/arm64/efi%,$(HV_OBJECTS)): HV_CFLAGS += -fno-stack-protector -fshort-wchar
+$(filter $(OUT)/obj/hypervisor/efi/% $(OUT)/obj/hypervisor/arch/$(ARCH_DIR)/efi.%,$(HV_OBJECTS)): HV_CFLAGS += -fno-stack-protector -fshort-wchar
 # Runs with the MMU off: no call of functions that were not written for that.
 $(OUT)/obj/hypervisor/arch/arm64/wrong_level.c.o: HV_CFLAGS += -fno-stack-protector -fno-builtin $\
     $(if $(filter gcc,$(COMPILER)),-fno-tree-loop-distribute-patterns)

@@ -5,6 +5,7 @@ architecture. Prints file:line: what is wrong; exits 1 if anything is.
 
     hypervisor/lib              C's own headers and <lib/...>
     hypervisor/core, drivers    these, <hospes/...>, <xen/...>, libfdt, zlib, zstd, and headers beside the file
+    hypervisor/efi              these, and <efi.h>
     hypervisor/include/hospes   these and <asm/...>
     hypervisor/arch/ARCH        all of these
     hypervisor/arch/host        the workstation's C library too
@@ -26,9 +27,10 @@ LIBRARIES = {"libfdt.h", "zlib.h", "zstd.h"}
 RULES = [
     (r"hypervisor/include/libc/", set()),
     (r"hypervisor/(lib|include/lib)/", {"lib"}),
-    (r"hypervisor/include/hospes/", {"lib", "hospes", "xen", "asm", "libfdt.h", "zlib.h", "zstd.h"}),
+    (r"hypervisor/include/hospes/", {"lib", "hospes", "xen", "asm", "efi.h", "libfdt.h", "zlib.h", "zstd.h"}),
     (r"hypervisor/(core|drivers)/", {"lib", "hospes", "xen", "libfdt.h", "zlib.h", "zstd.h"}),
     (r"hypervisor/arch/host/", None),
+    (r"hypervisor/efi/", {"lib", "hospes", "xen", "efi.h", "libfdt.h"}),
     (r"hypervisor/arch/", {"lib", "hospes", "xen", "asm", "efi.h", "libfdt.h", "zlib.h", "zstd.h"}),
     (r"hypervisor/", set()),
     (r"toolstack/", "all but the hypervisor"),

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The configuration file beside the EFI image, and the image's command line. */
-// sources: arch/arm64/efi_config.c
+// sources: efi/efi_config.c
 #include "unit.h"
 
-#include <asm/efi_config.h>
+#include <hospes/efi_config.h>
 
 /* A copy of its own length on the heap, so that the sanitizer sees reads beyond it. */
 static struct efi_slice slice(const char *text)

@@ -13,6 +13,7 @@
 #define MULTIBOOT1_FLAGS  (1 << 0 | 1 << 1 | 1 << 16) /* modules on pages, memory, addresses are below */
 #define MULTIBOOT2_MAGIC  0xe85250d6
 #define PVH_LOADED        0x336ec578
+#define EFI_LOADED        0x49464548          /* our own */
 #define XEN_ELFNOTE_PHYS32_ENTRY 18
 
 /* A symbol's machine address, in 32 bits. */
@@ -21,6 +22,10 @@
     .section .head.text, "ax"
     .global _start
 _start:
+    /* The head of a PE/COFF file (Microsoft PE format; UEFI 2.10, section 2.1.1): 64-bit firmware enters by efi.S. */
+    .ascii "MZ"
+    .org _start + 0x3c
+    .long pe_header - _start
     .balign 8
 multiboot1:
     .long MULTIBOOT1_MAGIC
@@ -57,6 +62,58 @@ multiboot2:
     .short 0, 0
     .long 8
 multiboot2_end:
+
+    .balign 8
+pe_header:
+    .ascii "PE\0\0"
+    .short 0x8664                     /* machine: x86-64 */
+    .short 2                          /* sections */
+    .long 0                           /* no time stamp: builds are reproducible */
+    .long 0
+    .long 0
+    .short pe_sections - pe_optional
+    .short 0x206                      /* executable, no line numbers, no symbols */
+pe_optional:
+    .short 0x20b                      /* PE32+ */
+    .byte 2, 40                       /* linker version: any */
+    .long _text_end - pe_text
+    .long _data_bytes - _start
+    .long 0
+    .long efi_entry - _start
+    .long pe_text - _start
+    .quad 0                           /* preferred base: none */
+    .long 4096                        /* alignment in memory */
+    .long 512                         /* alignment in the file */
+    .short 0, 0                       /* operating system */
+    .short 1, 0                       /* image version */
+    .short 0, 0                       /* subsystem version */
+    .long 0
+    .long _image_end - _start
+    .long pe_text - _start            /* headers */
+    .long 0                           /* checksum */
+    .short 10                         /* EFI application */
+    .short 0
+    .quad 0, 0, 0, 0
+    .long 0
+    .long 6                           /* data directories, all empty */
+    .quad 0, 0, 0, 0, 0, 0
+pe_sections:
+    .ascii ".text\0\0\0"
+    .long _text_end - pe_text
+    .long pe_text - _start
+    .long _text_end - pe_text
+    .long pe_text - _start
+    .long 0, 0
+    .short 0, 0
+    .long 0x60000020                  /* code, execute, read */
+    .ascii ".data\0\0\0"
+    .long _data_bytes - _start
+    .long _text_end - _start
+    .long _data_file_bytes - _start
+    .long _text_end - _start
+    .long 0, 0
+    .short 0, 0
+    .long 0xc0000040                  /* initialised data, read, write */
 
     .code32
     .global multiboot_entry
@@ -157,7 +214,14 @@ long_mode:
     mov %eax, %ss
     mov %ebp, %r12d                   /* which loader */
     mov %esi, %r13d                   /* what it tells */
-    lea _start(%rip), %rdi
+    jmp 5f
+
+/* From efi.S: as above, but for segments, which are as good as these. */
+    .global efi_landed_early
+efi_landed_early:
+    mov $EFI_LOADED, %r12d
+    xor %r13d, %r13d
+5:  lea _start(%rip), %rdi
     lea identity_tables(%rip), %rsi
     mov %rdi, %rbx
     call early_final                  /* rax = root, rdx = virtual - machine address of the image */
@@ -177,6 +241,10 @@ boot_high:
     mov %r13, %rdx
     call x86_start
     ud2
+
+    /* Firmware maps the first page as a file's head: not to be run. */
+    .balign 4096
+pe_text:
 
     .section .note.Xen, "a", %note
     .balign 4

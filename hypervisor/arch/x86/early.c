@@ -92,6 +92,18 @@ static void early_protect(void)
     write_cr0(read_cr0() | CR0_WP);
 }
 
+extern uint64_t identity_tables[6][ENTRIES];
+
+void early_identity(void)
+{
+    identity_tables[0][0] = (uint64_t)(uintptr_t)identity_tables[1] | PTE_TABLE;
+    for (uint64_t i = 0; i < 4; i++) {
+        identity_tables[1][i] = (uint64_t)(uintptr_t)identity_tables[2 + i] | PTE_TABLE;
+        for (uint64_t j = 0; j < ENTRIES; j++)
+            identity_tables[2 + i][j] = (i * ENTRIES + j) * MIB(2) | PTE_LEAF | PTE_W | PTE_PS;
+    }
+}
+
 struct early_result early_final(uint64_t load, const uint64_t *identity)
 {
     uint64_t base = LAYOUT_IMAGE + early_random(LAYOUT_IMAGE_SLIDE / MIB(2) - 4) * MIB(2);

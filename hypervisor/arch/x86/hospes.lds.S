@@ -77,6 +77,9 @@ SECTIONS
         _bss_end = .;
     } :data
     _image_end = .;
+    /* Sizes for the headers in boot.S, as offsets from _start, which is how it can express them. */
+    _data_bytes = _image_start + (_image_end - _text_end);
+    _data_file_bytes = _image_start + (_file_end - _text_end);
 
     /DISCARD/ : { *(.comment) *(.note .note.*) *(.eh_frame .eh_frame_hdr) *(.gnu.version*) *(.interp) *(.sframe) }
     .symtab 0 : { *(.symtab) }

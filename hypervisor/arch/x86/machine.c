@@ -7,6 +7,7 @@
 #include <asm/com.h>
 #include <asm/cpu.h>
 #include <asm/e820.h>
+#include <asm/efi.h>
 #include <asm/machine.h>
 #include <asm/mm.h>
 #include <asm/trap.h>
@@ -21,14 +22,17 @@
 #include <hospes/map.h>
 #include <hospes/pcpu.h>
 #include <lib/bits.h>
+#include <libfdt.h>
 
-#define FIRST_4G  GIB(4)
-#define TREE_ROOM 16384
+#define FIRST_4G         GIB(4)
+#define TREE_ROOM        32768
+#define SEED_WORDS_LEAST 4u
 
 /* What boot.S finds in eax. */
 #define MULTIBOOT1_LOADED 0x2badb002u
 #define MULTIBOOT2_LOADED 0x36d76289u
 #define PVH_LOADED        0x336ec578u
+#define EFI_LOADED        0x49464548u
 
 extern char _image_start[], _image_end[], boot_stack_end[];
 extern struct pcpu boot_pcpu;
@@ -62,6 +66,10 @@ static void read_boot_info(uint32_t loader, uint64_t info)
     int err = -1;
 
     switch (loader) {
+    case EFI_LOADED:
+        efi_handover_read(&boot_info, at_identity);
+        err = 0;
+        break;
     case MULTIBOOT1_LOADED:
         err = multiboot_read(&boot_info, info, at_identity, &why);
         break;
@@ -82,17 +90,31 @@ static void read_boot_info(uint32_t loader, uint64_t info)
                    why);
 }
 
-static void make_tree(void)
+/* The one that was made under firmware, with a seed. */
+static void take_tree(const uint64_t *seed, uint32_t words)
+{
+    const void *from = at_identity(efi_handover.tree, sizeof(struct fdt_header));
+
+    if (!from || fdt_open_into(from, tree, sizeof(tree)) || dt_check(tree, sizeof(tree)))
+        stop_early(boot_info.protocol, "no room for the device tree");
+    if (words >= SEED_WORDS_LEAST)
+        (void)fdt_setprop(tree, fdt_path_offset(tree, "/chosen"), "rng-seed", seed,
+                          (int)(words * sizeof(*seed)));
+}
+
+static void make_tree(uint32_t loader)
 {
     uint64_t seed[8];
     uint32_t words = 0;
 
     while (words < array_size(seed) && cpu_random(&seed[words]))
         words++;
-    if (boot_tree_write(&boot_info, (const uint8_t *)seed, words < 4 ? 0 : words * 8, tree,
-                        sizeof(tree)))
-        stop_early(boot_info.protocol, "no room for what it tells");
     host_fdt = tree;
+    if (loader == EFI_LOADED)
+        take_tree(seed, words);
+    else if (boot_tree_write(&boot_info, (const uint8_t *)seed,
+                             words < SEED_WORDS_LEAST ? 0 : words * 8, tree, sizeof(tree)))
+        stop_early(boot_info.protocol, "no room for what it tells");
 }
 
 void x86_start(uint64_t load, uint32_t loader, uint64_t info)
@@ -104,7 +126,7 @@ void x86_start(uint64_t load, uint32_t loader, uint64_t info)
     cpu_init_features();
     cpu_init_control();
     read_boot_info(loader, info);
-    make_tree();
+    make_tree(loader);
     mm_drop_identity();
     init();
 }

@@ -17,6 +17,9 @@ struct early_result {
  */
 void early_relocate(uint64_t load, uint64_t base);
 
+/* Makes identity_tables, as boot.S does in 32 bits: the first 4 GiB at their own addresses. */
+void early_identity(void);
+
 /*
  * The tables that stay, in which the image, at `load`, stands at an address chosen at random. What
  * `identity` (a root) maps in the first 512 GiB is there too, for the way on.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* See <asm/efi_config.h>. The file comes from a disk and may hold anything: nothing is read outside
- * the slices. */
-#include <asm/efi_config.h>
+/* See <hospes/efi_config.h>. The file comes from a disk and may hold anything: nothing is read
+ * outside the slices. */
+#include <hospes/efi_config.h>
 #include <lib/bits.h>
 #include <string.h>
 

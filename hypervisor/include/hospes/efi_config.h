@@ -4,8 +4,8 @@
  * command line, as Xen documents both (docs/misc/efi.pandoc). Text in, text out: nothing here calls
  * firmware.
  */
-#ifndef ASM_EFI_CONFIG_H
-#define ASM_EFI_CONFIG_H
+#ifndef HOSPES_EFI_CONFIG_H
+#define HOSPES_EFI_CONFIG_H
 
 #include <hospes/types.h>
 

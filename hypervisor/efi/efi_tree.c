@@ -4,8 +4,8 @@
  * name, dom0 from a configuration file, a seed, and the memory that firmware leaves. Xen's
  * bindings: docs/misc/efi.pandoc and docs/misc/arm/device-tree/booting.txt.
  */
-#include <asm/efi.h>
 #include <hospes/domain_modules.h>
+#include <hospes/efi.h>
 #include <hospes/errno.h>
 #include <lib/bits.h>
 #include <lib/format.h>

@@ -4,7 +4,7 @@
  * System) and 13.5 (File Protocol). Names come from the device tree or a configuration file and may
  * be anything.
  */
-#include <asm/efi.h>
+#include <hospes/efi.h>
 #include <lib/bits.h>
 #include <string.h>
 
@@ -121,7 +121,7 @@ static const char *read_file(EFI_FILE *file, uint64_t limit, struct efi_file *f)
         done += n;
     }
     memset((void *)(uintptr_t)(f->addr + size), 0, align_up(size, FRAME_SIZE) - size);
-    efi_clean((const void *)(uintptr_t)f->addr, align_up(size, FRAME_SIZE));
+    arch_efi_clean((const void *)(uintptr_t)f->addr, align_up(size, FRAME_SIZE));
     return NULL;
 }
 
