@@ -8,7 +8,12 @@
  * An input is a list of steps: a byte says what to do, bytes after it with what. Steps are calls
  * (hypercall_ops.c), which may be interrupted and go on after other domains' steps; guests' writes
  * to what they share with Hospes; time; deferred work; failing allocations.
+ *
+ * In the middle of a call, whenever it looks at its guest's memory, other vCPUs may act, as if on
+ * other pCPUs: make calls, change what the guest says, take its memory or its domain away.
  */
+#include "hypercall_invariants.h"
+#include "hypercall_ops.h"
 #include "hypercall_requests.h"
 #include "hypercall_world.h"
 
@@ -22,6 +27,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xen/domctl.h>
 #include <xen/grant_table.h>
 #include <xen/xen.h>
 
@@ -36,6 +42,20 @@ static struct {
     uint64_t nr, arg[6];
 } calls[DOMAINS][VCPUS];
 
+/* The vCPU that is in the middle of a call while others act. */
+static struct vcpu *in_the_middle;
+
+/* For a vCPU to leave its guest: the one in the middle does not until we are done. */
+static bool would_wait(uint64_t nr)
+{
+    uint32_t command = request_op ? request_op->command : 0;
+
+    return nr == __HYPERVISOR_multicall ||
+           (nr == __HYPERVISOR_domctl &&
+            (command == XEN_DOMCTL_pausedomain || command == XEN_DOMCTL_setvcpucontext ||
+             command == XEN_DOMCTL_getvcpucontext));
+}
+
 static void call(struct domain *d, uint32_t vcpu)
 {
     struct vcpu *v = d->vcpus[vcpu];
@@ -43,12 +63,16 @@ static void call(struct domain *d, uint32_t vcpu)
     uint64_t gfn = first_gfn[d->id] + take(1) % (PAGES - 5);
     int64_t rc;
 
+    if (in_the_middle && c->waits)
+        return;
     if (v->blocked)
         vcpu_kick(v);
     if (!c->waits) {
         memset(c->arg, 0, sizeof(c->arg));
         c->nr = take(1) < 16 ? make_multicall(d, gfn, c->arg) : make_request(d, gfn, c->arg);
     }
+    if (in_the_middle && would_wait(c->nr))
+        return;
     this_pcpu()->current = v;
     rc = hypercall_find(c->nr)(v, c->arg);
     this_pcpu()->current = NULL;
@@ -103,10 +127,14 @@ static void guest_step(uint32_t what)
 {
     uint64_t who = take(1);
     struct domain *d = domain_get((uint16_t)(who % DOMAINS));
-    uint32_t vcpu = (uint32_t)(who / DOMAINS % 8 == 0);
+    uint32_t vcpu = (uint32_t)(who / DOMAINS % 4 == 0);
 
     if (!d)
         return;
+    if (in_the_middle && vcpu < d->max_vcpus && d->vcpus[vcpu] == in_the_middle) {
+        domain_put(d);
+        return;
+    }
     if (may_run(d, vcpu)) {
         /* Who makes a call is there as long as he runs; he holds no reference. */
         domain_put(d);
@@ -125,6 +153,28 @@ static void guest_step(uint32_t what)
     domain_put(d);
 }
 
+uint32_t others_after;
+
+void host_guest_access(struct vcpu *v)
+{
+    struct pcpu *p = this_pcpu();
+    uint32_t pending = p->pending;
+
+    if (in_the_middle || !others_after || --others_after)
+        return;
+    CHECK(p->nr_locks_held == 0, "a guest's memory is looked at with a lock held");
+    in_the_middle = v;
+    v->sched.held = true;
+    stop_soon = true; /* they have no time: it may be up to the one in the middle to go on */
+    for (uint64_t n = 1 + take(1) % 3; n; n--)
+        guest_step((uint32_t)take(1) % 228);
+    stop_soon = false;
+    v->sched.held = false;
+    in_the_middle = NULL;
+    p->current = v;
+    p->pending = pending;
+}
+
 static void step(void)
 {
     uint32_t what = (uint32_t)take(1);
@@ -136,8 +186,12 @@ static void step(void)
         timer_run();
     } else if (what < 241) {
         work_run();
-    } else if (what < 248) {
+    } else if (what < 245) {
         stop_after = (uint32_t)take(1) % 64;
+    } else if (what < 250) {
+        others_after = (uint32_t)take(1) % 16;
+    } else if (what < 252) {
+        host_pin_fails = (uint32_t)take(1) % 4;
     } else {
         heap_fails = (uint32_t)take(1) % 8;
     }

@@ -11,12 +11,13 @@
 /* What a field means. */
 enum field_kind {
     FIELD_END,
-    FIELD_RAW,    /* as in the input */
-    FIELD_SMALL,  /* 0 .. 15 mostly */
-    FIELD_DOMID,  /* a domain that there may be, DOMID_SELF, rarely others */
-    FIELD_PORT,   /* of an event channel */
-    FIELD_REF,    /* a grant */
-    FIELD_HANDLE, /* of a mapped grant */
+    FIELD_RAW,        /* as in the input */
+    FIELD_SMALL,      /* 0 .. 11 mostly, */
+    FIELD_VERY_SMALL, /* 0 .. 2 */
+    FIELD_DOMID,      /* a domain that there may be, DOMID_SELF, rarely others */
+    FIELD_PORT,       /* of an event channel */
+    FIELD_REF,        /* a grant */
+    FIELD_HANDLE,     /* of a mapped grant */
     FIELD_GFN,
     FIELD_MACHINE, /* 0, mostly */
     FIELD_ADDRESS, /* a guest's, physical */

@@ -8,6 +8,7 @@
 
 #include <asm/host.h>
 #include <hospes/domain.h>
+#include <hospes/domctl.h>
 #include <hospes/frame.h>
 #include <hospes/p2m.h>
 #include <lib/bits.h>
@@ -20,6 +21,7 @@
 #include <xen/xen.h>
 
 bool tell;
+const struct op *request_op;
 char request_is[512];
 
 /* --- the input ------------------------------------------------------------------------------- */
@@ -47,8 +49,7 @@ uint64_t take(uint32_t bytes)
     return value;
 }
 
-/* --- what is near to something
- * -------------------------------------------------------------------------- */
+/* --- what is near to something that there is -------------------------------------------------- */
 
 uint8_t *guest_page(struct domain *d, uint64_t gfn)
 {
@@ -81,6 +82,14 @@ uint64_t some_gfn(const struct domain *d)
     }
 }
 
+/* Near the end of a page, mostly: what is there goes on in the next one. */
+static uint64_t some_address(const struct domain *d)
+{
+    uint64_t gfn = some_gfn(d), where = take(1);
+
+    return (gfn << FRAME_SHIFT) + (where < 200 ? FRAME_SIZE - where % 100 * 4 : take(2));
+}
+
 uint64_t some_domid(void)
 {
     uint64_t n = take(1);
@@ -97,31 +106,53 @@ uint64_t some_number(uint32_t near)
     return n < 250 ? n % near : take(4);
 }
 
-/* --- calls --- */
+/* --- calls ------------------------------------------------------------------------------------ */
 
-/* A caller's struct, and what it points to: one page of the caller's. */
+/* A caller's struct, and what it points to: in one page of the caller's, and the one behind it. */
 struct request {
     struct domain *d;
-    uint64_t gfn;
-    uint8_t *page; /* NULL: it cannot be written */
-    uint32_t used; /* bytes of it */
+    uint64_t at;   /* the struct's address */
+    uint32_t used; /* bytes from there on */
     uint64_t last; /* field's value */
 };
 
 #define STRUCT_ROOM 1024u
+#define LIST_MOST   40u /* more than MEMORY_CHUNK, so that a list takes several rounds */
+
+/* As far as the caller can write there. */
+static void put(struct domain *d, uint64_t at, const void *from, uint32_t bytes)
+{
+    for (uint32_t done = 0, n; done < bytes; done += n) {
+        uint64_t in_page = (at + done) & FRAME_MASK;
+        uint8_t *page = guest_page(d, (at + done) >> FRAME_SHIFT);
+
+        n = (uint32_t)min((uint64_t)(bytes - done), FRAME_SIZE - in_page);
+        if (page)
+            memcpy(page + in_page, (const uint8_t *)from + done, n);
+    }
+}
 
 static uint64_t put_list(struct request *r)
 {
-    uint64_t at = (r->gfn << FRAME_SHIFT) + r->used, n = take(1) % 9;
+    uint64_t n = take(1), first, at, list[LIST_MOST];
 
-    for (uint64_t i = 0; i < n; i++) {
-        uint64_t gfn = some_gfn(r->d);
-
-        if (r->page && r->used + sizeof(gfn) <= FRAME_SIZE) {
-            memcpy(r->page + r->used, &gfn, sizeof(gfn));
-            r->used += sizeof(gfn);
-        }
+    /* Now and then a long one, of pages in a row. */
+    if (n >= 232) {
+        n = LIST_MOST;
+        first = some_gfn(r->d);
+        for (uint64_t i = 0; i < n; i++)
+            list[i] = first + i;
+    } else {
+        n %= 9;
+        for (uint64_t i = 0; i < n; i++)
+            list[i] = some_gfn(r->d);
     }
+    /* Across the page's end, sometimes. */
+    if (n && take(1) >= 240)
+        r->used = (uint32_t)(FRAME_SIZE - (r->at & FRAME_MASK) - n / 2 * sizeof(list[0]));
+    at = r->at + r->used;
+    put(r->d, at, list, (uint32_t)(n * sizeof(list[0])));
+    r->used += (uint32_t)(n * sizeof(list[0]));
     return at;
 }
 
@@ -132,6 +163,8 @@ static uint64_t field_value(struct request *r, const struct op_field *f)
     switch ((enum field_kind)(f->kind & 0xff)) {
     case FIELD_SMALL:
         return some_number(12);
+    case FIELD_VERY_SMALL:
+        return some_number(3);
     case FIELD_DOMID:
         return some_domid();
     case FIELD_PORT:
@@ -151,7 +184,10 @@ static uint64_t field_value(struct request *r, const struct op_field *f)
     case FIELD_GFNS:
         return put_list(r);
     case FIELD_DATA:
-        return (value = take(1)) < 240 ? (r->gfn << FRAME_SHIFT) + 2048 : value < 248 ? 0 : take(4);
+        value = take(1);
+        if (value < 224)
+            return r->at + 2048;
+        return value < 240 ? some_address(r->d) : value < 248 ? 0 : take(4);
     case FIELD_ORDER:
         return take(1) < 160 ? 0 : take(1) % 12;
     case FIELD_MAPPING:
@@ -170,8 +206,12 @@ static uint64_t field_value(struct request *r, const struct op_field *f)
         return take(1) < 240 ? n : take(4);
     }
     case FIELD_BUS: {
+        uint32_t handle = (uint32_t)take(1);
+        const struct grant_mapping *m = maptrack_find(r->d, handle % 8);
         enum p2m_type type;
 
+        if (m && m->state == MAPPING_THERE && handle & 128)
+            return m->frame.v << FRAME_SHIFT;
         return p2m_lookup(r->d, GFN(some_gfn(r->d)), &type, NULL).v << FRAME_SHIFT;
     }
     case FIELD_LENGTH:
@@ -194,7 +234,9 @@ static void fill_struct(struct request *r, const struct op *op, uint8_t *to)
         memcpy(to + op->fields[i].at, &value, min(op->fields[i].bytes, (uint16_t)sizeof(value)));
     }
     if (op->style == OP_STRUCT) {
-        uint32_t version = op->call == __HYPERVISOR_domctl   ? XEN_DOMCTL_INTERFACE_VERSION
+        bool old = op->call == __HYPERVISOR_domctl && take(1) >= 240;
+        uint32_t version = old                               ? DOMCTL_XEN_4_17
+                           : op->call == __HYPERVISOR_domctl ? XEN_DOMCTL_INTERFACE_VERSION
                            : op->call == __HYPERVISOR_sysctl ? XEN_SYSCTL_INTERFACE_VERSION
                                                              : XENPF_INTERFACE_VERSION;
 
@@ -220,16 +262,18 @@ static void tell_request(const struct op *op, const uint8_t *what)
 uint64_t make_request(struct domain *d, uint64_t gfn, uint64_t *arg)
 {
     const struct op *op = &ops[take(1) % nr_ops];
-    struct request r = { d, gfn, guest_page(d, gfn), STRUCT_ROOM, 0 };
+    uint64_t where = take(1), address = gfn << FRAME_SHIFT, n = 1;
+    struct request r = { d, address, STRUCT_ROOM, 0 };
     uint8_t what[STRUCT_ROOM] = { 0 };
-    uint64_t address = gfn << FRAME_SHIFT, n = 1;
 
+    if (where >= 224)
+        r.at = address = where >= 248 ? some_address(d) : address + FRAME_SIZE - where % 32 * 8;
     if (op->style == OP_ARRAY && take(1) & 1)
         n = 1 + take(1) % 6;
     for (uint64_t i = 0; i < n; i++)
         fill_struct(&r, op, what + i * op->bytes);
-    if (r.page)
-        memcpy(r.page, what, sizeof(what));
+    put(d, address, what, sizeof(what));
+    request_op = op;
     if (tell)
         tell_request(op, what);
     arg[0] = op->style == OP_STRUCT ? address : op->command;

@@ -6,6 +6,7 @@
 #ifndef HYPERCALL_WORLD_H
 #define HYPERCALL_WORLD_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Numbers that are used: four domains from the start, others by createdomain. */
@@ -20,6 +21,8 @@
 extern uint64_t first_gfn[DOMAINS]; /* FIRST, unless it is at machine addresses */
 extern uint32_t heap_fails;         /* allocations until one fails; 0: none does */
 extern uint32_t stop_after;         /* looks for interrupts until there is one; 0: there is none */
+extern bool stop_soon;              /* there is always one */
+extern uint32_t others_after;       /* looks at guests' memory until others act; 0: none does */
 
 void make_machine(void);
 

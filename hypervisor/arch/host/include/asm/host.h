@@ -45,6 +45,16 @@ void host_ram_add(uint64_t start, uint64_t bytes);
 /* Simulated RAM at `a`, as a device or a guest would see it. */
 void *host_ram(maddr_t a);
 
+/*
+ * arch_guest_frame() calls it first, and does nothing in it unless the test defines it: so may
+ * others, on other pCPUs, change what the guest says while a call looks at it.
+ */
+struct vcpu;
+void host_guest_access(struct vcpu *v);
+
+/* frame_pin()s until one fails; 0: none does. */
+extern uint32_t host_pin_fails;
+
 /* An address that no short mapping may cover. */
 extern uint64_t host_forbidden;
 
