@@ -15,6 +15,9 @@
  * well under 1 ms. */
 #define TEARDOWN_FRAMES 4096
 
+/* Tables freed in one step. */
+#define TEARDOWN_TABLES 1024
+
 /* What is copied, or cleared, at a time: a slow core (A53) does either in well under a millisecond.
  */
 #define FILL_STEP  KIB(512)
@@ -422,14 +425,13 @@ static void let_go(struct domain *d, const struct pgtable_leaf *leaf, gfn_t gfn,
     }
 }
 
-bool p2m_teardown_step(struct domain *d)
+/* Some of what is mapped. True: there is more. */
+static bool release_frames(struct domain *d)
 {
     struct p2m *p2m = &d->p2m;
     uint64_t budget = TEARDOWN_FRAMES;
     bool more = true;
 
-    spin_lock(&p2m->lock);
-    p2m->dying = true;
     while (budget) {
         struct pgtable_leaf leaf;
         unsigned int order;
@@ -450,6 +452,32 @@ bool p2m_teardown_step(struct domain *d)
         budget -= min(frames, budget);
         p2m->lowest = ((addr + done) >> FRAME_SHIFT) + frames;
     }
+    return more;
+}
+
+/* Then some of the tables, and last the VMID. True: there is more. */
+static bool release_tables(struct domain *d)
+{
+    struct p2m *p2m = &d->p2m;
+
+    if (!p2m->vmid)
+        return false;
+    arch_p2m_flush(d, GFN(0), UINT64_MAX);
+    if (pgtable_destroy_step(&p2m->pt, TEARDOWN_TABLES))
+        return true;
+    bitmap_atomic_clear(vmids, p2m->vmid);
+    p2m->vmid = 0;
+    return false;
+}
+
+bool p2m_teardown_step(struct domain *d)
+{
+    struct p2m *p2m = &d->p2m;
+    bool more;
+
+    spin_lock(&p2m->lock);
+    p2m->dying = true;
+    more = release_frames(d) || release_tables(d);
     spin_unlock(&p2m->lock);
     return more;
 }
@@ -462,8 +490,8 @@ void p2m_destroy(struct domain *d)
         return;
     spin_lock(&p2m->lock);
     p2m->dying = true; /* who still has a reference to the domain finds nothing */
-    arch_p2m_flush(d, GFN(0), UINT64_MAX);
+    while (release_tables(d))
+        ;
     pgtable_destroy(&p2m->pt);
     spin_unlock(&p2m->lock);
-    bitmap_atomic_clear(vmids, p2m->vmid);
 }

@@ -351,18 +351,36 @@ bool pgtable_next(const struct pgtable *pt, uint64_t addr, uint64_t end, uint64_
     return next_in(pt, pt->root, pt->format->top_level, found, end, leaf, order);
 }
 
-void pgtable_destroy(struct pgtable *pt)
+/* Frees at most *most of the tables below `table`, from the bottom up. True: there are more. */
+static bool trim(struct pgtable *pt, uint64_t *table, unsigned int level, uint64_t *most)
 {
-    struct pgtable_doomed doomed = { NULL };
-    unsigned int entries = ENTRIES << pt->format->top_order;
+    unsigned int entries = level == pt->format->top_level ? ENTRIES << pt->format->top_order
+                                                          : ENTRIES;
 
     for (unsigned int i = 0; i < entries; i++) {
-        uint64_t *child = table_of(pt, pt->root[i], pt->format->top_level);
+        uint64_t *child = table_of(pt, table[i], level);
 
-        if (child)
-            doom_tree(pt, &doomed, child, pt->format->top_level + 1);
+        if (!child)
+            continue;
+        if (level + 1 < LEAF_LEVEL && trim(pt, child, level + 1, most))
+            return true;
+        if (!*most)
+            return true;
+        --*most;
+        write_entry(&table[i], 0);
+        pt->free(pt, child);
     }
-    pgtable_free_doomed(pt, &doomed);
+    return false;
+}
+
+bool pgtable_destroy_step(struct pgtable *pt, uint64_t most)
+{
+    return trim(pt, pt->root, pt->format->top_level, &most);
+}
+
+void pgtable_destroy(struct pgtable *pt)
+{
+    (void)pgtable_destroy_step(pt, UINT64_MAX);
     heap_free_pages(pt->root, pt->format->top_order);
     pt->root = NULL;
 }

@@ -352,6 +352,30 @@ static void in_order(void **state)
 /* --- going ---------------------------------------------------------------------------------------
  */
 
+/*
+ * Domains of which a hostile neighbour still has grants mapped keep others from being made: by the
+ * few VMIDs that there are, or by tables that nobody walks any more.
+ */
+static void kept_by_others(void **state)
+{
+    static struct domain *kept[300];
+    uint64_t root;
+
+    for (uint32_t i = 0; i < 300; i++) {
+        assert_int_equal(build(7, 1, &kept[i]), 0);
+        root = (uint64_t)1 << arch_p2m_format.top_order;
+        assert_in_range(kept[i]->p2m.nr_tables, root + 2, root + 100);
+        domain_hold(kept[i]);
+        while (domain_release_step(kept[i]))
+            ;
+        domain_destroy(kept[i]);
+        assert_int_equal(kept[i]->p2m.nr_tables, root);
+    }
+    for (uint32_t i = 0; i < 300; i++)
+        domain_put(kept[i]);
+    check_nothing_left(7);
+}
+
 /* Off: its memory is back, its line too, and the log says what happened. */
 static void switches_off(void **state)
 {
@@ -596,7 +620,7 @@ int main(void)
 #ifndef REAL_HEAP
         TEST(fails_anywhere), TEST(cannot_start_again), TEST(listed_while_it_goes),
 #endif
-        TEST(numbers),        TEST(in_order),           TEST(switches_off),
+        TEST(numbers), TEST(in_order), TEST(kept_by_others), TEST(switches_off),
         TEST(stops_once),     TEST(waits_for_vcpus),    TEST(any_state),
         TEST(crashes_once),   TEST(starts_again),       TEST(hardware),
     };

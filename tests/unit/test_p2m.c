@@ -111,15 +111,22 @@ static int start(void **state)
 
 static void teardown(struct domain *d)
 {
-    uint32_t steps = 0;
+    uint32_t steps = 0, tables = pages_used;
+    bool whole = d->p2m.vmid;
 
-    while (p2m_teardown_step(d))
+    flushes = 0;
+    while (p2m_teardown_step(d)) {
         assert_in_range(steps++, 0, 1000000);
+        /* Its number, and its tables, may be another's next: nothing of it may stay in a TLB. */
+        assert_true(flushes || pages_used == tables);
+    }
+    assert_true(flushes || !whole);
+    assert_int_equal(flushed_frames, UINT64_MAX);
+    assert_int_equal(d->p2m.vmid, 0);
+    assert_int_equal(d->p2m.nr_tables, (uint64_t)1 << arch_p2m_format.top_order);
     flushes = 0;
     p2m_destroy(d);
-    /* Its number may be another's next: nothing of it may stay in a TLB. */
-    assert_int_equal(flushes, 1);
-    assert_int_equal(flushed_frames, UINT64_MAX);
+    assert_int_equal(flushes, 0);
     assert_null(d->p2m.pt.root);
 }
 

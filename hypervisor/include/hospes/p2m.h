@@ -52,7 +52,7 @@ struct p2m_fill {
 struct p2m {
     struct spinlock lock;
     struct pgtable pt;
-    uint16_t vmid;                    /* tag of its TLB entries */
+    uint16_t vmid;                    /* tag of its TLB entries; 0: torn down */
     bool dying;                       /* being torn down: nobody maps, or finds frames, any more */
     uint64_t nr_tables;               /* pages of the table itself, charged to the domain: */
     uint64_t pool;                    /* so many at most, the root not counted */
@@ -199,9 +199,9 @@ int p2m_copy_module(struct domain *d, gaddr_t to, maddr_t from, uint64_t bytes);
 bool p2m_clean_step(struct domain *d, gfn_t *next);
 
 /*
- * One step of teardown: lets go of some of what is mapped, at most about a millisecond's work. True
- * while there is more. The domain's vCPUs no longer run; from the first step on nothing is mapped
- * or acquired any more.
+ * One step of teardown: lets go of some of what is mapped, then of tables and VMID, at most about a
+ * millisecond's work. True while there is more. The domain's vCPUs no longer run; from the first
+ * step on nothing is mapped or acquired any more. What is left, the root, goes with the domain.
  */
 bool p2m_teardown_step(struct domain *d);
 void p2m_destroy(struct domain *d);

@@ -124,6 +124,12 @@ bool pgtable_leaf_get(const struct pgtable *pt, const uint64_t *leaves, uint64_t
 void pgtable_leaf_set(struct pgtable *pt, uint64_t *leaves, uint64_t addr, bool seen,
                       const struct pgtable_leaf *leaf);
 
+/*
+ * Frees up to `most` tables, not the root; true while there are more. Leaves are not looked at.
+ * Nothing walks the tree any more, nor is any of it in a TLB.
+ */
+bool pgtable_destroy_step(struct pgtable *pt, uint64_t most);
+
 /* Frees every table, the root included; leaves are not looked at. */
 void pgtable_destroy(struct pgtable *pt);
 
