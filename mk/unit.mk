@@ -3,7 +3,8 @@
 # Unit tests on the host: each tests/unit/test_X.c is one cmocka program. A line in it such as
 #     // sources: core/frame.c core/heap.c
 # names the hypervisor's own sources that it tests; hypervisor/arch/host and hypervisor/lib come along
-# where they are referred to. Everything is compiled with the address and undefined-behaviour sanitizers.
+# where they are referred to; `// helpers: fuzz/X.c` names more of the tests' own. Everything is compiled with the
+# address and undefined-behaviour sanitizers.
 
 UNIT_OUT   := $(BUILD)/unit
 UNIT_TESTS := $(sort $(wildcard tests/unit/test_*.c))
@@ -22,7 +23,9 @@ UNIT_TFLAGS := -Wall -Wextra -Werror -Wno-unused-parameter
 UNIT_LIBS   := -lcmocka -lfdt -lz -lzstd -lpthread
 
 unit_named   = $(shell sed -n 's,^ *// sources: *,,p' $(1))
-unit_objects = $(patsubst %,$(UNIT_OUT)/obj/hypervisor/%.o,$(sort $(call unit_named,$(1))))
+unit_helpers = $(shell sed -n 's,^ *// helpers: *,,p' $(1))
+unit_objects = $(patsubst %,$(UNIT_OUT)/obj/hypervisor/%.o,$(sort $(call unit_named,$(1)))) \
+    $(patsubst %,$(UNIT_OUT)/obj/tests/%.o,$(sort $(call unit_helpers,$(1))))
 
 # Functions under C's own names cannot be linked beside the C library's; test_string.c includes them.
 UNIT_LIBC   := hypervisor/lib/mem.c hypervisor/lib/string.c

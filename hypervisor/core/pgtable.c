@@ -354,8 +354,8 @@ bool pgtable_next(const struct pgtable *pt, uint64_t addr, uint64_t end, uint64_
 /* Frees at most *most of the tables below `table`, from the bottom up. True: there are more. */
 static bool trim(struct pgtable *pt, uint64_t *table, unsigned int level, uint64_t *most)
 {
-    unsigned int entries = level == pt->format->top_level ? ENTRIES << pt->format->top_order
-                                                          : ENTRIES;
+    unsigned int entries =
+        level == pt->format->top_level ? ENTRIES << pt->format->top_order : ENTRIES;
 
     for (unsigned int i = 0; i < entries; i++) {
         uint64_t *child = table_of(pt, table[i], level);

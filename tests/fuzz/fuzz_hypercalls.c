@@ -13,147 +13,50 @@
  * other pCPUs: make calls, change what the guest says, take its memory or its domain away.
  */
 #include "hypercall_invariants.h"
-#include "hypercall_ops.h"
 #include "hypercall_requests.h"
+#include "hypercall_steps.h"
 #include "hypercall_world.h"
 
 #include <asm/host.h>
 #include <hospes/domain.h>
-#include <hospes/errno.h>
-#include <hospes/hypercall.h>
-#include <hospes/p2m.h>
 #include <hospes/timer.h>
 #include <hospes/work.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <xen/domctl.h>
-#include <xen/grant_table.h>
-#include <xen/xen.h>
 
 #define STEPS 200u
 #define EACH  16u /* steps between checks */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 
-/* A call that was interrupted, and goes on when its vCPU is next to do something. */
-static struct {
-    bool waits;
-    uint64_t nr, arg[6];
-} calls[DOMAINS][VCPUS];
-
 /* The vCPU that is in the middle of a call while others act. */
 static struct vcpu *in_the_middle;
 
-/* For a vCPU to leave its guest: the one in the middle does not until we are done. */
-static bool would_wait(uint64_t nr)
-{
-    uint32_t command = request_op ? request_op->command : 0;
-
-    return nr == __HYPERVISOR_multicall ||
-           (nr == __HYPERVISOR_domctl &&
-            (command == XEN_DOMCTL_pausedomain || command == XEN_DOMCTL_setvcpucontext ||
-             command == XEN_DOMCTL_getvcpucontext));
-}
-
-static void call(struct domain *d, uint32_t vcpu)
-{
-    struct vcpu *v = d->vcpus[vcpu];
-    typeof(&calls[0][0]) c = &calls[d->id][vcpu];
-    uint64_t gfn = first_gfn[d->id] + take(1) % (PAGES - 5);
-    int64_t rc;
-
-    if (in_the_middle && c->waits)
-        return;
-    if (v->blocked)
-        vcpu_kick(v);
-    if (!c->waits) {
-        memset(c->arg, 0, sizeof(c->arg));
-        c->nr = take(1) < 16 ? make_multicall(d, gfn, c->arg) : make_request(d, gfn, c->arg);
-    }
-    if (in_the_middle && would_wait(c->nr))
-        return;
-    this_pcpu()->current = v;
-    rc = hypercall_find(c->nr)(v, c->arg);
-    this_pcpu()->current = NULL;
-    c->waits = rc == -ERESTART;
-    if (tell)
-        fprintf(stderr, "d%uv%u: hypercall %lu (%#lx, %#lx, %#lx) of %s: %ld\n", d->id, vcpu, c->nr,
-                c->arg[0], c->arg[1], c->arg[2], request_is, rc);
-    this_pcpu()->pending = 0;
-}
-
-static void write_grant(struct domain *d)
-{
-    uint32_t ref = (uint32_t)take(1) % 16;
-    struct grant_entry_v1 e = { .flags = (uint16_t)take(1) };
-
-    e.domid = (uint16_t)some_domid();
-    e.frame = (uint32_t)some_gfn(d);
-    if (e.flags & 0x80)
-        e.flags = GTF_permit_access;
-    if (!d->gnttab.nr_frames)
-        return;
-    d->gnttab.frames[0].shared[ref].domid = e.domid;
-    d->gnttab.frames[0].shared[ref].frame = e.frame;
-    d->gnttab.frames[0].shared[ref].flags = e.flags;
-}
-
-/* Anything, anywhere it can write. */
-static void write_anything(struct domain *d)
-{
-    uint8_t *page = take(1) & 1 ? (uint8_t *)d->shared_info : guest_page(d, some_gfn(d));
-    uint64_t at = take(2) & FRAME_MASK & ~3ull, value = take(4);
-
-    if (page)
-        memcpy(page + at, &value, 4);
-}
-
-static void touch(struct domain *d, uint64_t gfn)
-{
-    bool there = p2m_handle_fault(d, GFN(gfn));
-
-    if (tell)
-        fprintf(stderr, "d%u: touches %#lx: %u\n", d->id, gfn, there);
-}
-
-static bool may_run(struct domain *d, uint32_t vcpu)
-{
-    return d->state == DOMAIN_RUNNING && vcpu < d->max_vcpus && d->vcpus[vcpu] &&
-           !d->vcpus[vcpu]->sched.pause_count;
-}
-
-static void guest_step(uint32_t what)
+/* One that may run; else what it was about to do is forgotten. */
+static struct vcpu *some_vcpu(void)
 {
     uint64_t who = take(1);
     struct domain *d = domain_get((uint16_t)(who % DOMAINS));
     uint32_t vcpu = (uint32_t)(who / DOMAINS % 4 == 0);
+    struct vcpu *v = d && vcpu < d->max_vcpus ? d->vcpus[vcpu] : NULL;
 
-    if (!d)
-        return;
-    if (in_the_middle && vcpu < d->max_vcpus && d->vcpus[vcpu] == in_the_middle) {
-        domain_put(d);
-        return;
+    if (!v || d->state != DOMAIN_RUNNING || v->sched.pause_count) {
+        vcpu_forget((uint16_t)(who % DOMAINS), vcpu);
+        v = NULL;
     }
-    if (may_run(d, vcpu)) {
-        /* Who makes a call is there as long as he runs; he holds no reference. */
+    if (d)
         domain_put(d);
-        if (what < 200)
-            call(d, vcpu);
-        else if (what < 215)
-            write_grant(d);
-        else if (what < 222)
-            touch(d, some_gfn(d));
-        else
-            write_anything(d);
-        return;
-    }
-    if (vcpu < VCPUS)
-        calls[d->id][vcpu].waits = false;
-    domain_put(d);
+    return v;
 }
 
-uint32_t others_after;
+static void guest_step(uint32_t what)
+{
+    struct vcpu *v;
+
+    /* Who makes a call is there as long as he runs; he holds no reference. */
+    v = some_vcpu();
+    if (v && v != in_the_middle)
+        vcpu_step(v, what);
+}
 
 void host_guest_access(struct vcpu *v)
 {
@@ -165,10 +68,10 @@ void host_guest_access(struct vcpu *v)
     CHECK(p->nr_locks_held == 0, "a guest's memory is looked at with a lock held");
     in_the_middle = v;
     v->sched.held = true;
-    stop_soon = true; /* they have no time: it may be up to the one in the middle to go on */
+    stop_soon = vcpu_steps_short = true; /* it may be up to the one in the middle to go on */
     for (uint64_t n = 1 + take(1) % 3; n; n--)
-        guest_step((uint32_t)take(1) % 228);
-    stop_soon = false;
+        guest_step((uint32_t)take(1));
+    stop_soon = vcpu_steps_short = false;
     v->sched.held = false;
     in_the_middle = NULL;
     p->current = v;
@@ -203,11 +106,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     static bool made;
 
     if (!made)
-        make_machine();
+        make_machine(1);
     made = true;
     tell = getenv("HYPERCALLS_TELL");
     input_begin(data, bytes);
-    memset(calls, 0, sizeof(calls));
+    vcpu_forget_all();
     host_log_clear();
     add_domains(take(1));
     for (uint32_t i = 0; i < STEPS && !input_ends(); i++) {

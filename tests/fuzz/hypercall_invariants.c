@@ -15,7 +15,9 @@
 #include <string.h>
 
 /* What is looked at here is no reason for the fuzzer to keep an input. */
+#ifdef __clang__
 #pragma clang attribute push(__attribute__((no_sanitize("coverage"))), apply_to = function)
+#endif
 
 #define MOST_DOMAINS 128u
 #define MOST_FRAMES  16384u
@@ -339,8 +341,10 @@ void check_invariants(mfn_t first, uint64_t nr)
 {
     uint64_t claims = 0;
 
-    CHECK(this_pcpu()->arch.nr_mapped == 0, "something is mapped yet");
-    CHECK(this_pcpu()->nr_locks_held == 0, "a lock is held");
+    for (uint32_t i = 0; i < nr_pcpus; i++) {
+        CHECK(pcpus[i]->arch.nr_mapped == 0, "something is mapped yet");
+        CHECK(pcpus[i]->nr_locks_held == 0, "a lock is held");
+    }
     first_frame = first.v;
     nr_frames = nr;
     CHECK(nr <= MOST_FRAMES, "too many frames");
@@ -367,4 +371,6 @@ void check_invariants(mfn_t first, uint64_t nr)
     check_frames();
 }
 
+#ifdef __clang__
 #pragma clang attribute pop
+#endif

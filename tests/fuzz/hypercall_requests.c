@@ -21,13 +21,13 @@
 #include <xen/xen.h>
 
 bool tell;
-const struct op *request_op;
-char request_is[512];
+_Thread_local const struct op *request_op;
+_Thread_local char request_is[512];
 
 /* --- the input ------------------------------------------------------------------------------- */
 
-static const uint8_t *input;
-static size_t input_left;
+static _Thread_local const uint8_t *input;
+static _Thread_local size_t input_left;
 
 void input_begin(const uint8_t *data, size_t bytes)
 {

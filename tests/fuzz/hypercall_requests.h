@@ -11,8 +11,8 @@ struct domain;
 struct op;
 
 extern bool tell; /* HYPERCALLS_TELL is set: says what it does, and checks after each step */
-extern char request_is[]; /* what the last one was, for that */
-extern const struct op *request_op;
+extern _Thread_local char request_is[512]; /* what the last one was, for that */
+extern _Thread_local const struct op *request_op;
 
 void input_begin(const uint8_t *data, size_t bytes);
 bool input_ends(void);

@@ -20,6 +20,7 @@
 #include <hospes/p2m.h>
 #include <hospes/work.h>
 #include <lib/bits.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <xen/event_channel.h>
@@ -32,8 +33,8 @@
 
 /* --- what is not under test ------------------------------------------------------------------ */
 
-uint32_t heap_fails;
-static int64_t heap_used;
+_Thread_local uint32_t heap_fails, others_after;
+static int64_t heap_used; /* atomic */
 
 static bool refused(void)
 {
@@ -42,7 +43,7 @@ static bool refused(void)
 
 static void *counted(void *p)
 {
-    heap_used += p != NULL;
+    __atomic_fetch_add(&heap_used, p != NULL, __ATOMIC_RELAXED);
     return p;
 }
 
@@ -58,7 +59,7 @@ void *heap_calloc(uint64_t n, uint64_t size)
 
 void heap_free(void *p)
 {
-    heap_used -= p != NULL;
+    __atomic_fetch_sub(&heap_used, p != NULL, __ATOMIC_RELAXED);
     free(p);
 }
 
@@ -75,8 +76,8 @@ void heap_free_pages(void *p, unsigned int order)
     heap_free(p);
 }
 
-uint32_t stop_after;
-bool stop_soon;
+_Thread_local uint32_t stop_after;
+_Thread_local bool stop_soon;
 
 bool arch_irq_is_pending(void)
 {
@@ -86,25 +87,41 @@ bool arch_irq_is_pending(void)
 /* Deferred work, which is domains' ends; each has a reference that nobody else knows of. */
 static struct work *works[64];
 static uint32_t nr_works;
+static pthread_mutex_t works_lock = PTHREAD_MUTEX_INITIALIZER;
 
 void work_queue(struct work *w)
 {
+    pthread_mutex_lock(&works_lock);
     CHECK(nr_works < 64, "too much work");
     if (!w->queued)
         works[nr_works++] = w;
     w->queued = true;
+    pthread_mutex_unlock(&works_lock);
+}
+
+bool work_step(void)
+{
+    struct work *w = NULL;
+
+    pthread_mutex_lock(&works_lock);
+    if (nr_works) {
+        w = works[--nr_works];
+        w->queued = false;
+    }
+    pthread_mutex_unlock(&works_lock);
+    if (!w)
+        return false;
+    if (container_of(w, struct domain, work)->hardware)
+        container_of(w, struct domain, work)->hardware = false; /* its end is not the machine's */
+    if (w->step(w))
+        work_queue(w);
+    return true;
 }
 
 void work_run(void)
 {
-    while (nr_works) {
-        struct work *w = works[--nr_works];
-
-        w->queued = false;
-        container_of(w, struct domain, work)->hardware = false; /* its end is not the machine's */
-        if (w->step(w))
-            work_queue(w);
-    }
+    while (work_step())
+        ;
 }
 
 bool work_run_idle(void)
@@ -230,18 +247,20 @@ static uint64_t all_free;
 static int64_t heap_at_rest;
 uint64_t first_gfn[DOMAINS];
 
-void make_machine(void)
+void make_machine(uint32_t pcpus)
 {
     mfn_t first = maddr_to_mfn(MADDR(RAM)), end = maddr_to_mfn(MADDR(RAM + RAM_BYTES));
 
     host_ram_reset();
-    host_pcpus_init(1);
+    host_pcpus_init(pcpus);
     host_ram_add(META, MIB(64));
     host_ram_add(RAM, RAM_BYTES);
     CHECK(frame_bank_add(first, end, host_ram(MADDR(META))) == 0, "no bank");
     frame_bank_release(first, end);
     sched_init();
-    CHECK(pcpu_create(0) && irq_init() == 0, "no pCPU");
+    for (uint32_t i = 0; i < pcpus; i++)
+        CHECK(pcpu_create(i), "no pCPU");
+    CHECK(irq_init() == 0, "no interrupts");
     options.gnttab_max_frames = options.gnttab_max_maptrack_frames = 4;
     all_free = frame_free_count();
     heap_at_rest = heap_used;

@@ -19,12 +19,17 @@
 #define HOLE  0x800u /* and nothing */
 
 extern uint64_t first_gfn[DOMAINS]; /* FIRST, unless it is at machine addresses */
-extern uint32_t heap_fails;         /* allocations until one fails; 0: none does */
-extern uint32_t stop_after;         /* looks for interrupts until there is one; 0: there is none */
-extern bool stop_soon;              /* there is always one */
-extern uint32_t others_after;       /* looks at guests' memory until others act; 0: none does */
 
-void make_machine(void);
+/* Of a thread each, if there are several: */
+extern _Thread_local uint32_t heap_fails;   /* allocations until one fails; 0: none does */
+extern _Thread_local uint32_t stop_after;   /* looks for interrupts until there is one; 0: none */
+extern _Thread_local bool stop_soon;        /* there is always one */
+extern _Thread_local uint32_t others_after; /* looks at guests' memory until others act; 0: none */
+
+void make_machine(uint32_t pcpus);
+
+/* A piece of deferred work; false: there is none. */
+bool work_step(void);
 
 /* The domains that are there from the start; `kind` tells which have memory of which manner. */
 void add_domains(uint64_t kind);

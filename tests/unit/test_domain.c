@@ -620,9 +620,10 @@ int main(void)
 #ifndef REAL_HEAP
         TEST(fails_anywhere), TEST(cannot_start_again), TEST(listed_while_it_goes),
 #endif
-        TEST(numbers), TEST(in_order), TEST(kept_by_others), TEST(switches_off),
-        TEST(stops_once),     TEST(waits_for_vcpus),    TEST(any_state),
-        TEST(crashes_once),   TEST(starts_again),       TEST(hardware),
+        TEST(numbers),        TEST(in_order),           TEST(kept_by_others),
+        TEST(switches_off),   TEST(stops_once),         TEST(waits_for_vcpus),
+        TEST(any_state),      TEST(crashes_once),       TEST(starts_again),
+        TEST(hardware),
     };
 
     return cmocka_run_group_tests(tests, machine, NULL);

@@ -64,7 +64,7 @@ bool arch_vcpu_has_interrupt(struct vcpu *v)
 
 void arch_evtchn_upcall(struct vcpu *v)
 {
-    v->arch.upcalls++;
+    __atomic_fetch_add(&v->arch.upcalls, 1, __ATOMIC_RELAXED); /* perhaps from several pCPUs */
 }
 
 void arch_vcpu_dump(const struct vcpu *v)
