@@ -14,6 +14,7 @@
 #include <hospes/domain.h>
 #include <hospes/vcpu.h>
 
+#define MSR_NB_CFG      0xc001001fu
 #define MSR_TOP_MEM     0xc001001au
 #define MSR_TOP_MEM2    0xc001001du
 #define MSR_INT_PENDING 0xc0010055u
@@ -180,6 +181,7 @@ static const struct {
     { MSR_HWCR, MSR_HWCR, read_hwcr, write_ignored },
     { MSR_TOP_MEM, MSR_TOP_MEM, read_zero, NULL },
     { MSR_TOP_MEM2, MSR_TOP_MEM2, read_zero, NULL },
+    { MSR_NB_CFG, MSR_NB_CFG, read_zero, write_ignored },
     { MSR_INT_PENDING, MSR_INT_PENDING, read_zero, write_ignored },
     { MSR_VM_CR, MSR_VM_CR, read_vm_cr, NULL },
     { MSR_DE_CFG, MSR_DE_CFG, read_de_cfg, write_ignored },
