@@ -50,8 +50,6 @@ void vlapic_raise(struct vcpu *v, uint8_t vector, bool level)
         __atomic_fetch_or(&l->errors, (uint32_t)APIC_ESR_RECEIVE_VECTOR, __ATOMIC_RELAXED);
         return;
     }
-    if (!(read_once(l->svr) & APIC_SVR_ENABLE))
-        return;
     if (is_set(l->tmr, vector) != level)
         set_atomic(l->tmr, vector, level);
     set_atomic(l->irr, vector, true);
@@ -65,11 +63,20 @@ int vlapic_priority(const struct vlapic *l)
     return serving >= 0 && CLASS(serving) > CLASS(l->tpr) ? CLASS(serving) : l->tpr;
 }
 
+bool vlapic_enabled(const struct vcpu *v)
+{
+    const struct vlapic *l = &v->arch.vlapic;
+
+    return read_once(l->svr) & APIC_SVR_ENABLE && read_once(l->base) & APIC_BASE_ENABLE;
+}
+
 int vlapic_pending(const struct vcpu *v)
 {
     const struct vlapic *l = &v->arch.vlapic;
     int vector = highest(l->irr);
 
+    if (vector < 0 || !vlapic_enabled(v))
+        return -1;
     return vector >= 0 && CLASS(vector) > CLASS(vlapic_priority(l)) ? vector : -1;
 }
 

@@ -13,7 +13,9 @@
 #include <asm/hvm.h>
 #include <hospes/domain.h>
 #include <hospes/vcpu.h>
+#include <hospes/vcpu_info.h>
 #include <lib/bits.h>
+#include <xen/xen.h>
 
 #define XAPIC_BROADCAST  0xffu
 #define X2APIC_BROADCAST UINT32_MAX
@@ -56,7 +58,8 @@ static void deliver_to(struct vcpu *v, const struct vlapic_message *m)
     switch (m->mode) {
     case APIC_FIXED:
     case APIC_LOWEST:
-        vlapic_raise(v, m->vector, m->level);
+        if (vlapic_enabled(v))
+            vlapic_raise(v, m->vector, m->level);
         break;
     case APIC_NMI:
         raise_nmi(v);
@@ -79,7 +82,7 @@ bool vlapic_deliver(struct domain *d, const struct vlapic_message *m)
         return v;
     }
     domain_for_each_vcpu (d, v, i) {
-        if (!matches(v, m) || (m->mode == APIC_LOWEST && !read_once(v->online)))
+        if (!matches(v, m) || (m->mode == APIC_LOWEST && !vlapic_enabled(v)))
             continue;
         deliver_to(v, m);
         any = true;
@@ -128,6 +131,9 @@ static enum exit_action send_startup(struct vcpu *to, uint8_t vector)
     } else if (!to->online) {
         arch_vcpu_reset(to);
         hvm_start_at(to, vector);
+        /* The reset forgot that it was told of events, which it has not looked at. */
+        if (to->arch.upcall_vector && read_once(to->info->evtchn_upcall_pending))
+            vlapic_raise(to, to->arch.upcall_vector, false);
         vcpu_up(to);
     }
     spin_unlock(&d->lock);

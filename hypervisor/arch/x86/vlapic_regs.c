@@ -120,11 +120,18 @@ static void write_lvt(struct vcpu *v, unsigned int i, uint32_t value)
         l->lvt[i] = value;
 }
 
+/* What is pending may be taken now. */
+static void look_again(void)
+{
+    __atomic_fetch_or(&this_pcpu()->pending, PENDING_DELIVER, __ATOMIC_RELAXED);
+}
+
 static void write_svr(struct vcpu *v, uint32_t value)
 {
     struct vlapic *l = &v->arch.vlapic;
 
     write_once(l->svr, value & (uint32_t)SVR_WRITABLE);
+    look_again();
     if (l->svr & APIC_SVR_ENABLE)
         return;
     for (unsigned int i = 0; i < VLAPIC_LVTS; i++)
@@ -135,7 +142,7 @@ static void write_tpr(struct vcpu *v, uint32_t value)
 {
     v->arch.vlapic.tpr = (uint8_t)value;
     v->arch.vlapic.tpr_written = true;
-    __atomic_fetch_or(&this_pcpu()->pending, PENDING_DELIVER, __ATOMIC_RELAXED);
+    look_again();
 }
 
 static enum exit_action send(struct vcpu *v, uint64_t icr)
@@ -319,5 +326,6 @@ enum exit_action vlapic_write_base(struct vcpu *v, uint64_t value)
         return EXIT_FAULT;
     if (value != l->base)
         vlapic_set_mode(v, value);
+    look_again();
     return EXIT_HANDLED;
 }

@@ -63,7 +63,7 @@ struct vcpu *vlapic_find(struct domain *d, uint32_t id);
 
 /* --- interrupts ------------------------------------------------------------------------------ */
 
-/* Pends `vector` (16..255) in `v`, and wakes it. From any pCPU; any lock below LOCK_SCHED may be
+/* Pends `vector` (16..255) in `v`, on or off, and wakes it. From any pCPU; any lock below LOCK_SCHED may be
  * held. */
 void vlapic_raise(struct vcpu *v, uint8_t vector, bool level);
 
