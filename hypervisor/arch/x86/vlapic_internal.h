@@ -5,7 +5,8 @@
 
 #include <asm/vlapic.h>
 
-/* vlapic.c: it takes messages of others, and gives what is pending to its vCPU; PPR; EOI by the vCPU that runs here; a mode of IA32_APIC_BASE that was checked. */
+/* vlapic.c: it takes messages of others, and gives what is pending to its vCPU; PPR; EOI by the
+ * vCPU that runs here; a mode of IA32_APIC_BASE that was checked. */
 bool vlapic_enabled(const struct vcpu *v);
 int vlapic_priority(const struct vlapic *l);
 void vlapic_eoi(struct vcpu *v);

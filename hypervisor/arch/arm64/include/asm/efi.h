@@ -5,8 +5,8 @@
 
 #include <hospes/compiler.h>
 
-/* From firmware's address space to primary_entry, with the tree's address. All that is read there was
- * cleaned to memory. */
+/* From firmware's address space to primary_entry, with the tree's address. All that is read there
+ * was cleaned to memory. */
 __noreturn void efi_leave(const void *fdt);
 
 #endif

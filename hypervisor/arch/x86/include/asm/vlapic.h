@@ -63,8 +63,8 @@ struct vcpu *vlapic_find(struct domain *d, uint32_t id);
 
 /* --- interrupts ------------------------------------------------------------------------------ */
 
-/* Pends `vector` (16..255) in `v`, on or off, and wakes it. From any pCPU; any lock below LOCK_SCHED may be
- * held. */
+/* Pends `vector` (16..255) in `v`, on or off, and wakes it. From any pCPU; any lock below
+ * LOCK_SCHED may be held. */
 void vlapic_raise(struct vcpu *v, uint8_t vector, bool level);
 
 /* The vector that `v` takes next, above its present priority; -1: none. `v` runs here or not. */
