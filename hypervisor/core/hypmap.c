@@ -279,7 +279,7 @@ static uint64_t map_device(maddr_t start, uint64_t bytes, uint32_t flags)
     uint64_t size = align_up(offset + bytes, FRAME_SIZE);
     uint64_t va;
 
-    if (!bytes || size < bytes)
+    if (!bytes || size < bytes || start.v > ARCH_MADDR_END - size)
         return 0;
     va = take_addresses(size, size >= MIB(2) ? MIB(2) : FRAME_SIZE, start.v - offset);
     if (!va || hypmap_map(va, MADDR(start.v - offset), size, flags))

@@ -238,8 +238,7 @@ __attribute__((weak)) void maddr_copy(maddr_t to, maddr_t from, uint64_t bytes)
 
 const void *ram_map_readonly(maddr_t start, uint64_t bytes)
 {
-    assert(start.v + bytes <= HOST_RAM_LIMIT);
-    return ram + start.v;
+    return bytes <= HOST_RAM_LIMIT && start.v <= HOST_RAM_LIMIT - bytes ? ram + start.v : NULL;
 }
 
 void ram_unmap(const void *p, uint64_t bytes)

@@ -8,6 +8,15 @@
 
 struct boot_info boot_info = { .protocol = "none", .line = "" };
 
+bool boot_copy(void *to, uint64_t from, uint64_t bytes, boot_at_fn *at)
+{
+    const void *p = at(from, bytes);
+
+    if (p)
+        memcpy(to, p, bytes);
+    return p;
+}
+
 const char *boot_copy_text(struct boot_info *b, uint64_t from, boot_at_fn *at)
 {
     uint32_t start = b->text_used, n = 0;

@@ -4,8 +4,6 @@
 #include <asm/e820.h>
 #include <asm/efi.h>
 
-#include <string.h>
-
 /* EFI_MEMORY_DESCRIPTOR, and kinds of it. */
 struct descriptor {
     uint32_t type, unused;
@@ -60,11 +58,9 @@ void efi_handover_read(struct boot_info *b, boot_at_fn *at)
     b->efi_system_table = h->system_table;
     for (uint64_t in = 0; in + sizeof(struct descriptor) <= h->map_bytes; in += h->map_step) {
         struct descriptor d;
-        const void *p = at(h->map + in, sizeof(d));
 
-        if (!p)
+        if (!boot_copy(&d, h->map + in, sizeof(d), at))
             return;
-        memcpy(&d, p, sizeof(d));
         if (d.pages && d.pages <= UINT64_MAX >> 12)
             boot_add_area(b, d.start, d.pages << 12, kind_of(&d));
     }

@@ -6,8 +6,6 @@
 #include <hospes/compiler.h>
 #include <hospes/errno.h>
 
-#include <string.h>
-
 #define INFO_MEMORY      (1u << 0)
 #define INFO_LINE        (1u << 2)
 #define INFO_MODULES     (1u << 3)
@@ -50,14 +48,15 @@ struct multiboot_map {
 static void read_modules(struct boot_info *b, const struct multiboot_info *info, boot_at_fn *at)
 {
     for (uint32_t i = 0; i < info->nr_modules; i++) {
-        const struct multiboot_module *m = at(info->modules + i * (uint64_t)sizeof(*m), sizeof(*m));
+        struct multiboot_module m;
 
-        if (!m || i >= BOOT_MODULES) {
+        if (i >= BOOT_MODULES ||
+            !boot_copy(&m, info->modules + i * (uint64_t)sizeof(m), sizeof(m), at)) {
             b->lost_files += info->nr_modules - i;
             return;
         }
-        boot_add_file(b, m->start, m->end,
-                      m->line ? boot_skip_word(boot_copy_text(b, m->line, at)) : "");
+        boot_add_file(b, m.start, m.end,
+                      m.line ? boot_skip_word(boot_copy_text(b, m.line, at)) : "");
     }
 }
 
@@ -67,12 +66,8 @@ static void read_map(struct boot_info *b, const struct multiboot_info *info, boo
 
     for (uint64_t here = info->map; here + sizeof(struct multiboot_map) <= end;) {
         struct multiboot_map m;
-        const void *p = at(here, sizeof(m));
 
-        if (!p)
-            return;
-        memcpy(&m, p, sizeof(m));
-        if (m.size < MAP_LEAST)
+        if (!boot_copy(&m, here, sizeof(m), at) || m.size < MAP_LEAST)
             return;
         boot_add_area(b, m.start, m.bytes, m.kind);
         here += m.size + sizeof(uint32_t);
@@ -82,14 +77,12 @@ static void read_map(struct boot_info *b, const struct multiboot_info *info, boo
 int multiboot_read(struct boot_info *b, uint64_t where, boot_at_fn *at, const char **why)
 {
     struct multiboot_info info;
-    const void *p = at(where, sizeof(info));
     const char *name;
 
-    if (!p) {
+    if (!boot_copy(&info, where, sizeof(info), at)) {
         *why = "its information is not where it can be read";
         return -EINVAL;
     }
-    memcpy(&info, p, sizeof(info));
     b->protocol = "multiboot";
     if (info.flags & INFO_LINE)
         b->line = boot_skip_word(boot_copy_text(b, info.line, at));

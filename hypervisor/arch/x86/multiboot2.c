@@ -77,11 +77,11 @@ static void read_map(const struct reader *r, uint64_t where, const struct tag_ma
         return;
     for (uint64_t in = sizeof(*t); in + sizeof(struct map_entry) <= t->tag.size;
          in += t->entry_size) {
-        const struct map_entry *e = r->at(where + in, sizeof(*e));
+        struct map_entry e;
 
-        if (!e)
+        if (!boot_copy(&e, where + in, sizeof(e), r->at))
             return;
-        boot_add_area(r->b, e->start, e->bytes, e->kind);
+        boot_add_area(r->b, e.start, e.bytes, e.kind);
     }
 }
 

@@ -16,15 +16,15 @@ static int refuse(const char **why, const char *text)
 static void read_modules(struct boot_info *b, const struct hvm_start_info *info, boot_at_fn *at)
 {
     for (uint32_t i = 0; i < info->nr_modules; i++) {
-        const struct hvm_modlist_entry *m =
-            at(info->modlist_paddr + i * (uint64_t)sizeof(*m), sizeof(*m));
+        struct hvm_modlist_entry m;
 
-        if (!m || i >= BOOT_MODULES) {
+        if (i >= BOOT_MODULES ||
+            !boot_copy(&m, info->modlist_paddr + i * (uint64_t)sizeof(m), sizeof(m), at)) {
             b->lost_files += info->nr_modules - i;
             return;
         }
-        boot_add_file(b, m->paddr, m->paddr + m->size,
-                      m->cmdline_paddr ? boot_copy_text(b, m->cmdline_paddr, at) : "");
+        boot_add_file(b, m.paddr, m.paddr + m.size,
+                      m.cmdline_paddr ? boot_copy_text(b, m.cmdline_paddr, at) : "");
     }
 }
 
@@ -42,12 +42,11 @@ int pvh_start_read(struct boot_info *b, uint64_t where, boot_at_fn *at, const ch
     b->rsdp = info->rsdp_paddr;
     read_modules(b, info, at);
     for (uint32_t i = 0; i < info->memmap_entries; i++) {
-        const struct hvm_memmap_table_entry *e =
-            at(info->memmap_paddr + i * (uint64_t)sizeof(*e), sizeof(*e));
+        struct hvm_memmap_table_entry e;
 
-        if (!e)
+        if (!boot_copy(&e, info->memmap_paddr + i * (uint64_t)sizeof(e), sizeof(e), at))
             break;
-        boot_add_area(b, e->addr, e->size, e->type);
+        boot_add_area(b, e.addr, e.size, e.type);
     }
     return 0;
 }

@@ -12,6 +12,7 @@
 #include <hospes/types.h>
 
 #define EL2_ADDRESS 0x0000fffffffff000ull
+#define ARCH_MADDR_END (EL2_ADDRESS + FRAME_SIZE)
 #define EL2_VALID   (1ull << 0)
 #define EL2_TABLE   3ull
 #define EL2_PAGE    3ull

@@ -44,6 +44,9 @@ extern struct boot_info boot_info;
  */
 typedef const void *boot_at_fn(uint64_t maddr, uint64_t bytes);
 
+/* Copies `bytes` from there, at any alignment. False: they cannot be read. */
+bool boot_copy(void *to, uint64_t from, uint64_t bytes, boot_at_fn *at);
+
 /* A copy of the string at `from`, in b->text; cut to what there is room for. */
 const char *boot_copy_text(struct boot_info *b, uint64_t from, boot_at_fn *at);
 

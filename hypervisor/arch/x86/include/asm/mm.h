@@ -7,6 +7,7 @@
 #ifndef ASM_MM_H
 #define ASM_MM_H
 
+#include <asm/cpu.h>
 #include <asm/layout.h>
 #include <hospes/types.h>
 
@@ -20,6 +21,9 @@
 #define PTE_PS      (1ull << 7) /* a leaf, above the last level */
 #define PTE_NX      (1ull << 63)
 #define PTE_ADDRESS 0x000ffffffffff000ull
+
+/* What the CPUs take: other bits of an address make them fault. */
+#define ARCH_MADDR_END (1ull << cpu_info.physical_bits)
 
 /* Accessed and dirty from the start, so that the CPU never writes them. */
 #define PTE_TABLE  (PTE_P | PTE_W | PTE_A)
