@@ -57,9 +57,10 @@ extern const struct pgtable_format arch_hypmap_format;
 void arch_hypmap_flush(uint64_t va, uint64_t bytes);
 
 /*
- * And in <asm/mm.h>: ARCH_MADDR_END, behind the last address that the machine can have; inline arch_slot_page(maddr) and arch_slot_block(maddr), the entry of a slot
- * that maps RAM, a page or a block of 2 MiB, for data; arch_slot_written(), so that this pCPU sees
- * it; arch_slot_cleared(va), an entry was cleared, which this pCPU forgets.
+ * And in <asm/mm.h>: ARCH_MADDR_END, behind the last address that the machine can have; inline
+ * arch_slot_page(maddr) and arch_slot_block(maddr), the entry of a slot that maps RAM, a page or a
+ * block of 2 MiB, for data; arch_slot_written(), so that this pCPU sees it; arch_slot_cleared(va),
+ * an entry was cleared, which this pCPU forgets.
  */
 
 #endif
