@@ -2,8 +2,8 @@
 /*
  * What memory_op does on the real machine: a guest's balloon, the pages that it shares with the
  * hypervisor, and what it may not do. With `control=1` this is the control domain, whose memory is
- * at machine addresses: it gets the same back, maps pages of domain 1, and of a domain that it
- * makes, fills and destroys.
+ * at machine addresses: it gets the same back, maps pages of domain 1 (unless other=0), and of a
+ * domain that it makes, fills and destroys.
  */
 #include "hypercall.h"
 
@@ -435,7 +435,7 @@ static void guest_rounds(void)
 
 void guest_main(void)
 {
-    struct range last = machine.mem[machine.mems - 1];
+    struct range last = machine.mem[0];
     bool control = bootarg_number("control", 0);
 
     ram = ((last.base + last.bytes) & ~(2 * MIB - 1)) - 6 * MIB;
@@ -443,7 +443,8 @@ void guest_main(void)
     questions();
     if (control) {
         direct();
-        others_memory();
+        if (bootarg_number("other", 1))
+            others_memory();
         guest_rounds();
     } else {
         balloon();

@@ -21,8 +21,8 @@ def verdict(machine, name):
 
 
 @pytest.mark.parametrize("kernel, arguments", [
-    ("hypercalls", "control=1"), ("evtchn", "ports=131071"), ("toolstack", "control=1"),
-    ("reservation", "control=1"), ("gnttab", "domid=0")])
+    ("hypercalls", "control=1 other=0"), ("evtchn", "ports=131071"), ("toolstack", "control=1"),
+    ("reservation", "control=1 other=0"), ("gnttab", "domid=0")])
 def test_interface(boot, kernel, arguments):
     """Else Linux or another dom0 is answered otherwise than by Xen, and stops or does damage."""
     machine = boot(domains=[dom0(kernel, arguments)], dom0_memory=64)

@@ -80,7 +80,7 @@ extern void (*volatile irq_hook)(struct frame *f);
 uint64_t probe_read(uint64_t addr, unsigned int bytes, uint64_t *value);
 uint64_t probe_write(uint64_t addr, unsigned int bytes, uint64_t value);
 uint64_t probe_jump(uint64_t addr); /* a call there */
-/* Whether memory is there: what is nothing refuses the access, or reads as ones (x86). */
+/* Whether memory is there: what is nothing refuses the access, or keeps nothing (x86). */
 bool is_memory(uint64_t addr);
 
 /* ---- interrupts: irq_on(), irq_off(); relax() within a loop that waits ---- */

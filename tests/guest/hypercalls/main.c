@@ -2,8 +2,8 @@
 /*
  * The hypercalls about the hypervisor, vCPUs, time, the console and the end: exact answers, every
  * error. With `control` among the boot arguments it is the hardware domain, which is answered more;
- * domain 1 is somebody else then. With end=N it ends by SCHEDOP_shutdown for reason N; end=latch:
- * by PSCI, but with SHUTDOWN_reboot said before; end=watchdog: by not coming back.
+ * domain 1 is somebody else then, unless other=0. With end=N it ends by SCHEDOP_shutdown for reason
+ * N; end=latch: by PSCI, but with SHUTDOWN_reboot said before; end=watchdog: by not coming back.
  */
 #include "hypercalls.h"
 
@@ -483,7 +483,8 @@ void guest_main(void)
     not_there();
     vm_assist();
     hvm_op();
-    params_of_others();
+    if (bootarg_number("other", 1))
+        params_of_others();
     multicall();
     vcpu_info();
     runstate();

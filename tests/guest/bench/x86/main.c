@@ -32,7 +32,7 @@ uint64_t time_rdmsr(uint64_t value, uint64_t rounds, uint64_t addr);
 extern const uint8_t bench_handler[];
 
 const char guest_name[] = "bench";
-const uint64_t nowhere = 200 * GIB;
+const uint64_t nowhere = 0x60000000;
 
 static char traced[16];
 static volatile uint64_t answers_left, ready, pings;

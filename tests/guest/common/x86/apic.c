@@ -131,6 +131,8 @@ void upcall_init_cpu(void)
     apic_init_cpu();
     check_eq((uint64_t)hypercall_op(__HYPERVISOR_hvm_op, HVMOP_set_evtchn_upcall_vector, &upcall),
              0, "the upcall's vector");
+    irq_window(); /* one comes at once, whether there is something or not */
+    upcalls_seen[cpu_id()] = taken[cpu_id()][VECTOR_UPCALL];
 }
 
 void upcall_init(void)

@@ -110,9 +110,15 @@ uint64_t probe_jump(uint64_t addr)
     return probe_call(addr, &none);
 }
 
+/* What is nothing reads as ones, or as what the machine's bus makes of it: it keeps nothing. */
 bool is_memory(uint64_t addr)
 {
-    uint64_t value;
+    uint64_t was, now_is;
+    bool kept;
 
-    return probe_read(addr, 8, &value) == 0 && value != UINT64_MAX;
+    if (probe_read(addr, 8, &was) != 0 || probe_write(addr, 8, ~was) != 0)
+        return false;
+    kept = probe_read(addr, 8, &now_is) == 0 && now_is == ~was;
+    probe_write(addr, 8, was);
+    return kept;
 }

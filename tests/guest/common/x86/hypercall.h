@@ -30,7 +30,7 @@ static inline int64_t hypercall(uint64_t nr, uint64_t a0, uint64_t a1, uint64_t 
 }
 
 /* Operations of memory_op that there are none of. */
-#define XENMEM_NONE 23
+#define XENMEM_NONE 40
 /* What the hypervisor shares with a guest may be executed: second-stage faults on x86 are not told.
  */
 #define SHARED_IS_DATA false
