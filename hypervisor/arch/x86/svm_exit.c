@@ -32,7 +32,7 @@ static enum exit_action on_interrupt(struct vcpu *v, struct vmcb *c)
     return EXIT_HANDLED;
 }
 
-/* An NMI came in by itself as soon as svm_entry.S let it. */
+/* An NMI, or SMI, came in by itself as soon as svm_entry.S let it. */
 static enum exit_action on_nmi(struct vcpu *v, struct vmcb *c)
 {
     (void)v, (void)c;
@@ -195,6 +195,7 @@ static svm_handler *const handlers[VMEXIT_TABLE] = {
     [VMEXIT_EXCEPTION + EXC_MC] = on_machine_check,
     [VMEXIT_INTR] = on_interrupt,
     [VMEXIT_NMI] = on_nmi,
+    [VMEXIT_SMI] = on_nmi,
     [VMEXIT_VINTR] = on_window,
     [VMEXIT_RDPMC] = on_refused,
     [VMEXIT_CPUID] = on_cpuid,

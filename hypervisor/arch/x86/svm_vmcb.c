@@ -75,10 +75,10 @@ int svm_init_permissions(void)
 
 /* --- what exits ------------------------------------------------------------------------------ */
 
-#define INTERCEPT1                                                                                 \
-    (INTERCEPT1_INTR | INTERCEPT1_NMI | INTERCEPT1_CR0_SEL | INTERCEPT1_RDPMC | INTERCEPT1_CPUID | \
-     INTERCEPT1_INVD | INTERCEPT1_HLT | INTERCEPT1_INVLPGA | INTERCEPT1_IOIO | INTERCEPT1_MSR |    \
-     INTERCEPT1_SHUTDOWN)
+#define INTERCEPT1                                                                                \
+    (INTERCEPT1_INTR | INTERCEPT1_NMI | INTERCEPT1_SMI | INTERCEPT1_CR0_SEL | INTERCEPT1_RDPMC |  \
+     INTERCEPT1_CPUID | INTERCEPT1_INVD | INTERCEPT1_HLT | INTERCEPT1_INVLPGA | INTERCEPT1_IOIO | \
+     INTERCEPT1_MSR | INTERCEPT1_SHUTDOWN)
 #define INTERCEPT2                                                                   \
     (INTERCEPT2_VMRUN | INTERCEPT2_VMMCALL | INTERCEPT2_VMLOAD | INTERCEPT2_VMSAVE | \
      INTERCEPT2_STGI | INTERCEPT2_CLGI | INTERCEPT2_SKINIT | INTERCEPT2_WBINVD |     \
