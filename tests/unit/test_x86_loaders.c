@@ -8,6 +8,7 @@
 #include <asm/e820.h>
 #include <asm/efi.h>
 #include <hospes/dt.h>
+#include <hospes/dt_write.h>
 #include <hospes/errno.h>
 
 #include <stdlib.h>
@@ -363,7 +364,7 @@ static void the_tree_has_it_all(void **state)
 
     put_multiboot();
     assert_int_equal(multiboot_read(&info, BASE, at, &why), 0);
-    assert_int_equal(boot_tree_write(&info, seed, sizeof(seed), fdt, sizeof(fdt)), 0);
+    assert_int_equal(boot_tree_write(&info, at, seed, sizeof(seed), fdt, sizeof(fdt)), 0);
     assert_int_equal(dt_check(fdt, sizeof(fdt)), 0);
     chosen = dt_find(fdt, "/chosen");
     assert_string_equal(dt_string(fdt, chosen, "xen,xen-bootargs"), "dom0_mem=1G  loglvl=all");
@@ -378,7 +379,66 @@ static void the_tree_has_it_all(void **state)
     assert_int_equal(dt_pair(fdt, kernel, "reg", 0, &start, &bytes), 0);
     assert_int_equal(start, 0x400000);
     assert_int_equal(bytes, 0x100010);
-    assert_int_equal(boot_tree_write(&info, seed, sizeof(seed), fdt, 128), -ENOSPC);
+    assert_int_equal(boot_tree_write(&info, at, seed, sizeof(seed), fdt, 128), -ENOSPC);
+}
+
+/* A module that is a tree: its domains are in ours, with the modules that they name. */
+static void a_tree_adds_domains(void **state)
+{
+    static uint64_t fdt[512];
+    const uint32_t cells[] = { 0, 0x40000 };
+    struct dt_writer w;
+    uint64_t start, bytes;
+    uint32_t size;
+    int domain, kernel;
+
+    put_multiboot();
+    dt_write_begin(&w, memory + 0x1000, 0xff0);
+    dt_write_node(&w, "chosen");
+    dt_write_node(&w, "domU1");
+    dt_write_string(&w, "compatible", "xen,domain");
+    dt_write_u32(&w, "#address-cells", 1);
+    dt_write_u32(&w, "#size-cells", 1);
+    dt_write_cells(&w, "memory", cells, 2);
+    dt_write_node(&w, "module@0");
+    dt_write_string(&w, "compatible", "multiboot,kernel");
+    dt_write_u32(&w, "module-index", 1);
+    dt_write_end(&w);
+    dt_write_node(&w, "module@9");
+    dt_write_u32(&w, "module-index", 9); /* there is none */
+    dt_write_end(&w);
+    dt_write_end(&w);
+    dt_write_node(&w, "domU2");
+    dt_write_node(&w, "module@1");
+    dt_write_u32(&w, "module-index", 1);
+    dt_write_end(&w);
+    dt_write_end(&w);
+    dt_write_end(&w);
+    assert_int_equal(dt_write_finish(&w, &size), 0);
+    assert_int_equal(multiboot_read(&info, BASE, at, &why), 0);
+    boot_add_file(&info, BASE + 0x1000, BASE + 0x1000 + size, "");
+    assert_int_equal(boot_tree_write(&info, at, NULL, 0, fdt, sizeof(fdt)), 0);
+    assert_true(dt_find(fdt, "/chosen/module@400000") >= 0);
+    assert_true(dt_find(fdt, "/chosen/module@600000") < 0); /* is the domain's */
+    assert_true(dt_find(fdt, "/chosen/module@11000") < 0);  /* is the tree */
+    domain = dt_find(fdt, "/chosen/domU1");
+    assert_true(dt_is_compatible(fdt, domain, "xen,domain"));
+    assert_int_equal(dt_number(fdt, domain, "memory", &bytes), 0);
+    assert_int_equal(bytes, 0x40000);
+    kernel = dt_find(fdt, "/chosen/domU1/module@0");
+    assert_int_equal(dt_pair(fdt, kernel, "reg", 0, &start, &bytes), 0);
+    assert_int_equal(start, 0x600000);
+    assert_int_equal(bytes, 0x100);
+    assert_null(dt_property(fdt, kernel, "module-index", NULL));
+    assert_null(dt_property(fdt, dt_find(fdt, "/chosen/domU1/module@9"), "reg", NULL));
+    /* Without cells of its own it has those of our /chosen. */
+    kernel = dt_find(fdt, "/chosen/domU2/module@1");
+    assert_int_equal(dt_pair(fdt, kernel, "reg", 0, &start, &bytes), 0);
+    assert_int_equal(start, 0x600000);
+    /* Cut short, it is a module like any other. */
+    info.files[2].bytes = size - 8;
+    assert_int_equal(boot_tree_write(&info, at, NULL, 0, fdt, sizeof(fdt)), 0);
+    assert_true(dt_find(fdt, "/chosen/module@11000") >= 0);
 }
 
 int main(void)
@@ -399,6 +459,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(pvh_with_wild_pointers, setup, teardown),
         cmocka_unit_test_setup_teardown(efi_map_is_read, setup, teardown),
         cmocka_unit_test_setup_teardown(the_tree_has_it_all, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_tree_adds_domains, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

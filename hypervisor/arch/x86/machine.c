@@ -112,7 +112,7 @@ static void make_tree(uint32_t loader)
     host_fdt = tree;
     if (loader == EFI_LOADED)
         take_tree(seed, words);
-    else if (boot_tree_write(&boot_info, (const uint8_t *)seed,
+    else if (boot_tree_write(&boot_info, at_identity, (const uint8_t *)seed,
                              words < SEED_WORDS_LEAST ? 0 : words * 8, tree, sizeof(tree)))
         stop_early(boot_info.protocol, "no room for what it tells");
 }

@@ -11,18 +11,18 @@
 #include <asm/sysreg.h>
 #include <hospes/types.h>
 
-#define EL2_ADDRESS 0x0000fffffffff000ull
+#define EL2_ADDRESS    0x0000fffffffff000ull
 #define ARCH_MADDR_END (EL2_ADDRESS + FRAME_SIZE)
-#define EL2_VALID   (1ull << 0)
-#define EL2_TABLE   3ull
-#define EL2_PAGE    3ull
-#define EL2_BLOCK   1ull
-#define EL2_INDEX   0x1cull /* AttrIndx: which byte of MAIR_EL2 */
-#define EL2_AP_RES1 (1ull << 6)
-#define EL2_AP_RO   (1ull << 7)
-#define EL2_SH_IS   (3ull << 8)
-#define EL2_AF      (1ull << 10)
-#define EL2_XN      (1ull << 54)
+#define EL2_VALID      (1ull << 0)
+#define EL2_TABLE      3ull
+#define EL2_PAGE       3ull
+#define EL2_BLOCK      1ull
+#define EL2_INDEX      0x1cull /* AttrIndx: which byte of MAIR_EL2 */
+#define EL2_AP_RES1    (1ull << 6)
+#define EL2_AP_RO      (1ull << 7)
+#define EL2_SH_IS      (3ull << 8)
+#define EL2_AF         (1ull << 10)
+#define EL2_XN         (1ull << 54)
 
 #define EL2_ATTR_NORMAL (EL2_AP_RES1 | EL2_SH_IS | EL2_AF)
 #define EL2_ATTR_BOOT   EL2_ATTR_NORMAL

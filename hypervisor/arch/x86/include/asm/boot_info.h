@@ -66,7 +66,7 @@ int multiboot2_read(struct boot_info *b, uint64_t info, boot_at_fn *at, const ch
 int pvh_start_read(struct boot_info *b, uint64_t info, boot_at_fn *at, const char **why);
 
 /* Writes the tree that the core reads: /chosen with lines, modules and a seed. 0 or -ENOSPC. */
-int boot_tree_write(const struct boot_info *b, const uint8_t *seed, uint32_t seed_bytes, void *fdt,
-                    uint32_t room);
+int boot_tree_write(const struct boot_info *b, boot_at_fn *at, const uint8_t *seed,
+                    uint32_t seed_bytes, void *fdt, uint32_t room);
 
 #endif
