@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The machines that are measured: one cortex-a57 with a GICv3, the same for both hypervisors."""
+"""The machines that are measured, the same for both hypervisors: one cortex-a57 with a GICv3, or one EPYC.
+
+On arm64 what measures are domains beside no dom0; on a PC it is dom0 itself, which both hypervisors have to have.
+"""
 
 import re
 import subprocess
@@ -13,19 +16,20 @@ from pathlib import Path
 TOP = Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(TOP / "image"), str(TOP / "tests/boot")]
 
-import board  # noqa: E402 pylint: disable=wrong-import-position
 import machine as boot  # noqa: E402 pylint: disable=wrong-import-position
 
-GUEST = board.BUILD / "guest/bench.bin"
+ARCH = boot.ARCH
+board = boot.board
+GUEST = board.GUEST / "bench.bin"
 MEMORY = 2048   # MiB of the machine
 DOMAIN = 512    # MiB of each domain
 PATIENCE = boot.PATIENCE
 
-# The counter's frequency makes one tick of it one instruction.
-CPU = "cortex-a57,cntfrq=1000000000"
+# One tick of the counter is one instruction: arm64's by its frequency.
+CPU = {"arm64": "cortex-a57,cntfrq=1000000000", "x86_64": boot.pc.XEN_CPU}[ARCH]
 
 # Neither clears free memory while the guests are measured.
-OPTIONS = "console=dtuart bootscrub=0 dom0_mem=%dM" % DOMAIN
+OPTIONS = board.CONSOLE + " bootscrub=0 dom0_mem=%dM" % DOMAIN
 
 FIGURE = re.compile(rb"bench (\S+) (\d+) (\d+) (\d+)")
 
@@ -42,7 +46,7 @@ class Run:
     suffix: str = ""        # of the figures' names
 
 
-RUNS = [
+RUNS_ARM64 = [
     Run("do=one"),
     Run("do=pair", vcpus=2),
     Run("do=pair apart=1", cpus=2, vcpus=2, suffix="-apart"),
@@ -52,11 +56,23 @@ RUNS = [
     Run("do=nothing", large=True, suffix="-large"),
     Run("do=nothing", dom0=True, suffix="-dom0"),
 ]
+RUNS_X86_64 = [
+    Run("do=one"),
+    Run("do=pair", vcpus=2),
+    Run("do=pair", cpus=2, vcpus=2, suffix="-apart"),
+    Run("do=xen domid=0"),
+    Run("do=xen domid=0 fifo=1"),
+    Run("do=nothing"),
+]
+RUNS = {"arm64": RUNS_ARM64, "x86_64": RUNS_X86_64}[ARCH]
 
 
 def settings(hypervisor, **changes):
     """A machine with this hypervisor, or with Xen for None."""
-    changes.update(bootargs=OPTIONS, memory=MEMORY, dom0_memory=DOMAIN)
+    changes.update(memory=MEMORY, dom0_memory=DOMAIN)
+    changes["bootargs"] = OPTIONS + changes.get("bootargs", "")
+    if ARCH == "x86_64":
+        changes["iommu"] = "amd-iommu"  # without one Xen has no such dom0
     if hypervisor is None:
         return board.xen(**changes)
     return board.Machine(hypervisor=hypervisor, **changes)
@@ -65,6 +81,8 @@ def settings(hypervisor, **changes):
 def domains(run, folder):
     """The domains of a run."""
     kernel = GUEST
+    if ARCH == "x86_64":
+        return [board.dom0(kernel=kernel, ramdisk=None, bootargs=run.arguments)]
     if run.large:
         kernel = Path(folder) / "large.bin"
         size = (board.IMAGE / "Image").stat().st_size
@@ -113,7 +131,8 @@ def count(run, hypervisor):
     """Starts a machine and gives its figures: {name: median}."""
     with tempfile.TemporaryDirectory(prefix="hospes-bench-") as folder:
         machine = settings(hypervisor, domains=domains(run, folder), cpus=run.cpus,
-                           cpu=CPU, counted=True)
+                           cpu=CPU, counted=True,
+                           bootargs=" dom0_max_vcpus=%d" % run.vcpus if ARCH == "x86_64" else "")
         with Console(machine.arguments(folder)) as console:
             console.until(lambda text: text.count(b"bench done") == run.domains)
             if b"FAIL" in console.text:
@@ -153,11 +172,15 @@ def image_size(hypervisor):
 def shell_times(hypervisor):
     """Seconds from QEMU's start to dom0's and to domU's shell, Debian's kernel in both."""
     changes = {} if hypervisor is None else {"hypervisor": hypervisor}
+    if ARCH == "x86_64":
+        changes.update(cpu=CPU, iommu="amd-iommu")
     log = board.BUILD / "logs" / ("bench-%s.log" % ("xen" if hypervisor is None else "hospes"))
     machine = boot.Machine(log, xen=hypervisor is None, cpus=1, memory=MEMORY, **changes)
     begin = time.monotonic()
     machine.start()
-    times, left = {}, {"dom0": r"dom0: Linux", "domu": r"domU1: Linux"}
+    times, left = {}, {"dom0": r"dom0: Linux"}
+    if ARCH == "arm64":
+        left["domu"] = r"domU1: Linux"
     try:
         while left:
             names = list(left)
