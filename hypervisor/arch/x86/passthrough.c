@@ -112,10 +112,10 @@ bool passthrough_fault(struct domain *d, gaddr_t at)
         if (!is_empty(d, start, bytes))
             return true;
     }
-    if (__atomic_fetch_add(&nr_mapped, 1, __ATOMIC_RELAXED) >= MAPPED_MAX) {
-        __atomic_fetch_sub(&nr_mapped, 1, __ATOMIC_RELAXED);
-        return false;
-    }
-    return p2m_replace(d, gaddr_to_gfn(GADDR(start)), maddr_to_mfn(MADDR(start)),
-                       bytes >> FRAME_SHIFT, P2M_DEVICE) == 0;
+    if (__atomic_fetch_add(&nr_mapped, 1, __ATOMIC_RELAXED) < MAPPED_MAX &&
+        p2m_replace(d, gaddr_to_gfn(GADDR(start)), maddr_to_mfn(MADDR(start)), bytes >> FRAME_SHIFT,
+                    P2M_DEVICE) == 0)
+        return true;
+    __atomic_fetch_sub(&nr_mapped, 1, __ATOMIC_RELAXED);
+    return false;
 }
