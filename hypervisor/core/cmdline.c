@@ -8,6 +8,7 @@
 #include <hospes/cmdline.h>
 #include <hospes/domain.h>
 #include <hospes/log.h>
+#include <hospes/option.h>
 #include <lib/bits.h>
 #include <lib/parse.h>
 
@@ -26,7 +27,6 @@
 struct options options;
 
 static const struct options defaults = {
-    .console = "dtuart",
     .dom0_mem = MIB(512),
     .loglvl = LOG_INFO,
     .guest_loglvl = LOG_WARN,
@@ -35,19 +35,6 @@ static const struct options defaults = {
     .sched = SCHED_FAIR,
     .gnttab_max_frames = 64,
     .gnttab_max_maptrack_frames = 1024,
-};
-
-/* A value while it is read. */
-struct reader {
-    const char *at;  /* what is left of it, terminated; on failure, what could not be read */
-    const char *why; /* on failure, if there is more to say than that */
-};
-
-struct option {
-    const char *name;
-    bool (*read)(struct reader *r, void *to);
-    void *to;
-    const char *expected;
 };
 
 /* What was wrong with one option. */
@@ -68,7 +55,7 @@ static uint32_t nr_complaints; /* those that there was no room for included */
 /* --- kinds of values --------------------------------------------------------------------- */
 
 /* Moves on behind `word` if it is next and ends there. */
-static bool accept_word(struct reader *r, const char *word)
+bool option_accept_word(struct option_reader *r, const char *word)
 {
     size_t len = strlen(word);
 
@@ -78,7 +65,7 @@ static bool accept_word(struct reader *r, const char *word)
     return true;
 }
 
-static bool accept(struct reader *r, const char *text)
+bool option_accept(struct option_reader *r, const char *text)
 {
     size_t len = strlen(text);
 
@@ -88,7 +75,7 @@ static bool accept(struct reader *r, const char *text)
     return true;
 }
 
-static bool read_bool(struct reader *r, void *to)
+bool option_read_bool(struct option_reader *r, void *to)
 {
     static const char *const words[2][5] = {
         { "no", "off", "false", "disable", "0" },
@@ -96,7 +83,7 @@ static bool read_bool(struct reader *r, void *to)
     };
 
     for (uint32_t i = 0; i < 2 * array_size(words[0]); i++) {
-        if (accept_word(r, words[i % 2][i / 2])) {
+        if (option_accept_word(r, words[i % 2][i / 2])) {
             *(bool *)to = i % 2 != 0;
             return true;
         }
@@ -104,15 +91,15 @@ static bool read_bool(struct reader *r, void *to)
     return false;
 }
 
-static bool read_bootscrub(struct reader *r, void *to)
+static bool read_bootscrub(struct option_reader *r, void *to)
 {
-    if (!accept_word(r, "idle"))
-        return read_bool(r, to);
+    if (!option_accept_word(r, "idle"))
+        return option_read_bool(r, to);
     *(bool *)to = true;
     return true;
 }
 
-static bool read_count(struct reader *r, uint64_t most, uint32_t *to)
+static bool read_count(struct option_reader *r, uint64_t most, uint32_t *to)
 {
     uint64_t n;
 
@@ -122,17 +109,17 @@ static bool read_count(struct reader *r, uint64_t most, uint32_t *to)
     return true;
 }
 
-static bool read_maxcpus(struct reader *r, void *to)
+static bool read_maxcpus(struct option_reader *r, void *to)
 {
     return read_count(r, UINT32_MAX, to);
 }
 
-static bool read_vcpus(struct reader *r, void *to)
+static bool read_vcpus(struct option_reader *r, void *to)
 {
     return read_count(r, DOMAIN_MAX_VCPUS, to);
 }
 
-static bool read_grant_frames(struct reader *r, void *to)
+static bool read_grant_frames(struct option_reader *r, void *to)
 {
     const char *start = r->at;
 
@@ -145,12 +132,12 @@ static bool read_grant_frames(struct reader *r, void *to)
     return false;
 }
 
-static bool read_maptrack_frames(struct reader *r, void *to)
+static bool read_maptrack_frames(struct option_reader *r, void *to)
 {
     return read_count(r, MAPTRACK_FRAMES_MAX, to);
 }
 
-static bool read_level(struct reader *r, enum log_level *to)
+static bool read_level(struct option_reader *r, enum log_level *to)
 {
     static const struct {
         const char *name;
@@ -161,7 +148,7 @@ static bool read_level(struct reader *r, enum log_level *to)
     };
 
     for (uint32_t i = 0; i < array_size(levels); i++) {
-        if (accept_word(r, levels[i].name)) {
+        if (option_accept_word(r, levels[i].name)) {
             *to = levels[i].level;
             return true;
         }
@@ -174,20 +161,20 @@ static bool read_level(struct reader *r, enum log_level *to)
  * at a limited rate. Here a guest's lines are limited whatever their level, and our own are none:
  * the higher bound counts.
  */
-static bool read_levels(struct reader *r, void *to)
+static bool read_levels(struct option_reader *r, void *to)
 {
     enum log_level always, limited;
 
     if (!read_level(r, &always))
         return false;
     limited = always;
-    if (accept(r, "/") && !read_level(r, &limited))
+    if (option_accept(r, "/") && !read_level(r, &limited))
         return false;
     *(enum log_level *)to = max(always, limited);
     return true;
 }
 
-static bool read_conring(struct reader *r, void *to)
+static bool read_conring(struct option_reader *r, void *to)
 {
     const char *start = r->at;
     uint64_t bytes;
@@ -204,12 +191,14 @@ static bool read_conring(struct reader *r, void *to)
 }
 
 /* [min:<size>,][max:<size>,]<size>, in any order; the size itself may be missing. */
-static bool read_dom0_mem(struct reader *r, void *to)
+static bool read_dom0_mem(struct option_reader *r, void *to)
 {
     uint64_t least = 0, most = UINT64_MAX, size = 0;
 
     do {
-        uint64_t *part = accept(r, "min:") ? &least : accept(r, "max:") ? &most : &size;
+        uint64_t *part = option_accept(r, "min:")   ? &least
+                         : option_accept(r, "max:") ? &most
+                                                    : &size;
         const char *start = r->at;
 
         if (*start == '-') {
@@ -223,7 +212,7 @@ static bool read_dom0_mem(struct reader *r, void *to)
             r->why = "that is nothing";
             return false;
         }
-    } while (accept(r, ","));
+    } while (option_accept(r, ","));
     if (size == 0)
         size = most != UINT64_MAX ? most : *(uint64_t *)to;
     if (least > most) {
@@ -235,33 +224,40 @@ static bool read_dom0_mem(struct reader *r, void *to)
     return true;
 }
 
-static bool read_sched(struct reader *r, void *to)
+static bool read_sched(struct option_reader *r, void *to)
 {
     /* Xen's general-purpose ones are what `fair` is here. */
-    if (accept_word(r, "fair") || accept_word(r, "credit2") || accept_word(r, "credit"))
+    if (option_accept_word(r, "fair") || option_accept_word(r, "credit2") ||
+        option_accept_word(r, "credit"))
         *(enum sched_policy *)to = SCHED_FAIR;
-    else if (accept_word(r, "null"))
+    else if (option_accept_word(r, "null"))
         *(enum sched_policy *)to = SCHED_NULL;
     else
         return false;
     return true;
 }
 
-static bool read_console(struct reader *r, void *to)
+static bool read_console(struct option_reader *r, void *to)
 {
     const char *start = r->at;
 
     do {
-        if (!accept_word(r, "dtuart") && !accept_word(r, "none"))
+        const char *const *name = arch_consoles;
+
+        if (option_accept_word(r, "none"))
+            continue;
+        while (*name && !option_accept_word(r, *name))
+            name++;
+        if (!*name)
             return false;
-    } while (accept(r, ","));
+    } while (option_accept(r, ","));
     if (strlen(start) >= sizeof(options.console))
         return false;
     memcpy(to, start, strlen(start) + 1);
     return true;
 }
 
-static bool read_dtuart(struct reader *r, void *to)
+static bool read_dtuart(struct option_reader *r, void *to)
 {
     size_t len = strlen(r->at);
 
@@ -280,7 +276,7 @@ static bool read_dtuart(struct reader *r, void *to)
 static const struct option known_options[] = {
     { "bootscrub", read_bootscrub, &options.bootscrub, "<boolean> or idle" },
     { "conring_size", read_conring, &options.conring_size, "<size>, 4K to 16M" },
-    { "console", read_console, options.console, "dtuart, none" },
+    { "console", read_console, options.console, arch_console_expected },
     { "dom0_max_vcpus", read_vcpus, &options.dom0_max_vcpus, "<number>, 128 at most" },
     { "dom0_mem", read_dom0_mem, &options.dom0_mem,
       "[min:<size>,][max:<size>,]<size>, for example 4096M or 2G,max:4G" },
@@ -291,11 +287,11 @@ static const struct option known_options[] = {
     { "guest_loglvl", read_levels, &options.guest_loglvl, EXPECTED_LEVELS },
     { "loglvl", read_levels, &options.loglvl, EXPECTED_LEVELS },
     { "maxcpus", read_maxcpus, &options.maxcpus, "<number>" },
-    { "noreboot", read_bool, &options.noreboot, "<boolean>" },
+    { "noreboot", option_read_bool, &options.noreboot, "<boolean>" },
     { "sched", read_sched, &options.sched, "fair, null" },
 };
 
-/* Xen's options that arm64 users have on their lines, for which there is nothing to switch here. */
+/* Xen's options, of all architectures, for which there is nothing to switch here. */
 static const char *const without_effect[] = {
     "console_timestamps",
     "console_to_ring",
@@ -304,9 +300,7 @@ static const char *const without_effect[] = {
     "flask",
     "gnttab",
     "iommu",
-    "serrors",
     "sync_console",
-    "vwfi",
     "watchdog",
 };
 
@@ -327,7 +321,7 @@ static void complain(const char *option, const struct option *known, const char 
 
 static bool is_switch(const struct option *o)
 {
-    return o->read == read_bool || o->read == read_bootscrub;
+    return o->read == option_read_bool || o->read == read_bootscrub;
 }
 
 static bool has_no_effect(const char *name, size_t len)
@@ -336,16 +330,25 @@ static bool has_no_effect(const char *name, size_t len)
         if (strncmp(name, without_effect[i], len) == 0 && without_effect[i][len] == '\0')
             return true;
     }
+    for (const char *const *n = arch_without_effect; *n; n++)
+        if (strncmp(name, *n, len) == 0 && (*n)[len] == '\0')
+            return true;
     return false;
+}
+
+static bool is_named(const struct option *o, const char *name, size_t len)
+{
+    return strncmp(name, o->name, len) == 0 && o->name[len] == '\0';
 }
 
 static const struct option *find(const char *name, size_t len)
 {
-    for (uint32_t i = 0; i < array_size(known_options); i++) {
-        const struct option *o = &known_options[i];
-        if (strncmp(name, o->name, len) == 0 && o->name[len] == '\0')
+    for (uint32_t i = 0; i < array_size(known_options); i++)
+        if (is_named(&known_options[i], name, len))
+            return &known_options[i];
+    for (const struct option *o = arch_options; o->name; o++)
+        if (is_named(o, name, len))
             return o;
-    }
     return NULL;
 }
 
@@ -371,7 +374,7 @@ static void parse_option(const char *text)
     } else if (equals == NULL) {
         complain(text, o, NULL, "no value");
     } else {
-        struct reader r = { .at = equals + 1 };
+        struct option_reader r = { .at = equals + 1 };
         struct options before = options;
 
         if (!o->read(&r, o->to) || *r.at != '\0') {
@@ -391,6 +394,7 @@ void cmdline_parse(const char *text)
     size_t len = strnlen(text, sizeof(line));
 
     options = defaults;
+    memcpy(options.console, arch_console_default, strlen(arch_console_default) + 1);
     nr_complaints = 0;
     line_too_long = len == sizeof(line);
     if (line_too_long) {

@@ -12,6 +12,7 @@
 #include <hospes/evtchn.h>
 #include <hospes/heap.h>
 #include <hospes/log.h>
+#include <hospes/option.h>
 #include <hospes/runstate.h>
 #include <hospes/vcpu_info.h>
 #include <hospes/vcpu_timer.h>
@@ -34,6 +35,13 @@ WEAK struct options options = {
     .gnttab_max_frames = 64,
     .gnttab_max_maptrack_frames = 1024,
 };
+
+/* As arm64 has them. */
+WEAK const struct option arch_options[] = { { 0 } };
+WEAK const char *const arch_without_effect[] = { "serrors", "vwfi", NULL };
+WEAK const char *const arch_consoles[] = { "dtuart", NULL };
+WEAK const char arch_console_default[] = "dtuart";
+WEAK const char arch_console_expected[] = "dtuart, none";
 
 /* --- the log ----------------------------------------------------------------------------- */
 

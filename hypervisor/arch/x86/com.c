@@ -3,6 +3,7 @@
  * TL16C550C, SLLS177; drivers/uart_ns16550.c does the rest. */
 #include <asm/com.h>
 #include <asm/io.h>
+#include <asm/options.h>
 #include <asm/passthrough.h>
 #include <hospes/cmdline.h>
 #include <hospes/console.h>
@@ -77,11 +78,13 @@ int com_find(struct uart *u, const struct com_settings *s)
 
 int arch_find_uart(struct uart *u)
 {
-    static const struct com_settings com1 = { .port = 0x3f8, .irq = 4, .baud = 115200 };
+    const struct com_settings *s = &x86_options.com[strstr(options.console, "com2") ? 1 : 0];
+    int err;
 
-    int err = com_find(u, &com1);
-
+    if (!strstr(options.console, "com"))
+        return -ENODEV;
+    err = com_find(u, s);
     if (!err)
-        passthrough_keep_ports(com1.port, com1.port + 7);
+        passthrough_keep_ports(s->port, (uint16_t)(s->port + 7));
     return err;
 }
