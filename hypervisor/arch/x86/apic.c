@@ -47,6 +47,15 @@ void apic_eoi(void)
     apic_write(APIC_EOI, 0);
 }
 
+bool apic_has_pending(void)
+{
+    /* The kick and the timer are in the last. */
+    for (uint32_t i = 8; i-- > 1;)
+        if (apic_read(APIC_IRR + i * 16))
+            return true;
+    return false;
+}
+
 /* A message before this one is on its way soon; the bound is for hardware that is broken. */
 static void wait_sent(void)
 {

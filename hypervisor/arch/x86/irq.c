@@ -125,10 +125,13 @@ void arch_irq_poll(void)
     }
 }
 
+/*
+ * Without a window: what came through it would be in service, and held others back, until it is
+ * served, which the caller may not do before a guest runs. What only waits makes that guest exit.
+ */
 bool arch_irq_is_pending(void)
 {
-    open_window();
-    return any_noted();
+    return any_noted() || apic_has_pending();
 }
 
 void arch_cpu_idle(void)

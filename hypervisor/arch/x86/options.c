@@ -62,6 +62,8 @@ static bool read_com(struct option_reader *r, void *to)
             return false;
         c.irq = (uint8_t)number;
     }
+    if (*r->at)
+        return false;
     *(struct com_settings *)to = c;
     return true;
 }
@@ -69,23 +71,16 @@ static bool read_com(struct option_reader *r, void *to)
 static bool read_ucode(struct option_reader *r, void *to)
 {
     struct x86_options *o = to;
-    bool negative, scan = option_accept_word(r, "scan");
-    uint64_t number;
+    bool scan = option_accept_word(r, "scan");
+    bool negative = !scan && option_accept(r, "-");
+    uint64_t number = 0;
 
-    if (scan) {
-        o->ucode_scan = true;
-        o->ucode_module = 0;
-        return true;
-    }
-    if (option_accept_word(r, "no")) {
-        o->ucode_scan = false;
-        o->ucode_module = 0;
-        return true;
-    }
-    negative = option_accept(r, "-");
-    if (!parse_uint(&r->at, 10, 64, &number) || !number)
+    if (!scan && (negative || !option_accept_word(r, "no")) &&
+        (!parse_uint(&r->at, 10, 64, &number) || !number))
         return false;
-    o->ucode_scan = false;
+    if (*r->at)
+        return false;
+    o->ucode_scan = scan;
     o->ucode_module = negative ? -(int)number : (int)number;
     return true;
 }

@@ -33,6 +33,9 @@ uint32_t apic_id(void);
 /* The interrupt being served, of the highest priority, is done. */
 void apic_eoi(void);
 
+/* True if an interrupt waits to be taken by this CPU. */
+bool apic_has_pending(void);
+
 /* Sends pCPU `id` a vector; INIT and start-up at `page` << 12 to an APIC that is no pCPU yet. */
 void apic_send(uint32_t id, uint8_t vector);
 void apic_send_init(uint32_t apic);
