@@ -197,8 +197,8 @@ static void map_and_unmap(const char *map_name, const char *unmap_name, unsigned
         return;
     }
     for (unsigned int i = 0; i < n; i++)
-        unmaps[i] = (gnttab_unmap_grant_ref_t){ .host_addr = maps[i].host_addr,
-                                                .handle = maps[i].handle };
+        unmaps[i] =
+            (gnttab_unmap_grant_ref_t){ .host_addr = maps[i].host_addr, .handle = maps[i].handle };
     hypercall(unmap[0], unmap[1], unmap[2], unmap[3], 0, 0);
     do {
         for (unsigned int k = 0; k < SAMPLES; k++) {

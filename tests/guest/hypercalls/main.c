@@ -21,7 +21,9 @@ static uint64_t page[1024] __attribute__((aligned(4096)));
 
 uint64_t nowhere(void)
 {
-    return machine.mem[machine.mems - 1].base + machine.mem[machine.mems - 1].bytes + GIB;
+    const struct range *last = &machine.mem[machine.mems - 1];
+
+    return ((last->base + last->bytes) & ~UINT64_C(4095)) + GIB;
 }
 
 static bool same(const char *a, const char *b)

@@ -17,12 +17,12 @@
 
 #define PORT_PM_TIMER 0x608u /* of QEMU's q35, as its firmware places it */
 #define PM_TIMER_HZ   3579545u
-#define PORT_PCI     0xcf8u
-#define IOAPIC       UINT64_C(0xfec00000)
-#define MSR_APIC_ID  0x802u
-#define VECTOR_BENCH 0x60u
-#define PAGE         4096u
-#define BLOCK        (2 * MIB)
+#define PORT_PCI      0xcf8u
+#define IOAPIC        UINT64_C(0xfec00000)
+#define MSR_APIC_ID   0x802u
+#define VECTOR_BENCH  0x60u
+#define PAGE          4096u
+#define BLOCK         (2 * MIB)
 
 uint64_t time_nothing(uint64_t value, uint64_t rounds, uint64_t addr);
 uint64_t time_cpuid(uint64_t value, uint64_t rounds, uint64_t addr);
@@ -90,7 +90,9 @@ static const struct {
     timed_insn *insn;
     uint64_t value, addr;
 } insns[] = {
-    { "cpuid", time_cpuid, 0, 0 },        { "port-pci", time_in, 0, PORT_PCI }, { "apic-id", time_rdmsr, 0, MSR_APIC_ID },
+    { "cpuid", time_cpuid, 0, 0 },
+    { "port-pci", time_in, 0, PORT_PCI },
+    { "apic-id", time_rdmsr, 0, MSR_APIC_ID },
     { "ioapic", time_load, 0, IOAPIC },
 };
 
@@ -324,7 +326,8 @@ static void pair(void)
     report("hop-and-back", whole, SAMPLES, 1);
 }
 
-/* Instructions from the machine's reset to this guest's first one: the counter itself may start with the guest. */
+/* Instructions from the machine's reset to this guest's first one: the counter itself may start
+ * with the guest. */
 static uint64_t since_reset(void)
 {
     uint32_t ticks;

@@ -54,8 +54,12 @@ static void add_memory(uint64_t base, uint64_t bytes)
 {
     struct machine *m = &machine;
 
-    if (base < MIB || m->mems == ARRAY_SIZE(m->mem))
+    if (base + bytes <= MIB || m->mems == ARRAY_SIZE(m->mem))
         return;
+    if (base < MIB) {
+        bytes -= MIB - base;
+        base = MIB;
+    }
     m->mem[m->mems++] = (struct range){ base, bytes };
     if (base < 4 * GIB && bytes > m->mem[0].bytes) { /* the largest of these first */
         m->mem[m->mems - 1] = m->mem[0];
