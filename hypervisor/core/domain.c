@@ -9,6 +9,7 @@
 #include <hospes/domain.h>
 #include <hospes/errno.h>
 #include <hospes/heap.h>
+#include <hospes/iomem.h>
 #include <hospes/irq.h>
 #include <hospes/log.h>
 #include <hospes/sched_cap.h>
@@ -208,6 +209,7 @@ void domain_destroy(struct domain *d)
     console_io_destroy(d);
     watchdog_destroy(d);
     irq_take_all(d);
+    iomem_take_all(d);
     claim_set(d, 0); /* whoever has mapped grants of it may keep it for long */
     domain_put(d);
 }

@@ -42,6 +42,9 @@ static const struct entry entries[] = {
     [XEN_DOMCTL_getvcpuaffinity] = { .fn = domctl_getvcpuaffinity },
     [XEN_DOMCTL_resumedomain] = { .fn = domctl_resumedomain },
     [XEN_DOMCTL_subscribe] = { .fn = domctl_subscribe },
+    [XEN_DOMCTL_irq_permission] = { .fn = domctl_irq_permission },
+    [XEN_DOMCTL_iomem_permission] = { .fn = domctl_iomem_permission },
+    [XEN_DOMCTL_memory_mapping] = { .fn = domctl_memory_mapping },
     [XEN_DOMCTL_assign_device] = { .fn = domctl_no_iommu },
     [XEN_DOMCTL_test_assign_device] = { .fn = domctl_no_iommu },
     [XEN_DOMCTL_deassign_device] = { .fn = domctl_no_iommu },
@@ -96,9 +99,6 @@ static int from_version(struct domctl *c)
     switch (c->version) {
     case DOMCTL_XEN_4_17:
     case DOMCTL_XEN_4_18:
-        /* The number of an interrupt has become wider without another version. */
-        if (c->op->cmd == XEN_DOMCTL_irq_permission)
-            return -EACCES;
         if (is_short_createdomain(c)) {
             memmove(op + BEHIND_IT, op + ALTP2M_OPTS, ITS_END - BEHIND_IT);
             c->op->u.createdomain.altp2m_opts = 0;

@@ -25,6 +25,9 @@ bool domctl_is_running(const struct vcpu *v);
 domctl_fn domctl_setvcpuaffinity, domctl_getvcpuaffinity;
 domctl_fn domctl_setnodeaffinity, domctl_getnodeaffinity, domctl_scheduler_op;
 
+/* domctl_device.c */
+domctl_fn domctl_iomem_permission, domctl_memory_mapping, domctl_irq_permission;
+
 /* domctl_memory.c */
 domctl_fn domctl_cacheflush, domctl_get_paging_mempool_size, domctl_set_paging_mempool_size;
 

@@ -80,30 +80,59 @@ static void nothing(void *arg)
     (void)arg;
 }
 
+int irq_can_give(uint32_t irq, const struct domain *d)
+{
+    struct irq_desc *desc = irq_desc(irq);
+    int rc;
+
+    if (desc == NULL)
+        return -EINVAL;
+    spin_lock(&desc->lock);
+    rc = desc->owner == IRQ_UNUSED || (desc->owner == IRQ_GUEST && desc->domain == d) ? 0 : -EPERM;
+    spin_unlock(&desc->lock);
+    return rc;
+}
+
+/* Takes a line from `d`; false: it is not d's. */
+static bool take(struct irq_desc *desc, struct domain *d)
+{
+    uint32_t virq = 0;
+    bool taken = false;
+
+    spin_lock(&desc->lock);
+    if (desc->owner == IRQ_GUEST && desc->domain == d) {
+        arch_irq_disable(desc->irq);
+        arch_irq_finish(desc->irq);
+        virq = desc->virq;
+        desc->owner = IRQ_UNUSED;
+        desc->domain = NULL;
+        desc->enabled = false;
+        taken = true;
+    }
+    spin_unlock(&desc->lock);
+    if (taken)
+        arch_irq_untie(d, virq);
+    return taken;
+}
+
+int irq_take(uint32_t irq, struct domain *d)
+{
+    struct irq_desc *desc = irq_desc(irq);
+
+    if (desc == NULL)
+        return -EINVAL;
+    if (!take(desc, d))
+        return -ENOENT;
+    pcpu_call_others(nothing, NULL);
+    return 0;
+}
+
 void irq_take_all(struct domain *d)
 {
     bool any = false;
 
-    for (uint32_t i = 0; i < nr_descs; i++) {
-        struct irq_desc *desc = &descs[i];
-        uint32_t virq = 0;
-        bool taken = false;
-
-        spin_lock(&desc->lock);
-        if (desc->owner == IRQ_GUEST && desc->domain == d) {
-            arch_irq_disable(i);
-            arch_irq_finish(i);
-            virq = desc->virq;
-            desc->owner = IRQ_UNUSED;
-            desc->domain = NULL;
-            desc->enabled = false;
-            taken = true;
-        }
-        spin_unlock(&desc->lock);
-        if (taken)
-            arch_irq_untie(d, virq);
-        any |= taken;
-    }
+    for (uint32_t i = 0; i < nr_descs; i++)
+        any |= take(&descs[i], d);
     /* A pCPU in irq_dispatch() may have read `d` just before: let all come by a point where none is
      * in it. */
     if (any)

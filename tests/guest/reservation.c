@@ -5,11 +5,9 @@
  * at machine addresses: it gets the same back, maps pages of domain 1 (unless other=0), and of a
  * domain that it makes, fills and destroys.
  */
-#include "hypercall.h"
+#include "control.h"
 
-#include <xen/domctl.h>
 #include <xen/memory.h>
-#include <xen/sysctl.h>
 
 const char guest_name[] = "reservation";
 
@@ -25,9 +23,6 @@ const char guest_name[] = "reservation";
 #define NOWHERE    (UINT64_C(300) << 30)
 #define MANY       2000
 
-#define check_answer(got, want, ...) \
-    check_eq((uint64_t)(int64_t)(got), (uint64_t)(int64_t)(want), __VA_ARGS__)
-
 static xen_pfn_t gfns[MANY];
 static uint64_t ram; /* address of 4 MiB that nobody uses, aligned to 2 MiB */
 static uint64_t gap; /* address of a GiB where nothing is */
@@ -42,7 +37,7 @@ static int64_t memory_op(uint64_t cmd, void *what)
     return hypercall_op(__HYPERVISOR_memory_op, cmd, what);
 }
 
-static int64_t reserve(unsigned int op, uint16_t domid, xen_pfn_t *list, uint64_t nr,
+static int64_t reserve(unsigned int cmd, uint16_t domid, xen_pfn_t *list, uint64_t nr,
                        unsigned int order, unsigned int flags)
 {
     struct xen_memory_reservation r = {
@@ -50,14 +45,14 @@ static int64_t reserve(unsigned int op, uint16_t domid, xen_pfn_t *list, uint64_
     };
 
     r.extent_start.p = list;
-    return memory_op(op, &r);
+    return memory_op(cmd, &r);
 }
 
-static int64_t reserve_one(unsigned int op, uint16_t domid, uint64_t address, unsigned int order)
+static int64_t reserve_one(unsigned int cmd, uint16_t domid, uint64_t address, unsigned int order)
 {
     xen_pfn_t gfn = address / PAGE;
 
-    return reserve(op, domid, &gfn, 1, order, 0);
+    return reserve(cmd, domid, &gfn, 1, order, 0);
 }
 
 #define populate(domid, address, order) reserve_one(XENMEM_populate_physmap, domid, address, order)
@@ -105,11 +100,11 @@ static int64_t foreign_one(uint16_t owner, uint64_t idx, uint64_t address)
     return rc ? rc : err;
 }
 
-static int64_t ask(unsigned int op, uint16_t domid)
+static int64_t ask(unsigned int cmd, uint16_t domid)
 {
     struct xen_memory_domain d = { domid };
 
-    return memory_op(op, &d);
+    return memory_op(cmd, &d);
 }
 
 static bool is_there(uint64_t address)
@@ -339,39 +334,9 @@ static void others_memory(void)
     check(ask(XENMEM_current_reservation, 1) > 0, "its size");
 }
 
-static struct xen_domctl op;
-static struct xen_sysctl sys;
-
-static int64_t domctl(uint32_t cmd, uint16_t id)
-{
-    op.cmd = cmd;
-    op.interface_version = XEN_DOMCTL_INTERFACE_VERSION;
-    op.domain = id;
-    return hypercall(__HYPERVISOR_domctl, (uint64_t)(uintptr_t)&op, 0, 0, 0, 0);
-}
-
-static uint64_t free_pages(void)
-{
-    sys.cmd = XEN_SYSCTL_physinfo;
-    sys.interface_version = XEN_SYSCTL_INTERFACE_VERSION;
-    if (hypercall(__HYPERVISOR_sysctl, (uint64_t)(uintptr_t)&sys, 0, 0, 0, 0))
-        return 0;
-    return sys.u.physinfo.free_pages;
-}
-
 static uint16_t make(uint64_t max_kib)
 {
-    memset(&op.u, 0, sizeof(op.u));
-    op.u.createdomain = (struct xen_domctl_createdomain){
-        .flags = XEN_DOMCTL_CDF_hvm | XEN_DOMCTL_CDF_hap,
-        .max_vcpus = 1,
-        .max_evtchn_port = 1023,
-        .max_grant_frames = 4,
-        .max_maptrack_frames = 1,
-        .grant_opts = 1,
-        .arch = NEW_DOMAIN_ARCH,
-    };
-    check_answer(domctl(XEN_DOMCTL_createdomain, 0), 0, "a domain is made");
+    check_answer(create_domain(1, NULL), 0, "a domain is made");
     uint16_t id = op.domain;
     op.u.paging_mempool.size = MIB;
     check_answer(domctl(XEN_DOMCTL_set_paging_mempool_size, id), 0, "with tables");

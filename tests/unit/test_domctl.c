@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 // sources: core/claim.c
 // sources: core/domctl.c core/domctl_create.c core/domctl_domain.c core/domctl_memory.c
-// sources: core/domctl_sched.c core/domctl_vcpu.c core/sysctl_sched.c
+// sources: core/domctl_sched.c core/domctl_device.c core/domctl_vcpu.c core/sysctl_sched.c
+// sources: core/iomem.c core/boot.c
 // sources: core/domain.c core/domain_end.c core/vcpu.c core/pcpu.c core/work.c core/timer.c
 // sources: core/vcpu_info.c core/guest_area.c core/spinlock.c core/sched.c core/sched_unit.c core/sched_cap.c core/sched_fair.c
 // sources: core/sched_null.c core/irq.c core/mmio.c core/p2m.c core/p2m_batch.c core/pgtable.c
@@ -11,7 +12,6 @@
 #include "test_toolstack.h"
 
 #include <hospes/claim.h>
-#include <hospes/sched_cap.h>
 
 #define FRAMES    300u
 #define FIRST_GFN 0x40000u
@@ -65,9 +65,6 @@ static void versions(void **state)
             (struct xen_domctl){ .cmd = XEN_DOMCTL_getdomaininfo, .interface_version = version };
         assert_int_equal(call(domctl_op, &the_op), served ? 0 : -EACCES);
     }
-    the_op = (struct xen_domctl){ .cmd = XEN_DOMCTL_irq_permission,
-                                  .interface_version = DOMCTL_XEN_4_17 };
-    assert_int_equal(call(domctl_op, &the_op), -EACCES);
     assert_int_equal(call(domctl_op, nowhere), -EFAULT);
 }
 
@@ -441,134 +438,6 @@ static void half_made(void **state)
     domain_destroy(d);
 }
 
-/* --- where it runs ------------------------------------------------------------------------------
- */
-
-static int64_t affinity(uint32_t cmd, uint16_t id, uint32_t flags, uint8_t *hard, uint8_t *soft)
-{
-    the_op.u.vcpuaffinity = (struct xen_domctl_vcpuaffinity){ .vcpu = 0, .flags = flags };
-    the_op.u.vcpuaffinity.cpumap_hard = (struct xenctl_bitmap){ { hard }, 12 };
-    the_op.u.vcpuaffinity.cpumap_soft = (struct xenctl_bitmap){ { soft }, 12 };
-    return domctl(cmd, id);
-}
-
-/* `xl vcpu-pin`: what was asked is kept, what comes of it is told. */
-static void pinning(void **state)
-{
-    uint8_t hard[2] = { 0 }, soft[2] = { 0 };
-    uint16_t id = made();
-
-    assert_int_equal(affinity(XEN_DOMCTL_getvcpuaffinity, id, 3, hard, soft), 0);
-    assert_int_equal(hard[0], 7);
-    assert_int_equal(soft[0], 7);
-    hard[0] = 0x16;
-    hard[1] = 0xff; /* four bits of it count */
-    soft[0] = 0x05;
-    assert_int_equal(affinity(XEN_DOMCTL_setvcpuaffinity, id, 3, hard, soft), 0);
-    assert_int_equal(hard[0], 6);
-    assert_int_equal(hard[1], 0);
-    assert_int_equal(soft[0], 4);
-    assert_false(bitmap_test(look(id)->vcpus[0]->sched.affinity, 12));
-    assert_int_equal(affinity(XEN_DOMCTL_getvcpuaffinity, id, 2, hard, soft), 0);
-    assert_int_equal(soft[0], 5); /* plainly what was set */
-    hard[0] = 0xf8;               /* none that there is */
-    hard[1] = 0;
-    assert_int_equal(affinity(XEN_DOMCTL_setvcpuaffinity, id, 1, hard, soft), -EINVAL);
-    assert_int_equal(affinity(XEN_DOMCTL_setvcpuaffinity, id, 2, hard, hard), -EINVAL);
-    assert_int_equal(affinity(XEN_DOMCTL_setvcpuaffinity, id, 0, hard, soft), -EINVAL);
-    assert_int_equal(affinity(XEN_DOMCTL_setvcpuaffinity, id, 1, nowhere, soft), -EFAULT);
-    assert_int_equal(affinity(XEN_DOMCTL_getvcpuaffinity, id, 2, hard, nowhere), -EFAULT);
-    the_op.u.vcpuaffinity.vcpu = 2;
-    assert_int_equal(domctl(XEN_DOMCTL_getvcpuaffinity, id), -EINVAL);
-    destroyed(id);
-}
-
-/* All memory is in one node, and a domain may say so. */
-static void nodes(void **state)
-{
-    uint8_t map[2] = { 0xff, 0xff };
-    uint16_t id = made();
-
-    the_op.u.nodeaffinity.nodemap = (struct xenctl_bitmap){ { map }, 16 };
-    assert_int_equal(domctl(XEN_DOMCTL_setnodeaffinity, id), 0);
-    assert_int_equal(domctl(XEN_DOMCTL_getnodeaffinity, id), 0);
-    assert_int_equal(map[0], 1);
-    assert_int_equal(map[1], 0);
-    map[0] = 2;
-    assert_int_equal(domctl(XEN_DOMCTL_setnodeaffinity, id), -EINVAL);
-    the_op.u.nodeaffinity.nodemap.bitmap.p = nowhere;
-    assert_int_equal(domctl(XEN_DOMCTL_setnodeaffinity, id), -EFAULT);
-    destroyed(id);
-}
-
-static int64_t sched(uint16_t id, uint32_t cmd, uint16_t weight, uint16_t cap)
-{
-    the_op.u.scheduler_op = (struct xen_domctl_scheduler_op){
-        .sched_id = XEN_SCHEDULER_CREDIT2,
-        .cmd = cmd,
-        .u.credit2 = { weight, cap },
-    };
-    return domctl(XEN_DOMCTL_scheduler_op, id);
-}
-
-/* `xl sched-credit2`: a weight is each vCPU's, and stays. */
-static void weights(void **state)
-{
-    uint16_t id = made();
-
-    assert_int_equal(sched(id, XEN_DOMCTL_SCHEDOP_getinfo, 9, 9), 0);
-    assert_int_equal(the_op.u.scheduler_op.u.credit2.weight, 256);
-    assert_int_equal(the_op.u.scheduler_op.u.credit2.cap, 0);
-    assert_int_equal(sched(id, XEN_DOMCTL_SCHEDOP_putinfo, 1000, 0), 0);
-    assert_int_equal(look(id)->vcpus[0]->sched.weight, 1000);
-    assert_int_equal(look(id)->vcpus[1]->sched.weight, 1000);
-    assert_int_equal(sched(id, XEN_DOMCTL_SCHEDOP_putinfo, 0, 0), 0);
-    assert_int_equal(sched(id, XEN_DOMCTL_SCHEDOP_getinfo, 0, 0), 0);
-    assert_int_equal(the_op.u.scheduler_op.u.credit2.weight, 1000);
-    assert_int_equal(sched(id, XEN_DOMCTL_SCHEDOP_putvcpuinfo, 0, 0), -EINVAL);
-    assert_int_equal(sched(id, XEN_DOMCTL_SCHEDOP_getvcpuinfo, 0, 0), -EINVAL);
-    the_op.u.scheduler_op.cmd = XEN_DOMCTL_SCHEDOP_getinfo;
-    the_op.u.scheduler_op.sched_id = XEN_SCHEDULER_RTDS;
-    assert_int_equal(domctl(XEN_DOMCTL_scheduler_op, id), -EINVAL);
-    destroyed(id);
-}
-
-/* `xl sched-credit2 -c`: a cap is the domain's, stays, and goes with it or when it is taken away.
- */
-static void caps(void **state)
-{
-    uint16_t id = made();
-
-    assert_int_equal(sched(id, XEN_DOMCTL_SCHEDOP_putinfo, 0, 50), 0);
-    assert_int_equal(sched_caps_set, 1);
-    assert_int_equal(sched(id, XEN_DOMCTL_SCHEDOP_getinfo, 9, 9), 0);
-    assert_int_equal(the_op.u.scheduler_op.u.credit2.cap, 50);
-    assert_int_equal(the_op.u.scheduler_op.u.credit2.weight, 256);
-    assert_ptr_equal(look(id)->vcpus[0]->sched.cap, look(id)->sched_cap);
-    assert_ptr_equal(look(id)->vcpus[1]->sched.cap, look(id)->sched_cap);
-    assert_int_equal(sched(id, XEN_DOMCTL_SCHEDOP_putinfo, 300, 65535), 0);
-    assert_int_equal(sched(id, XEN_DOMCTL_SCHEDOP_getinfo, 0, 0), 0);
-    assert_int_equal(the_op.u.scheduler_op.u.credit2.cap, 65535);
-    assert_int_equal(the_op.u.scheduler_op.u.credit2.weight, 300);
-    assert_int_equal(sched(id, XEN_DOMCTL_SCHEDOP_putinfo, 0, 0), 0);
-    assert_int_equal(sched_caps_set, 0);
-    assert_int_equal(sched(id, XEN_DOMCTL_SCHEDOP_getinfo, 0, 9), 0);
-    assert_int_equal(the_op.u.scheduler_op.u.credit2.cap, 0);
-    assert_int_equal(sched(id, XEN_DOMCTL_SCHEDOP_putinfo, 0, 7), 0);
-    destroyed(id);
-    assert_int_equal(sched_caps_set, 0);
-
-    /* Before it has vCPUs. */
-    config();
-    assert_int_equal(domctl(XEN_DOMCTL_createdomain, 0), 0);
-    id = the_op.domain;
-    assert_int_equal(sched(id, XEN_DOMCTL_SCHEDOP_putinfo, 0, 20), 0);
-    the_op.u.max_vcpus.max = 2;
-    assert_int_equal(domctl(XEN_DOMCTL_max_vcpus, id), 0);
-    assert_ptr_equal(look(id)->vcpus[1]->sched.cap, look(id)->sched_cap);
-    destroyed(id);
-}
-
 /* --- memory -------------------------------------------------------------------------------------
  */
 
@@ -780,10 +649,6 @@ int main(void)
         TEST(info),
         TEST(next_domain),
         TEST(half_made),
-        TEST(pinning),
-        TEST(nodes),
-        TEST(weights),
-        TEST(caps),
         TEST(cacheflush),
         TEST(pool),
         TEST(destroys),

@@ -10,7 +10,8 @@
  * reports words that are written under a lock and read without by read_once(), and guests' memory.)
  */
 // sources: core/claim.c core/console_io.c core/domain.c core/domain_end.c core/domctl.c
-// sources: core/domctl_create.c core/domctl_domain.c core/domctl_memory.c core/domctl_sched.c
+// sources: core/boot.c core/domctl_create.c core/domctl_device.c core/domctl_domain.c core/iomem.c
+// sources: core/domctl_memory.c core/domctl_sched.c
 // sources: core/domctl_vcpu.c core/evtchn.c core/evtchn_2l.c core/evtchn_close.c
 // sources: core/evtchn_dump.c core/evtchn_fifo.c core/evtchn_op.c core/evtchn_poll.c
 // sources: core/evtchn_virq.c core/frame.c core/frame_free.c core/gnttab.c core/gnttab_cache.c

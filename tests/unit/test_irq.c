@@ -120,6 +120,32 @@ static void take_back(void **state)
     assert_int_equal(two.arch.injected, 1);
 }
 
+/* A toolstack takes a line from a guest that it is not that guest's, or it comes on. */
+static void take_one(void **state)
+{
+    assert_int_equal(irq_can_give(40, &one), 0);
+    assert_int_equal(irq_give(40, IRQ_LEVEL, &one, 40), 0);
+    assert_int_equal(irq_give(41, IRQ_LEVEL, &one, 41), 0);
+    assert_int_equal(irq_request(42, IRQ_LEVEL, called, &calls), 0);
+    assert_int_equal(irq_can_give(40, &one), 0);
+    assert_int_equal(irq_can_give(40, &two), -EPERM);
+    assert_int_equal(irq_can_give(42, &one), -EPERM);
+    assert_int_equal(irq_can_give(HOST_IRQS, &one), -EINVAL);
+    irq_guest_enable(40, 0);
+    irq_guest_enable(41, 0);
+    assert_int_equal(irq_take(40, &two), -ENOENT);
+    assert_int_equal(irq_take(42, &one), -ENOENT);
+    assert_int_equal(irq_take(43, &one), -ENOENT);
+    assert_int_equal(irq_take(HOST_IRQS, &one), -EINVAL);
+    assert_int_equal(waits, 0);
+    assert_int_equal(irq_take(40, &one), 0);
+    assert_int_equal(waits, 1);
+    assert_false(host_irqs[40].enabled);
+    assert_int_equal(host_irqs[40].tied, 0);
+    assert_true(host_irqs[41].enabled);
+    assert_int_equal(irq_take(40, &one), -ENOENT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -128,6 +154,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(not_a_guests, start, stop),
         cmocka_unit_test_setup_teardown(nobodys_line, start, stop),
         cmocka_unit_test_setup_teardown(take_back, start, stop),
+        cmocka_unit_test_setup_teardown(take_one, start, stop),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

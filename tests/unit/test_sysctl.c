@@ -2,7 +2,8 @@
 // sources: core/claim.c
 // sources: core/sysctl.c core/sysctl_console.c core/sysctl_machine.c core/sysctl_sched.c
 // sources: core/domctl.c core/domctl_create.c core/domctl_domain.c core/domctl_memory.c
-// sources: core/domctl_sched.c core/domctl_vcpu.c
+// sources: core/domctl_sched.c core/domctl_device.c core/domctl_vcpu.c
+// sources: core/iomem.c core/boot.c
 // sources: core/domain.c core/domain_end.c core/vcpu.c core/pcpu.c core/work.c core/timer.c
 // sources: core/vcpu_info.c core/guest_area.c core/spinlock.c core/sched.c core/sched_unit.c core/sched_cap.c core/sched_fair.c
 // sources: core/sched_null.c core/irq.c core/mmio.c core/p2m.c core/p2m_batch.c core/pgtable.c

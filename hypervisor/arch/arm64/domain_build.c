@@ -17,6 +17,7 @@
 #include <hospes/domain.h>
 #include <hospes/errno.h>
 #include <hospes/heap.h>
+#include <hospes/iomem.h>
 #include <hospes/irq.h>
 #include <hospes/log.h>
 #include <hospes/mmio.h>
@@ -36,13 +37,16 @@ static struct host_view host_view;
 static int view_host(void)
 {
     struct uart uart = { .irq = 0 };
-    int node = -1;
+    int node = -1, rc;
 
     if (host_view.fdt)
         return 0;
     if (dt_find_uart(host_fdt, options.dtuart, &uart, &node))
         node = -1;
-    return host_view_init(&host_view, host_fdt, gic.node, node, uart.irq);
+    rc = host_view_init(&host_view, host_fdt, gic.node, node, uart.irq);
+    if (!rc)
+        iomem_init(&host_view.own);
+    return rc;
 }
 
 /* --- where things are ------------------------------------------------------------------------ */

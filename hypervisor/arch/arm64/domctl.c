@@ -2,6 +2,7 @@
 /* arm64's part of what a toolstack does with domains and asks of the machine. */
 #include <asm/clock.h>
 #include <asm/gic.h>
+#include <asm/gic_regs.h>
 #include <asm/guest_layout.h>
 #include <asm/stage2.h>
 #include <asm/sysreg.h>
@@ -10,6 +11,7 @@
 #include <hospes/domctl.h>
 #include <hospes/dt.h>
 #include <hospes/errno.h>
+#include <hospes/irq.h>
 #include <hospes/sysctl.h>
 #include <hospes/vcpu.h>
 #include <lib/bits.h>
@@ -134,9 +136,47 @@ static int64_t set_address_size(const struct domctl *c)
     return c->op->u.address_size.size == 64 ? 0 : -EINVAL;
 }
 
+/* Lines have the machine's number in the guest too. */
+static int check_pt_irq(const struct domctl *c)
+{
+    const struct xen_domctl_bind_pt_irq *op = &c->op->u.bind_pt_irq;
+
+    if (op->irq_type != PT_IRQ_TYPE_SPI)
+        return -EOPNOTSUPP;
+    if (op->u.spi.spi != op->machine_irq || op->machine_irq < GIC_FIRST_SPI)
+        return -EINVAL;
+    return op->machine_irq < c->d->arch.vgic.nr_banks * 32 ? 0 : -EINVAL;
+}
+
+/* A line that nobody has; the guest's own setting says what triggers it, once it is switched on. */
+static int64_t bind_pt_irq(const struct domctl *c)
+{
+    uint32_t irq = c->op->u.bind_pt_irq.machine_irq;
+    int rc = check_pt_irq(c);
+
+    if (rc)
+        return rc;
+    /* Its end takes back what it has, once. */
+    spin_lock(&c->d->lock);
+    rc = c->d->state == DOMAIN_DYING ? -EINVAL : irq_give(irq, IRQ_LEVEL, c->d, irq);
+    spin_unlock(&c->d->lock);
+    return rc;
+}
+
+static int64_t unbind_pt_irq(const struct domctl *c)
+{
+    int rc = check_pt_irq(c);
+
+    return rc ? rc : irq_take(c->op->u.bind_pt_irq.machine_irq, c->d);
+}
+
 int64_t arch_domctl(struct domctl *c)
 {
     switch (c->op->cmd) {
+    case XEN_DOMCTL_bind_pt_irq:
+        return bind_pt_irq(c);
+    case XEN_DOMCTL_unbind_pt_irq:
+        return unbind_pt_irq(c);
     case XEN_DOMCTL_set_address_size:
         return set_address_size(c);
     default:

@@ -12,6 +12,7 @@
 #include <hospes/domain.h>
 #include <hospes/errno.h>
 #include <hospes/heap.h>
+#include <hospes/iomem.h>
 #include <hospes/irq.h>
 #include <hospes/log.h>
 #include <hospes/map.h>
@@ -92,8 +93,10 @@ static int take_registers(const struct taker *t, struct dt_walk *w)
             return refuse(t, w, "xen,reg", "is kept by the hypervisor");
         if (!p2m_is_empty(t->d, gaddr_to_gfn(GADDR(guest)), bytes >> FRAME_SHIFT))
             return refuse(t, w, "xen,reg", "lies over the domain's RAM or another device");
-        if (p2m_map(t->d, gaddr_to_gfn(GADDR(guest)), maddr_to_mfn(MADDR(start)),
-                    bytes >> FRAME_SHIFT, P2M_DEVICE))
+        if (iomem_permit(t->d, maddr_to_mfn(MADDR(start)), bytes >> FRAME_SHIFT))
+            return refuse(t, w, "xen,reg", "is another domain's");
+        if (iomem_map(t->d, gaddr_to_gfn(GADDR(guest)), maddr_to_mfn(MADDR(start)),
+                      bytes >> FRAME_SHIFT))
             return refuse(t, w, "xen,reg", "cannot be mapped there");
     }
     return 0;

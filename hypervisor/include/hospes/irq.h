@@ -43,6 +43,12 @@ int irq_request(uint32_t irq, enum irq_trigger trigger, void (*fn)(void *arg), v
  * -EBUSY. */
 int irq_give(uint32_t irq, enum irq_trigger trigger, struct domain *d, uint32_t virq);
 
+/* 0 if the line is nobody's, or d's own; -EPERM, -EINVAL. */
+int irq_can_give(uint32_t irq, const struct domain *d);
+
+/* Takes one line back from `d`, as below. 0, -EINVAL, -ENOENT: it is not d's. No lock held. */
+int irq_take(uint32_t irq, struct domain *d);
+
 /*
  * Takes every line of a dying domain back: masked and deactivated. When it returns no pCPU injects
  * one into it any more. No lock held.

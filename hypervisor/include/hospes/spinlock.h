@@ -20,6 +20,7 @@ enum lock_rank {
     LOCK_DOMAIN_LIST, /* the list of domains */
     LOCK_DOMAIN,      /* struct domain: life-cycle */
     LOCK_CONFIG,      /* interrupt routing tables */
+    LOCK_IOMEM,       /* which domain has which of the machine's registers */
     LOCK_EVTCHN,      /* struct evtchn_domain: ports; of two domains, the lower address first */
     LOCK_EVTCHN_PEER, /* the one at the higher address: spin_lock_second() */
     LOCK_EVTCHN_FIFO, /* one vCPU's queues of events */

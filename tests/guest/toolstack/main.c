@@ -5,8 +5,6 @@
  */
 #include "toolstack.h"
 
-#include <xen/sysctl.h>
-
 const char guest_name[] = "toolstack";
 
 #define ROUNDS  100
@@ -17,27 +15,9 @@ const char guest_name[] = "toolstack";
 #define ENOSYS  38
 #define NOWHERE (UINT64_C(300) << 30) /* an address that is not mapped */
 
-struct xen_domctl op;
-static struct xen_sysctl sys;
-
 static int64_t domctl_at(uint64_t address)
 {
     return hypercall(__HYPERVISOR_domctl, address, 0, 0, 0, 0);
-}
-
-int64_t domctl(uint32_t cmd, uint16_t id)
-{
-    op.cmd = cmd;
-    op.interface_version = XEN_DOMCTL_INTERFACE_VERSION;
-    op.domain = id;
-    return domctl_at((uint64_t)(uintptr_t)&op);
-}
-
-static int64_t sysctl(uint32_t cmd)
-{
-    sys.cmd = cmd;
-    sys.interface_version = XEN_SYSCTL_INTERFACE_VERSION;
-    return hypercall(__HYPERVISOR_sysctl, (uint64_t)(uintptr_t)&sys, 0, 0, 0, 0);
 }
 
 /* --- a guest like any other --- */
@@ -58,33 +38,12 @@ static void refused(void)
 
 /* --- the control domain --- */
 
-static uint64_t free_pages(void)
-{
-    check_eq((uint64_t)sysctl(XEN_SYSCTL_physinfo), 0, "physinfo");
-    return sys.u.physinfo.free_pages;
-}
-
-static int64_t create(void)
-{
-    memset(&op.u, 0, sizeof(op.u));
-    op.u.createdomain = (struct xen_domctl_createdomain){
-        .flags = XEN_DOMCTL_CDF_hvm | XEN_DOMCTL_CDF_hap,
-        .max_vcpus = 2,
-        .max_evtchn_port = 1023,
-        .max_grant_frames = 1,
-        .max_maptrack_frames = 1,
-        .grant_opts = 1,
-        .arch = NEW_DOMAIN_ARCH,
-    };
-    return domctl(XEN_DOMCTL_createdomain, 0);
-}
-
 /* As far as it goes without memory. Its number, 0 if it could not be made. */
 static uint16_t made(void)
 {
     uint16_t id;
 
-    if (create())
+    if (create_domain(2, NULL))
         return 0;
     id = op.domain;
     op.u.max_vcpus.max = 2;
@@ -164,9 +123,11 @@ void guest_main(void)
     }
     calls();
     life();
+    if (bootarg_number("devices", 0))
+        devices();
     rounds(ROUNDS);
     before = free_pages();
-    rounds(ROUNDS);
+    rounds((unsigned int)bootarg_number("rounds", ROUNDS));
     check_eq(free_pages(), before, "all memory is back");
     finish();
 }
