@@ -90,6 +90,15 @@ def xl_dom0(**changes):
     return dom0(**{"ramdisk": IMAGE / "xl.cpio", **changes})
 
 
+# Debian 12's dom0: its scripts look for tools of the release that the hypervisor says it is.
+XL_4_17 = "xen_version=4.17"
+
+
+def xl_4_17_dom0(**changes):
+    """The same with Debian 12's tools; the hypervisor needs XL_4_17 on its command line."""
+    return xl_dom0(**{"ramdisk": IMAGE / "xl-4.17.cpio", **changes})
+
+
 def debian_dom0(**changes):
     """The hardware domain as a whole Debian on the first disk: see image/debian."""
     return dom0(**{"ramdisk": IMAGE / "disk.cpio.gz", "also": "disk=/dev/vda systemd.hostname=dom0", **changes})

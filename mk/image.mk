@@ -24,17 +24,16 @@ XL_MODULES    := $(DOM0_MODULES) xenfs xen-privcmd xen-evtchn xen-gntdev xen-gnt
 
 # Of Debian's packages: all of Xen's tools but those in Python, and what its scripts run that busybox lacks
 # or has otherwise (its shell takes its own start-stop-daemon). The C library opens libgcc_s by itself.
-XL_FILES := etc/xen etc/init.d/xen usr/lib/xen-common usr/lib/xen-4.20/bin usr/lib/xen-4.20/ocaml usr/sbin/xl \
-    usr/sbin/xen* usr/bin/xenstore* usr/lib/init/vars.sh usr/lib/lsb usr/sbin/start-stop-daemon \
+XL_FILES := etc/xen etc/init.d/xen usr/lib/xen-common usr/lib/xen-*/bin usr/sbin/xl usr/sbin/*xen* usr/bin/xenstore* usr/lib/init/vars.sh usr/lib/lsb usr/sbin/start-stop-daemon \
     usr/bin/bash usr/bin/dash usr/bin/sh usr/bin/choom usr/bin/flock usr/sbin/losetup usr/sbin/brctl \
-    usr/share/terminfo/v/vt100 usr/share/terminfo/l/linux usr/lib/*-linux-gnu/libgcc_s.so.1
+    usr/*/terminfo/v/vt100 usr/*/terminfo/l/linux usr/lib/*-linux-gnu/libgcc_s.so.1
 
 # Debian on a disk: what finds the disk, whichever kind; and the kernel's modules, which no package of the set has.
 DISK_MODULES := $(BUS_$(ARCH)) virtio_blk virtio_net xen-blkfront xen-netfront $(EXT4)
 KEY          := $(IMAGE)/ssh-key
 SSH_PORT     ?= 2222
 
-.PHONY: image image-xl image-debian run ssh
+.PHONY: image image-xl image-xl-4.17 image-debian run ssh
 image: $(KERNEL) $(IMAGE)/domu.cpio.gz $(IMAGE)/dom0.cpio.gz $(IMAGE)/disk.img \
     $(BUILD)/debian/qemu$(BESIDE).stamp
 
@@ -56,14 +55,24 @@ $(IMAGE)/guest.cpio.gz: $(INITRAMFS) mk/image.mk $(IMAGE_NEEDS)
 	@image/initramfs --root $(DEBIAN) --init image/init $(GUEST_MODULES:%=--module %) $@
 
 # dom0 with Xen's toolstack and a guest in /guest. It is not compressed: that would take longer than loading it.
+XL_NEEDS := $(INITRAMFS) mk/image.mk image/xl/rc image/xl/guest.cfg $(KERNEL) $(IMAGE)/guest.cpio.gz
+
+define make_xl
+@mkdir -p $(@D)
+@image/initramfs --root $(DEBIAN) --init image/init $(XL_MODULES:%=--module %) \
+    --packages $(1) $(XL_FILES:%=--take '%') $(2) --add etc/rc=image/xl/rc \
+    --add guest/guest.cfg=image/xl/guest.cfg --add guest/vmlinuz=$(KERNEL) \
+    --add guest/initrd=$(IMAGE)/guest.cpio.gz $@
+endef
+
 image-xl: image $(IMAGE)/xl.cpio
-$(IMAGE)/xl.cpio: $(INITRAMFS) mk/image.mk image/xl/rc image/xl/guest.cfg $(KERNEL) $(IMAGE)/guest.cpio.gz \
-    $(BUILD)/debian/toolstack$(BESIDE).stamp $(IMAGE_NEEDS)
-	@mkdir -p $(@D)
-	@image/initramfs --root $(DEBIAN) --init image/init $(XL_MODULES:%=--module %) \
-	    --packages $(BUILD)/debian/toolstack$(BESIDE) $(XL_FILES:%=--take '%') --add etc/rc=image/xl/rc \
-	    --add guest/guest.cfg=image/xl/guest.cfg --add guest/vmlinuz=$(KERNEL) \
-	    --add guest/initrd=$(IMAGE)/guest.cpio.gz $@
+$(IMAGE)/xl.cpio: $(XL_NEEDS) $(BUILD)/debian/toolstack$(BESIDE).stamp $(IMAGE_NEEDS)
+	$(call make_xl,$(BUILD)/debian/toolstack$(BESIDE),--take usr/lib/xen-4.20/ocaml)
+
+# The same with Debian 12's tools; for arm64.
+image-xl-4.17: image $(IMAGE)/xl-4.17.cpio
+$(IMAGE)/xl-4.17.cpio: $(XL_NEEDS) $(BUILD)/debian/toolstack-4.17.stamp $(IMAGE_NEEDS)
+	$(call make_xl,$(BUILD)/debian/toolstack-4.17)
 
 $(IMAGE)/disk.img:
 	@mkdir -p $(@D)
@@ -114,7 +123,7 @@ QEMU_CPU ?=
 MEM      ?=
 FIRMWARE ?=
 
-DOM0S := busybox xl debian
+DOM0S := busybox xl xl-4.17 debian
 ifeq ($(filter $(DOM0),$(DOM0S)),)
 $(error DOM0=$(DOM0): there is no such dom0; write one of: $(DOM0S))
 endif
@@ -124,7 +133,7 @@ $(error FIRMWARE=$(FIRMWARE): there is no such firmware; write one of: $(FIRMWAR
 endif
 FIRMWARE_NEEDS := $(if $(FIRMWARE),$(patsubst %,$(BUILD)/debian/%-x86_64.stamp,firmware grub) $(BUILD)/host/media)
 
-run: hypervisor image $(if $(filter-out busybox,$(DOM0)),image-$(DOM0)) $(FIRMWARE_NEEDS) ## boot it in QEMU (ARCH=arm64|x86_64 DOM0=busybox|xl|debian DOMUS=n CPUS=n GIC=2|3 FIRMWARE=grub|uefi QEMU_CPU=model MEM=size ARGS=...)
+run: hypervisor image $(if $(filter-out busybox,$(DOM0)),image-$(DOM0)) $(FIRMWARE_NEEDS) ## boot it in QEMU (ARCH=arm64|x86_64 DOM0=busybox|xl|xl-4.17|debian DOMUS=n CPUS=n GIC=2|3 FIRMWARE=grub|uefi QEMU_CPU=model MEM=size ARGS=...)
 	@image/run --arch $(ARCH) --hypervisor $(OUT)/hospes --dom0 $(DOM0) $(if $(DOMUS),--domus $(DOMUS)) --cpus $(CPUS) \
 	    $(if $(filter arm64,$(ARCH)),--gic $(GIC)) $(if $(FIRMWARE),--boot $(FIRMWARE)) $(if $(QEMU_CPU),--cpu $(QEMU_CPU)) \
 	    $(if $(MEM),--memory $(MEM)) --ssh-port $(SSH_PORT) $(ARGS)

@@ -5,6 +5,7 @@
  * asked for, an option that is a switch may stand alone, have a value or begin with "no-", and the
  * last of several wins.
  */
+#include <hospes/abi.h>
 #include <hospes/cmdline.h>
 #include <hospes/domain.h>
 #include <hospes/log.h>
@@ -33,6 +34,7 @@ static const struct options defaults = {
     .conring_size = KIB(64),
     .bootscrub = true,
     .sched = SCHED_FAIR,
+    .xen_minor = ABI_MINOR,
     .gnttab_max_frames = 64,
     .gnttab_max_maptrack_frames = 1024,
 };
@@ -237,6 +239,16 @@ static bool read_sched(struct option_reader *r, void *to)
     return true;
 }
 
+static bool read_xen_version(struct option_reader *r, void *to)
+{
+    uint64_t n;
+
+    if (!option_accept(r, "4.") || !parse_uint(&r->at, 0, ABI_MINOR, &n) || n < ABI_MINOR_OLDEST)
+        return false;
+    *(uint32_t *)to = (uint32_t)n;
+    return true;
+}
+
 static bool read_console(struct option_reader *r, void *to)
 {
     const char *start = r->at;
@@ -289,6 +301,7 @@ static const struct option known_options[] = {
     { "maxcpus", read_maxcpus, &options.maxcpus, "<number>" },
     { "noreboot", option_read_bool, &options.noreboot, "<boolean>" },
     { "sched", read_sched, &options.sched, "fair, null" },
+    { "xen_version", read_xen_version, &options.xen_minor, "<release>, 4.17 to 4.20" },
 };
 
 /* Xen's options, of all architectures, for which there is nothing to switch here. */

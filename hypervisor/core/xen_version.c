@@ -159,6 +159,6 @@ int64_t xen_version_op(struct vcpu *v, uint64_t *arg)
     uint32_t cmd = (uint32_t)arg[0];
 
     if (likely(cmd == XENVER_version))
-        return ABI_MAJOR << 16 | ABI_MINOR;
+        return ABI_MAJOR << 16 | options.xen_minor;
     return other_version(v, cmd, arg[1]);
 }

@@ -37,6 +37,7 @@ static void defaults(void **state)
     assert_true(options.bootscrub);
     assert_false(options.noreboot);
     assert_int_equal(options.sched, SCHED_FAIR);
+    assert_int_equal(options.xen_minor, 20);
     assert_string_equal(options.console, "dtuart");
     assert_string_equal(options.dtuart, "");
     assert_int_equal(warnings(), 0);
@@ -46,7 +47,9 @@ static void defaults(void **state)
 static void usual_line(void **state)
 {
     parse("console=dtuart dtuart=/pl011@9000000 dom0_mem=1G dom0_max_vcpus=2 loglvl=all "
-          " guest_loglvl=error/all\tbootscrub=0 sched=null maxcpus=4 noreboot conring_size=100k\n");
+          " guest_loglvl=error/all\tbootscrub=0 sched=null maxcpus=4 noreboot conring_size=100k"
+          " xen_version=4.17\n");
+    assert_int_equal(options.xen_minor, 17);
     assert_string_equal(options.dtuart, "/pl011@9000000");
     assert_int_equal(options.dom0_mem, GIB(1));
     assert_int_equal(options.dom0_max_vcpus, 2);
@@ -121,6 +124,11 @@ static void malformed(void **state)
         { "loglvl=errors", "cannot read \"errors\"" },
         { "conring_size=0", "out of bounds" },
         { "conring_size=1G", "out of bounds" },
+        { "xen_version=4.16", "expected xen_version=<release>, 4.17 to 4.20" },
+        { "xen_version=4.21", "expected xen_version=<release>" },
+        { "xen_version=5.18", "expected xen_version=<release>" },
+        { "xen_version=4.18.1", "cannot read \".1\"" },
+        { "xen_version=4.", "incomplete" },
         { "sched=rtds", "expected sched=fair, null" },
         { "console=vga", "expected console=dtuart, none" },
         { "noreboot=maybe", "cannot read \"maybe\"" },

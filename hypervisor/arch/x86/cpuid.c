@@ -13,6 +13,7 @@
 #include <asm/hvm.h>
 #include <asm/hypercall_page.h>
 #include <hospes/abi.h>
+#include <hospes/cmdline.h>
 #include <hospes/domain.h>
 #include <hospes/vcpu.h>
 #include <lib/bits.h>
@@ -120,7 +121,7 @@ static void xen_leaf(const struct vcpu *v, uint32_t leaf, uint32_t subleaf, stru
                              XEN_CPUID_SIGNATURE_ECX, XEN_CPUID_SIGNATURE_EDX };
         break;
     case XEN_CPUID_LEAF(1):
-        r->a = ABI_MAJOR << 16 | ABI_MINOR;
+        r->a = ABI_MAJOR << 16 | options.xen_minor;
         break;
     case XEN_CPUID_LEAF(2):
         r->a = 1;

@@ -8,9 +8,10 @@
 
 #include <hospes/hypercall.h>
 
-/* The release of Xen whose interfaces these are. */
+/* The releases of Xen whose interfaces these are: options.xen_minor says which one is told. */
 #define ABI_MAJOR        4u
 #define ABI_MINOR        20u
+#define ABI_MINOR_OLDEST 17u
 #define ABI_EXTRAVERSION ".0-hospes"
 
 hypercall_fn xen_version_op;

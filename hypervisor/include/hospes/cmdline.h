@@ -27,7 +27,8 @@ struct options {
     enum sched_policy sched;
     uint32_t gnttab_max_frames;          /* the most that any domain may have */
     uint32_t gnttab_max_maptrack_frames; /* in 4 KiB of 16-byte records, as Xen has them */
-    bool noreboot; /* stay stopped after an error: a panic, a crash of the hardware domain */
+    uint32_t xen_minor; /* 4.this is the release of Xen that guests are told, 17 to 20 */
+    bool noreboot;      /* stay stopped after an error: a panic, a crash of the hardware domain */
 };
 
 extern struct options options;
