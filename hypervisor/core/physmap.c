@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What domains map besides their own memory: XENMEM_{add_to,remove_from}_physmap and the batch of
- * it. Errors are those of Xen on arm64.
+ * it. Errors are those of Xen on arm64, on x86 too: what more Xen has there, PVH guests do not use.
  *
  * Foreign frames are counted when they are found, and the reference passes to the mapper's p2m
  * entry: a frame stays what it is for as long as anybody has it mapped, whatever becomes of its
@@ -92,7 +92,7 @@ static int find_mapper(struct vcpu *v, uint16_t domid, unsigned int space, struc
     return rc;
 }
 
-/* A range of the domain's own memory cannot be moved on arm64: the first page says so. */
+/* A range of the domain's own memory cannot be moved: the first page says so. */
 static int add_range(const struct xen_add_to_physmap *x, uint64_t done)
 {
     if (x->size < done)

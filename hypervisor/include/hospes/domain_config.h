@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What domains the boot loader asks for, read from /chosen in the bindings of Xen's
- * docs/misc/arm/device-tree/booting.txt. doc/boot-arm64.md lists what is understood.
+ * docs/misc/arm/device-tree/booting.txt. doc/domains-from-device-tree.md lists what is understood.
  *
  * Parsing decides nothing that needs memory or devices: it yields one struct domain_config a
  * domain, checked as far as the tree alone allows. A mistake makes one line naming node, property

@@ -27,10 +27,10 @@ struct vcpu {
     struct cpu_regs regs;
     struct domain *domain;
     uint32_t id;
-    bool initialised;          /* has had a state to begin with; under domain->lock */
-    bool online;               /* switched on, as the guest sees it (PSCI); under domain->lock */
-    bool blocked;              /* waits for an interrupt (WFI); set by itself, cleared by waker */
-    struct mmio_access access; /* to an emulated device; the last one, or under way */
+    bool initialised; /* has had a state to begin with; under domain->lock */
+    bool online;      /* switched on, as the guest sees it (PSCI, INIT); under domain->lock */
+    bool blocked;     /* waits for an interrupt (WFI); set by itself, cleared by waker */
+    struct mmio_access access;             /* to an emulated device; the last one, or under way */
     const struct mmio_region *last_region; /* that it was in, or NULL */
     struct vcpu_info *info;                /* what it shares with the guest: <hospes/vcpu_info.h> */
     struct vcpu_info *unseen_info;         /* its first, which the guest does not see, or NULL */
