@@ -5,6 +5,9 @@
  * Lists of extents are read in chunks. The answer is how many extents were handled, whatever
  * stopped it. Larger extents are not cleared now but where they are first touched (P2M_RESERVED).
  *
+ * What takes its time, giving an extent of more than 2 MiB back or having it again, is done 2 MiB
+ * at a time; how many of these are done stands in the command above the extents that are.
+ *
  * A domain whose memory is at machine addresses, or static, has it for good: what it gives back
  * stays its own, and is what it gets at that place again.
  */
@@ -28,6 +31,7 @@ struct extents {
     uint64_t list; /* guest address */
     uint64_t nr, done;
     unsigned int order;
+    uint64_t pieces;      /* of 2 MiB, of the next extent, that are done */
     uint32_t frame_flags; /* of frame_alloc() */
     mfn_t end;            /* frames below this one */
     bool preempted;
@@ -36,6 +40,31 @@ struct extents {
 #define OWN_TYPES                                                               \
     (1u << P2M_RAM | 1u << P2M_RAM_RO | 1u << P2M_RESERVED | 1u << P2M_SHARED | \
      1u << P2M_SHARED_RO | P2M_ONLY_OWNED)
+
+/* --- large extents --------------------------------------------------------------------------- */
+
+#define PIECES_SHIFT (32 - MEMOP_EXTENT_SHIFT) /* above the number of extents */
+
+static bool is_large(const struct extents *x)
+{
+    return x->order > FRAME_ORDER_2M;
+}
+
+/* Does all of the extent that is left, at least one piece. False: it failed, or is to go on later.
+ */
+static bool by_pieces(struct extents *x, gfn_t gfn, int (*fn)(struct domain *d, gfn_t gfn))
+{
+    uint64_t first = x->pieces, all = (uint64_t)1 << (x->order - FRAME_ORDER_2M);
+
+    for (; x->pieces < all; x->pieces++) {
+        x->preempted = x->pieces != first && hypercall_should_stop();
+        if (x->preempted || fn(x->d, gfn_add(gfn, x->pieces << FRAME_ORDER_2M)))
+            return false;
+    }
+    x->pieces = 0;
+    x->done++;
+    return true;
+}
 
 /* --- getting --------------------------------------------------------------------------------- */
 
@@ -71,6 +100,16 @@ static int get_frames(const struct extents *x, mfn_t *m, enum p2m_type *type)
     return 0;
 }
 
+static bool has_its_own(const struct domain *d)
+{
+    return d->direct_map || d->static_memory;
+}
+
+static int restore_piece(struct domain *d, gfn_t gfn)
+{
+    return p2m_restore(d, gfn, (uint64_t)1 << FRAME_ORDER_2M);
+}
+
 static int populate(struct extents *x, gfn_t gfn)
 {
     struct domain *d = x->d;
@@ -79,8 +118,10 @@ static int populate(struct extents *x, gfn_t gfn)
     mfn_t m;
     int rc;
 
-    if (d->direct_map || d->static_memory)
+    if (has_its_own(d))
         return p2m_restore(d, gfn, frames);
+    if (is_large(x) && !p2m_is_empty(d, gfn, frames))
+        return -EBUSY; /* to take out what is there takes too long */
     if (!domain_charge(d, frames))
         return -ENOMEM;
     rc = get_frames(x, &m, &type);
@@ -97,6 +138,19 @@ free:
 uncharge:
     domain_uncharge(d, frames);
     return rc;
+}
+
+/* One after the other, in pieces. */
+static void large_all(struct vcpu *v, struct extents *x, int (*fn)(struct domain *d, gfn_t gfn))
+{
+    uint64_t gfn, first = x->done;
+
+    while (x->done < x->nr) {
+        x->preempted = x->done != first && hypercall_should_stop();
+        if (x->preempted || memory_read_list(v, x->list + x->done * sizeof(gfn), 1, &gfn) != 1 ||
+            !by_pieces(x, GFN(gfn), fn))
+            return;
+    }
 }
 
 static void populate_all(struct vcpu *v, struct extents *x)
@@ -138,6 +192,11 @@ static __noinline bool remove_chunk(struct extents *x, const uint64_t *gfns, uin
     p2m_batch_end(&b);
     x->done += i;
     return i == n;
+}
+
+static int remove_piece(struct domain *d, gfn_t gfn)
+{
+    return p2m_remove(d, gfn, (uint64_t)1 << FRAME_ORDER_2M, MFN_NONE, OWN_TYPES);
 }
 
 static void decrease_all(struct vcpu *v, struct extents *x)
@@ -191,8 +250,12 @@ static void handle(struct vcpu *v, struct extents *x, unsigned int op)
 {
     if (x->order > memory_max_order(v->domain))
         return;
-    if (op == XENMEM_populate_physmap)
+    if (op == XENMEM_populate_physmap && is_large(x) && has_its_own(x->d))
+        large_all(v, x, restore_piece);
+    else if (op == XENMEM_populate_physmap)
         populate_all(v, x);
+    else if (op == XENMEM_decrease_reservation && is_large(x))
+        large_all(v, x, remove_piece);
     else if (op == XENMEM_decrease_reservation)
         decrease_all(v, x);
 }
@@ -200,8 +263,9 @@ static void handle(struct vcpu *v, struct extents *x, unsigned int op)
 int64_t reservation_op(struct vcpu *v, uint64_t *arg, unsigned int op, uint64_t done)
 {
     struct xen_memory_reservation r;
-    struct extents x = { .done = done };
+    struct extents x = { .done = done & MEMOP_EXTENTS_MAX, .pieces = done >> PIECES_SHIFT };
 
+    done = x.done;
     if (guest_read(v, &r, arg[1], sizeof(r)) || r.nr_extents > MEMOP_EXTENTS_MAX ||
         done >= r.nr_extents || memory_target(v, r.domid, &x.d))
         return (int64_t)done;
@@ -213,7 +277,9 @@ int64_t reservation_op(struct vcpu *v, uint64_t *arg, unsigned int op, uint64_t 
         !(op == XENMEM_populate_physmap && r.mem_flags & XENMEMF_populate_on_demand))
         handle(v, &x, op);
     memory_target_put(v, x.d);
-    return x.preempted ? memory_continue(arg, x.done) : (int64_t)x.done;
+    if (x.preempted)
+        return memory_continue(arg, x.done | x.pieces << PIECES_SHIFT);
+    return (int64_t)x.done;
 }
 
 /* --- exchange, which only PV domains have ------------------------------------------------------

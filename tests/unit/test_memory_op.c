@@ -490,6 +490,50 @@ static void check_all(void)
     assert_int_equal(frame_free_count(), all_free - used);
 }
 
+/* A gibibyte as one extent: given back, and had again, in steps that are short; put nowhere but
+ * where nothing is. */
+static void gibibytes(void **state)
+{
+    xen_pfn_t at = 1 << 18;
+    struct xen_memory_reservation r = { .nr_extents = 1, .extent_order = 18, .domid = 1 };
+    uint64_t cmd = XENMEM_decrease_reservation, before, rounds = 0, gfn;
+    int64_t rc;
+
+    set_xen_guest_handle(r.extent_start, &at);
+    assert_int_equal(populate_one(0, 1, at + 1000, 0), 1);
+    assert_int_equal(populate_one(0, 1, at, 18), 0);
+    expect_type(1, at + 1000, P2M_RAM);
+    assert_int_equal(decrease_one(0, 1, at + 1000, 0), 1);
+    assert_int_equal(populate_one(0, 1, at, 18), 1);
+    assert_int_equal(domains[1].tot_pages, 1 << 18);
+    do {
+        before = frame_free_count();
+        stop_after = 0;
+        rc = call_once(0, &cmd, &r);
+        assert_in_range(frame_free_count() - before, 512, 512);
+        rounds++;
+    } while (rc == -ERESTART);
+    assert_int_equal(rc, 1);
+    assert_int_equal(rounds, 512);
+    assert_int_equal(domains[1].tot_pages, 0);
+    assert_int_equal(decrease_one(0, 1, at, 18), 0);
+
+    /* Of one that has it for good. */
+    gfn = at = direct(0, 18);
+    stop_after = UINT32_MAX;
+    assert_int_equal(decrease_one(0, 0, gfn, 18), 1);
+    expect_type(0, gfn + 4711, P2M_KEPT);
+    r.domid = 0;
+    for (cmd = XENMEM_populate_physmap, rounds = 0, rc = -ERESTART; rc == -ERESTART; rounds++) {
+        stop_after = 0;
+        rc = call_once(0, &cmd, &r);
+    }
+    assert_int_equal(rc, 1);
+    assert_int_equal(rounds, 512);
+    expect_type(0, gfn + 4711, P2M_RAM);
+    stop_after = UINT32_MAX;
+}
+
 /* Domains come and go while they map, take and give memory in any order: no frame is lost, freed
  * twice or seen by who lost it. */
 static void long_life(void **state)
@@ -550,9 +594,10 @@ static void long_life(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        TEST(balloon),  TEST(populate_again), TEST(large),     TEST(refused),       TEST(preempted),
-        TEST(pool),     TEST(direct_map),     TEST(beneath),   TEST(static_memory), TEST(told),
-        TEST(exchange), TEST(claims),         TEST(long_life),
+        TEST(balloon),   TEST(populate_again), TEST(large), TEST(refused),
+        TEST(preempted), TEST(gibibytes),      TEST(pool),  TEST(direct_map),
+        TEST(beneath),   TEST(static_memory),  TEST(told),  TEST(exchange),
+        TEST(claims),    TEST(long_life),
     };
 
     return cmocka_run_group_tests(tests, machine, NULL);
