@@ -170,23 +170,37 @@ static void connect(struct evtchn *chn, struct domain *remote, struct evtchn *re
     chn->remote_port = remote_port;
 }
 
-/* With both locks. */
-static int bind_interdomain(struct domain *d, struct domain *remote, uint32_t remote_port,
-                            uint32_t *port)
+/* A port that nobody else takes until it is opened, or given back. */
+static int reserve_port(struct domain *d, uint32_t *port)
 {
-    struct evtchn *chn, *there;
-    int err = take_port(d, port, &chn);
+    struct evtchn *chn;
+    int err;
 
-    if (err)
-        return err;
-    there = evtchn_find(remote, remote_port);
+    spin_lock(&d->evtchn.lock);
+    err = take_port(d, port, &chn);
+    if (!err) {
+        chn->state = EVTCHN_RESERVED;
+        d->evtchn.buckets[*port / EVTCHN_BUCKET_PORTS].used++;
+    }
+    spin_unlock(&d->evtchn.lock);
+    return err;
+}
+
+/* With both locks; `port` is reserved. */
+static int bind_interdomain(struct domain *d, struct domain *remote, uint32_t remote_port,
+                            uint32_t port)
+{
+    struct evtchn *chn = evtchn_find(d, port), *there = evtchn_find(remote, remote_port);
+
+    chn->state = EVTCHN_FREE;
+    d->evtchn.buckets[port / EVTCHN_BUCKET_PORTS].used--;
     if (!there || there->state != EVTCHN_UNBOUND || there->remote_domid != d->id)
         return -EINVAL;
-    open_port(d, chn, *port, EVTCHN_INTERDOMAIN, 0);
+    open_port(d, chn, port, EVTCHN_INTERDOMAIN, 0);
     connect(chn, remote, there, remote_port);
-    connect(there, d, chn, *port);
+    connect(there, d, chn, port);
     there->state = EVTCHN_INTERDOMAIN;
-    evtchn_pend(d, chn, *port); /* something may have been sent before there was an end */
+    evtchn_pend(d, chn, port); /* something may have been sent before there was an end */
     return 0;
 }
 
@@ -194,12 +208,15 @@ int evtchn_bind_interdomain(struct domain *d, struct domain *remote, uint32_t re
                             uint32_t *port)
 {
     struct domain *first = d < remote ? d : remote, *second = d < remote ? remote : d;
-    int err;
+    int err = reserve_port(d, port);
 
+    if (err)
+        return err;
+    /* The other domain's sends wait for this lock: it is held for as little as can be. */
     spin_lock(&first->evtchn.lock);
     if (second != first)
         spin_lock_second(&second->evtchn.lock, LOCK_EVTCHN_PEER);
-    err = bind_interdomain(d, remote, remote_port, port);
+    err = bind_interdomain(d, remote, remote_port, *port);
     if (second != first)
         spin_unlock(&second->evtchn.lock);
     spin_unlock(&first->evtchn.lock);
