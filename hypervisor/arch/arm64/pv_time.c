@@ -28,19 +28,19 @@ int64_t pv_time_features(const struct domain *d, uint32_t function)
     return there ? PSCI_SUCCESS : PSCI_NOT_SUPPORTED;
 }
 
-/* Nothing may stand there: a device that was passed through could. */
+/* Nothing may stand there: a device that was passed through could, or what the guest has mapped. */
 static int show_page(struct domain *d, gfn_t gfn, mfn_t m)
 {
+    int err = frame_get(m, d->id);
+    struct p2m_batch b;
     enum p2m_type type;
-    int err;
 
-    (void)p2m_lookup(d, gfn, &type, NULL);
-    if (type != P2M_NONE)
-        return -EEXIST;
-    err = frame_get(m, d->id);
     if (err)
         return err;
-    err = p2m_map(d, gfn, m, 1, P2M_SHARED_RO);
+    p2m_batch_begin(&b, d);
+    (void)p2m_batch_lookup(&b, gfn, &type);
+    err = type == P2M_NONE ? p2m_batch_map(&b, gfn, m, 1, P2M_SHARED_RO) : -EEXIST;
+    p2m_batch_end(&b);
     if (err)
         frame_put(m);
     return err;
