@@ -5,8 +5,12 @@
  */
 #include "toolstack.h"
 
+#include <xen/memory.h>
+
 const char guest_name[] = "toolstack";
 
+#define POOL    (UINT64_C(1) << 20)
+#define PAGES   64
 #define ROUNDS  100
 #define EPERM   1
 #define ESRCH   3
@@ -97,6 +101,27 @@ static void life(void)
     check_eq((uint64_t)domctl(XEN_DOMCTL_getdomaininfo, id), (uint64_t)-ESRCH, "gone");
 }
 
+/* Some of its memory, page by page and in a block; true if it got all. */
+static bool give_memory(uint16_t id)
+{
+    static xen_pfn_t gfns[PAGES];
+    struct xen_memory_reservation r = { .nr_extents = PAGES, .domid = id };
+    bool got;
+
+    op.u.paging_mempool.size = POOL;
+    got = !domctl(XEN_DOMCTL_set_paging_mempool_size, id);
+    op.u.max_mem.max_memkb = 4096;
+    got = got && !domctl(XEN_DOMCTL_max_mem, id);
+    for (unsigned int i = 0; i < PAGES; i++)
+        gfns[i] = 0x40000 + 3 * i;
+    r.extent_start.p = gfns;
+    got = got && hypercall_op(__HYPERVISOR_memory_op, XENMEM_populate_physmap, &r) == PAGES;
+    gfns[0] = 0x40200;
+    r.nr_extents = 1;
+    r.extent_order = 9;
+    return got && hypercall_op(__HYPERVISOR_memory_op, XENMEM_populate_physmap, &r) == 1;
+}
+
 /* The first rounds fill what the hypervisor keeps for later. */
 static void rounds(unsigned int n)
 {
@@ -105,7 +130,7 @@ static void rounds(unsigned int n)
     for (unsigned int i = 0; i < n; i++) {
         uint16_t id = made();
 
-        wrong += !id || set_state(id);
+        wrong += !id || set_state(id) || (i % 3 && !give_memory(id));
         if (i % 2)
             wrong += domctl(XEN_DOMCTL_unpausedomain, id) != 0;
         wrong += domctl(XEN_DOMCTL_destroydomain, id) != 0;
