@@ -102,19 +102,22 @@ static int add_range(const struct xen_add_to_physmap *x, uint64_t done)
     return x->size > done ? -ENOSYS : 0;
 }
 
+/* Reads the struct of a call of which `done` elements are done. */
+static int read_call(struct vcpu *v, const uint64_t *arg, uint64_t done, void *x, uint64_t bytes)
+{
+    if (done > UINT16_MAX)
+        return -EDOM;
+    return guest_read(v, x, arg[1], bytes) ? -EFAULT : 0;
+}
+
 int64_t physmap_add(struct vcpu *v, uint64_t *arg, uint64_t done)
 {
     struct xen_add_to_physmap x;
     struct domain *d;
-    int rc;
+    int rc = read_call(v, arg, done, &x, sizeof(x));
 
-    if (done > UINT16_MAX)
-        return -EDOM;
-    if (guest_read(v, &x, arg[1], sizeof(x)))
-        return -EFAULT;
-    if (x.space == XENMAPSPACE_gmfn_foreign)
-        return -ENOSYS;
-    rc = find_mapper(v, x.domid, x.space, &d);
+    if (!rc)
+        rc = x.space == XENMAPSPACE_gmfn_foreign ? -ENOSYS : find_mapper(v, x.domid, x.space, &d);
     if (rc)
         return rc;
     if (x.gpfn == UINT64_MAX)
@@ -257,15 +260,10 @@ int64_t physmap_add_batch(struct vcpu *v, uint64_t *arg, uint64_t done)
 {
     struct xen_add_to_physmap_batch x;
     struct domain *d;
-    int rc;
+    int rc = read_call(v, arg, done, &x, sizeof(x));
 
-    if (done > UINT16_MAX)
-        return -EDOM;
-    if (guest_read(v, &x, arg[1], sizeof(x)))
-        return -EFAULT;
-    if (x.space == XENMAPSPACE_gmfn_range)
-        return -EOPNOTSUPP;
-    rc = find_mapper(v, x.domid, x.space, &d);
+    if (!rc)
+        rc = x.space == XENMAPSPACE_gmfn_range ? -EOPNOTSUPP : find_mapper(v, x.domid, x.space, &d);
     if (rc)
         return rc;
     if (x.size < done || (x.size == done && done))
