@@ -31,8 +31,7 @@ HV_FAST := $(addprefix hypervisor/core/,hypercall.c xen_version.c vcpu.c mmio.c 
     $(addprefix hypervisor/arch/arm64/,exit.c abort.c psci.c sysreg.c context.c clock.c stage2.c stage2_format.c \
     vpl011.c vtimer.c mm.c) $(wildcard hypervisor/arch/arm64/vgic*.c hypervisor/arch/arm64/gic*.c) \
     $(addprefix hypervisor/arch/x86/,mm.c clock.c apic.c irq.c ioapic.c svm.c svm_asid.c svm_exit.c exit.c \
-    exit_length.c hypercall.c cpuid.c cpu_policy.c msr.c inject.c guest_access.c guest_tlb.c npt.c nested_fault.c port.c \
-    context.c fpu.c)
+    exit_length.c hypercall.c cpuid.c msr.c inject.c guest_access.c guest_tlb.c npt.c nested_fault.c)
 
 HV_LDFLAGS := -pie --no-dynamic-linker -z text -z max-page-size=4096 -z norelro -z noexecstack \
     --build-id=sha1 --gc-sections --orphan-handling=error --fatal-warnings $(HV_LDFLAGS_$(ARCH))

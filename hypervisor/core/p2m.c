@@ -219,6 +219,39 @@ mfn_t p2m_lookup(struct domain *d, gfn_t gfn, enum p2m_type *type, unsigned int 
     return m;
 }
 
+void p2m_peek_begin(struct domain *d)
+{
+    spin_lock(&d->p2m.lock);
+}
+
+void p2m_peek_end(struct domain *d)
+{
+    spin_unlock(&d->p2m.lock);
+}
+
+mfn_t p2m_peek(struct domain *d, gfn_t gfn, enum p2m_type *type)
+{
+    unsigned int order;
+
+    return p2m_lookup_locked(d, gfn, type, &order);
+}
+
+bool p2m_peek_word(struct domain *d, gaddr_t at, uint32_t bytes, uint64_t *word,
+                   enum p2m_type *type)
+{
+    mfn_t m = p2m_peek(d, gaddr_to_gfn(at), type);
+    const void *p;
+    uint8_t *page;
+
+    if (unlikely(*type != P2M_RAM && *type != P2M_RAM_RO))
+        return false;
+    page = frame_map(m);
+    p = page + (at.v & FRAME_MASK);
+    *word = bytes == 8 ? read_once(*(const uint64_t *)p) : read_once(*(const uint32_t *)p);
+    frame_unmap(page);
+    return true;
+}
+
 /* The part of a fill that lies in [start, end), in bytes; *first is where it begins. */
 static uint64_t overlap(const struct p2m_fill *f, uint64_t start, uint64_t end, uint64_t *first)
 {

@@ -34,7 +34,30 @@ int p2m_acquire(struct domain *d, gfn_t gfn, mfn_t *m, enum p2m_type *type)
     return 0;
 }
 
-mfn_t p2m_lookup(struct domain *d, gfn_t gfn, enum p2m_type *type, unsigned int *order)
+void p2m_peek_begin(struct domain *d)
+{
+    references++;
+}
+
+void p2m_peek_end(struct domain *d)
+{
+    references--;
+}
+
+bool p2m_peek_word(struct domain *d, gaddr_t at, uint32_t bytes, uint64_t *word,
+                   enum p2m_type *type)
+{
+    assert_int_equal(references, 1);
+    assert_int_equal(at.v % bytes, 0);
+    *type = at.v / 4096 < PAGES ? types[at.v / 4096] : P2M_NONE;
+    *word = 0;
+    if (*type != P2M_RAM && *type != P2M_RAM_RO)
+        return false;
+    memcpy(word, memory[at.v / 4096] + at.v % 4096, bytes);
+    return true;
+}
+
+mfn_t p2m_peek(struct domain *d, gfn_t gfn, enum p2m_type *type)
 {
     *type = gfn.v < PAGES ? types[gfn.v] : P2M_NONE;
     return *type == P2M_NONE ? MFN_NONE : MFN(gfn.v);

@@ -7,9 +7,8 @@
  *   PAE     4 entries, whose only flag is P; then two such levels
  *   32-bit  2 levels of 1024 entries of 4 bytes; pages of 4 KiB, 4 MiB
  *
- * Each table is counted while it is read: another vCPU that gives it back meanwhile changes what is
- * found, and nothing else. Reserved bits, NX, and protection of user pages from the kernel are not
- * looked at.
+ * A walk is done under the lock of the domain's memory, so that no table of it is another's
+ * meanwhile. Reserved bits, NX, and protection of user pages from the kernel are not looked at.
  */
 #include <asm/cpu.h>
 #include <asm/exit.h>
@@ -23,14 +22,15 @@
 #include <hospes/vcpu.h>
 #include <lib/bits.h>
 
-#define PTE_PRESENT   BIT(0)
-#define PTE_WRITE     BIT(1)
-#define PTE_DIRTY     BIT(6)
-#define PTE_LARGE     BIT(7)
-#define PTE_ADDRESS   MASK(51, 12)
-#define PTE_PSE36     MASK(20, 13) /* bits 39:32 of a 4 MiB page's address */
-#define PDPTE_ADDRESS MASK(51, 12)
-#define CR3_PAE       MASK(31, 5)
+#define PTE_PRESENT  BIT(0)
+#define PTE_WRITE    BIT(1)
+#define PTE_DIRTY    BIT(6)
+#define PTE_LARGE    BIT(7)
+#define PTE_ADDRESS  MASK(51, 12)
+#define PTE_PSE36    MASK(20, 13) /* bits 39:32 of a 4 MiB page's address */
+#define TOP_SHIFT_64 39u
+#define BITS_64      9u
+#define CR3_PAE      MASK(31, 5)
 
 /* One level of a walk. */
 struct level {
@@ -38,13 +38,6 @@ struct level {
     uint8_t bits;
     bool may_be_large;
     bool has_flags; /* of access: all but PDPTEs */
-};
-
-static const struct level levels_64[] = {
-    { 39, 9, false, true },
-    { 30, 9, true, true },
-    { 21, 9, true, true },
-    { 12, 9, false, true },
 };
 
 static const struct level levels_pae[] = {
@@ -64,32 +57,11 @@ static const struct walk {
 } walks[] = {
     [PAGING_32] = { levels_32, array_size(levels_32), 4 },
     [PAGING_PAE] = { levels_pae, array_size(levels_pae), 8 },
-    [PAGING_64] = { levels_64, array_size(levels_64), 8 },
 };
 
 static bool is_canonical(uint64_t va)
 {
     return (uint64_t)((int64_t)(va << 16) >> 16) == va;
-}
-
-/* The entry at `at`, which the guest may be changing. With `dirty` its page is marked as written.
- */
-static bool read_entry(struct domain *d, gaddr_t at, uint8_t bytes, uint64_t *entry)
-{
-    enum p2m_type type;
-    const uint8_t *page;
-    mfn_t m;
-
-    if (p2m_acquire(d, gaddr_to_gfn(at), &m, &type))
-        return false;
-    page = frame_map(m);
-    if (likely(bytes == 8))
-        *entry = read_once(*(const uint64_t *)(const void *)(page + (at.v & FRAME_MASK)));
-    else
-        *entry = read_once(*(const uint32_t *)(const void *)(page + (at.v & FRAME_MASK)));
-    frame_unmap((void *)(uintptr_t)page);
-    frame_put(m);
-    return true;
 }
 
 /* The guest sees that its page was written to, as if it had done so itself. */
@@ -113,77 +85,128 @@ static void __noinline set_dirty(struct domain *d, gaddr_t at, uint64_t seen)
     frame_put(m);
 }
 
-/* Address of a page that an entry of this level maps, without the part that `va` has. */
-static uint64_t large_address(const struct walk *w, uint64_t entry, unsigned int shift)
+/* Address of the page that a leaf of this level maps, without the part that the address has. */
+static uint64_t page_address(const struct walk *w, uint64_t leaf, unsigned int shift)
 {
-    uint64_t base = entry & PTE_ADDRESS & ~(BIT(shift) - 1);
+    uint64_t base = leaf & PTE_ADDRESS & ~(BIT(shift) - 1);
 
     if (w->entry_bytes == 4 && shift == 22)
-        base = (entry & 0xffc00000u) | field_get(PTE_PSE36, entry) << 32;
+        base = (leaf & 0xffc00000u) | field_get(PTE_PSE36, leaf) << 32;
     return base;
 }
 
-static bool translate_paged(struct vcpu *v, uint64_t va, bool write, gaddr_t *ga)
+/* Memory that a hypercall's argument may be in. */
+static bool is_memory(enum p2m_type type, bool write)
+{
+    return type == P2M_RAM || type == P2M_SHARED ||
+           (!write && (type == P2M_RAM_RO || type == P2M_SHARED_RO));
+}
+
+/* What a walk came to. */
+struct found {
+    gaddr_t at;         /* where the address leads, */
+    gaddr_t leaf_at;    /* where the entry is that says so, */
+    uint64_t leaf;      /* and what it is; 0: no paging */
+    gfn_t gfn;          /* of memory that was looked for last, */
+    enum p2m_type type; /* and what stands there */
+};
+
+/*
+ * Walks, between p2m_peek_begin() and end. False: the address leads nowhere, or a table is not
+ * there. The first one is what nearly all guests do.
+ */
+static bool walk_64(struct vcpu *v, uint64_t va, uint64_t need, struct found *f)
+{
+    uint64_t table = hvm_ops->get_reg(v, HVM_CR3) & PTE_ADDRESS, in_page;
+    unsigned int shift = TOP_SHIFT_64;
+
+    if (!is_canonical(va))
+        return false;
+    for (;; shift -= BITS_64) {
+        f->leaf_at = GADDR(table | (va >> shift & (BIT(BITS_64) - 1)) << 3);
+        if (!p2m_peek_word(v->domain, f->leaf_at, 8, &f->leaf, &f->type)) {
+            f->gfn = gaddr_to_gfn(f->leaf_at);
+            return false;
+        }
+        if ((f->leaf & need) != need)
+            return false;
+        table = f->leaf & PTE_ADDRESS;
+        if (shift == FRAME_SHIFT || (f->leaf & PTE_LARGE && shift < TOP_SHIFT_64))
+            break;
+    }
+    in_page = BIT(shift) - 1;
+    f->at = GADDR((table & ~in_page) | (va & in_page));
+    return true;
+}
+
+static bool walk_tables(struct vcpu *v, uint64_t va, uint64_t need, struct found *f)
 {
     const struct walk *w = &walks[v->arch.paging];
-    uint64_t table = hvm_ops->get_reg(v, HVM_CR3), entry;
-    bool need_write = write && v->arch.cr0 & CR0_WP;
+    uint64_t table = hvm_ops->get_reg(v, HVM_CR3);
     bool large_pages = w->entry_bytes == 8 || v->arch.cr4 & CR4_PSE;
 
-    if (v->arch.paging == PAGING_64 && !is_canonical(va))
-        return false;
-    if (v->arch.paging != PAGING_64)
-        va = (uint32_t)va;
     table &= v->arch.paging == PAGING_PAE ? CR3_PAE : PTE_ADDRESS;
-    for (uint32_t i = 0; i < w->nr; i++) {
-        const struct level *l = &w->levels[i];
-        uint64_t index = va >> l->shift & (BIT(l->bits) - 1);
-        gaddr_t at = GADDR(table + index * w->entry_bytes);
+    for (const struct level *l = w->levels; l < w->levels + w->nr; l++) {
+        uint64_t index = va >> l->shift & (BIT(l->bits) - 1), flags;
 
-        if (!read_entry(v->domain, at, w->entry_bytes, &entry) || !(entry & PTE_PRESENT))
+        f->leaf_at = GADDR(table + index * w->entry_bytes);
+        f->gfn = gaddr_to_gfn(f->leaf_at);
+        if (!p2m_peek_word(v->domain, f->leaf_at, w->entry_bytes, &f->leaf, &f->type))
             return false;
-        if (need_write && l->has_flags && !(entry & PTE_WRITE))
+        flags = l->has_flags ? need : PTE_PRESENT;
+        if ((f->leaf & flags) != flags)
             return false;
-        table = entry & PTE_ADDRESS;
-        if (l->shift == FRAME_SHIFT || (l->may_be_large && entry & PTE_LARGE && large_pages)) {
-            if (write && !(entry & PTE_DIRTY))
-                set_dirty(v->domain, at, entry);
-            *ga = GADDR(large_address(w, entry, l->shift) | (va & (BIT(l->shift) - 1)));
+        table = f->leaf & PTE_ADDRESS;
+        if (l->shift == FRAME_SHIFT || (l->may_be_large && f->leaf & PTE_LARGE && large_pages)) {
+            f->at = GADDR(page_address(w, f->leaf, l->shift) | (va & (BIT(l->shift) - 1)));
             return true;
         }
     }
     return false;
 }
 
-/* Guest physical address behind `va`. */
-static bool translate(struct vcpu *v, uint64_t va, bool write, gaddr_t *ga)
+static bool translate(struct vcpu *v, uint64_t va, bool write, struct found *f)
 {
-    if (unlikely(v->arch.paging == PAGING_NONE)) {
-        *ga = GADDR((uint32_t)va);
-        return true;
-    }
-    return translate_paged(v, va, write, ga);
+    uint64_t need = PTE_PRESENT | (write && v->arch.cr0 & CR0_WP ? PTE_WRITE : 0);
+
+    f->type = P2M_NONE;
+    f->leaf = 0;
+    if (likely(v->arch.paging == PAGING_64))
+        return walk_64(v, va, need, f);
+    f->at = GADDR((uint32_t)va);
+    return v->arch.paging == PAGING_NONE || walk_tables(v, (uint32_t)va, need, f);
 }
 
-/* More than filling two blocks of reserved memory takes. */
-#define TRIES 16u
+static mfn_t look(struct vcpu *v, uint64_t va, bool write, struct found *f)
+{
+    mfn_t m = MFN_NONE;
+
+    p2m_peek_begin(v->domain);
+    if (translate(v, va, write, f)) {
+        f->gfn = gaddr_to_gfn(f->at);
+        m = p2m_peek(v->domain, f->gfn, &f->type);
+    }
+    p2m_peek_end(v->domain);
+    return m;
+}
+
+/* More than filling two blocks of reserved memory takes, for each level of tables. */
+#define TRIES 64u
 
 mfn_t arch_guest_frame(struct vcpu *v, uint64_t va, bool write)
 {
-    struct domain *d = v->domain;
-    gaddr_t ga;
-
-    if (!translate(v, va, write, &ga))
-        return MFN_NONE;
     for (unsigned int tries = TRIES; tries; tries--) {
-        enum p2m_type type;
-        mfn_t m = p2m_lookup(d, gaddr_to_gfn(ga), &type, NULL);
+        struct found f;
+        mfn_t m = look(v, va, write, &f);
 
-        if (likely(type == P2M_RAM) || (type == P2M_RAM_RO && !write))
+        if (likely(f.type != P2M_RESERVED)) {
+            if (mfn_is_none(m) || !is_memory(f.type, write))
+                return MFN_NONE;
+            if (unlikely(write && f.leaf && !(f.leaf & PTE_DIRTY)))
+                set_dirty(v->domain, f.leaf_at, f.leaf);
             return m;
-        if (type == P2M_SHARED || (type == P2M_SHARED_RO && !write))
-            return m;
-        if (type != P2M_RESERVED || !p2m_handle_fault(d, gaddr_to_gfn(ga)))
+        }
+        if (!p2m_handle_fault(v->domain, f.gfn))
             break;
     }
     return MFN_NONE;

@@ -166,6 +166,18 @@ mfn_t p2m_lookup(struct domain *d, gfn_t gfn, enum p2m_type *type, unsigned int 
 int p2m_acquire(struct domain *d, gfn_t gfn, mfn_t *m, enum p2m_type *type);
 
 /*
+ * Between begin and end nobody takes a frame away from the domain: for short walks of what it has
+ * in its memory. The p2m's lock is held. p2m_peek() is what stands behind `gfn`, and
+ * p2m_peek_word() reads 4 or 8 bytes, aligned to that, of memory that is RAM; false, with *type
+ * telling what it is, if it is none.
+ */
+void p2m_peek_begin(struct domain *d);
+void p2m_peek_end(struct domain *d);
+mfn_t p2m_peek(struct domain *d, gfn_t gfn, enum p2m_type *type);
+bool p2m_peek_word(struct domain *d, gaddr_t at, uint32_t bytes, uint64_t *word,
+                   enum p2m_type *type);
+
+/*
  * The guest touched `gfn` and the hardware found no mapping. Clears and maps a RESERVED block (2
  * MiB at most); true if the access should be tried again, which includes that another vCPU was
  * faster, or that the block is not filled yet: at most about half a millisecond is spent on it.
