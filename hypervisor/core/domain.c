@@ -70,20 +70,40 @@ struct domain *domain_get(uint16_t id)
     return d;
 }
 
-struct domain *domain_get_from(uint16_t id)
+/* The first domain from `at` on, in the list, that has such a number; held. */
+static struct domain *get_from(struct list_node *at, uint32_t id)
 {
-    struct domain *d, *found = NULL;
+    for (; at != &domains.head; at = at->next) {
+        struct domain *d = list_entry(at, struct domain, node);
 
-    spin_lock(&list_lock);
-    list_for_each (d, &domains, node) {
         if (d->id >= id && read_once(d->state) != DOMAIN_CREATED) {
             domain_hold(d);
-            found = d;
-            break;
+            return d;
         }
     }
+    return NULL;
+}
+
+struct domain *domain_get_from(uint16_t id)
+{
+    struct domain *d;
+
+    spin_lock(&list_lock);
+    d = get_from(domains.head.next, id);
     spin_unlock(&list_lock);
-    return found;
+    return d;
+}
+
+struct domain *domain_get_after(struct domain *d)
+{
+    struct domain *next;
+
+    spin_lock(&list_lock);
+    /* One that has left the list meanwhile no longer knows where it was. */
+    next = get_from(list_is_linked(&d->node) ? d->node.next : domains.head.next, d->id + 1u);
+    spin_unlock(&list_lock);
+    domain_put(d);
+    return next;
 }
 
 void domain_for_all(void (*fn)(struct domain *d, void *arg), void *arg)

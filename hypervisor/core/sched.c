@@ -355,9 +355,12 @@ void sched_times(const struct sched_unit *u, struct sched_times *out)
 
 uint64_t sched_runtime_ns(const struct sched_unit *u)
 {
-    struct pcpu *p = sched_lock_unit(u);
+    struct pcpu *p;
     uint64_t ns;
 
+    if (!load_acquire(u->held)) /* all of it is accounted for */
+        return read_once(u->runtime_ns);
+    p = sched_lock_unit(u);
     sched_account(p, clock_ns());
     ns = u->runtime_ns;
     spin_unlock(&p->sched.lock);

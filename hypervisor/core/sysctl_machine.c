@@ -94,22 +94,25 @@ int64_t sysctl_numainfo(struct sysctl *s)
 int64_t sysctl_getdomaininfolist(struct sysctl *s)
 {
     struct xen_sysctl_getdomaininfolist *op = &s->op->u.getdomaininfolist;
-    uint32_t id = op->first_domain, nr = 0;
-    struct domain *d;
+    struct guest_window w = { .v = s->caller };
+    struct domain *d = domain_get_from(op->first_domain);
+    uint32_t nr = 0;
+    int err = 0;
 
-    while (nr < op->max_domains && id < DOMID_FIRST_RESERVED) {
+    for (; d; d = domain_get_after(d)) {
         struct xen_domctl_getdomaininfo info;
 
-        d = domain_get_from((uint16_t)id);
-        if (!d)
+        if (nr == op->max_domains)
             break;
         domctl_domain_info(d, &info);
-        id = d->id + 1u;
-        domain_put(d);
-        if (guest_write(s->caller, guest_element(op->buffer, nr), &info, sizeof(info)))
-            return -EFAULT;
+        err = guest_window_write(&w, guest_element(op->buffer, nr), &info, sizeof(info));
+        if (err)
+            break;
         nr++;
     }
+    guest_window_close(&w);
+    if (d)
+        domain_put(d);
     op->num_domains = nr;
-    return 0;
+    return err;
 }

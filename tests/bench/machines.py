@@ -43,6 +43,7 @@ class Run:
     domains: int = 1
     large: bool = False     # the guest's image is as large as Debian's kernel
     dom0: bool = False      # beside Debian's kernel as dom0
+    control: bool = False   # the guest itself is dom0
     suffix: str = ""        # of the figures' names
 
 
@@ -52,6 +53,7 @@ RUNS_ARM64 = [
     Run("do=pair apart=1", cpus=2, vcpus=2, suffix="-apart"),
     Run("do=xen"),
     Run("do=xen fifo=1"),
+    Run("do=control", domains=0, control=True),
     Run("do=nothing", domains=2, suffix="-two"),
     Run("do=nothing", large=True, suffix="-large"),
     Run("do=nothing", dom0=True, suffix="-dom0"),
@@ -88,6 +90,8 @@ def domains(run, folder):
         size = (board.IMAGE / "Image").stat().st_size
         kernel.write_bytes(GUEST.read_bytes().ljust(size, b"\x5a"))
     first = [board.dom0()] if run.dom0 else []
+    if run.control:
+        first = [board.dom0(kernel=kernel, ramdisk=None, bootargs=run.arguments)]
     return first + board.domus(run.domains, kernel=kernel, ramdisk=None, memory=DOMAIN, cpus=run.vcpus,
                                bootargs=run.arguments)
 
@@ -134,13 +138,13 @@ def count(run, hypervisor):
                            cpu=CPU, counted=True,
                            bootargs=" dom0_max_vcpus=%d" % run.vcpus if ARCH == "x86_64" else "")
         with Console(machine.arguments(folder)) as console:
-            console.until(lambda text: text.count(b"bench done") == run.domains)
+            console.until(lambda text: text.count(b"bench done") == run.domains + run.control)
             if b"FAIL" in console.text:
                 sys.exit("bench: the guest failed:\n" + console.text.decode(errors="replace"))
             found = [(name.decode(), int(median)) for name, median, _, _ in FIGURE.findall(console.text)]
     starts = [value for name, value in found if name == "start"]
     result = {name + run.suffix: value for name, value in found if name not in ("start", "done")}
-    if not run.arguments.startswith("do=xen"):
+    if not run.control and not run.arguments.startswith("do=xen"):
         result["start" + run.suffix] = min(starts)
         result["start-last" + run.suffix] = max(starts)
     return result

@@ -79,6 +79,22 @@ CALLS = [
     Row("`decrease_reservation`, 2 MiB", "decrease-2m", 4000),
     Row("`populate_physmap`, 2 MiB", "populate-2m", 4000),
 ]
+CONTROL = [
+    Row("domain made: `createdomain`, `max_vcpus` (1), `max_mem`, pool for tables", "make", 0),
+    Row("the same with 8 vCPUs", "make-8", 0),
+    Row("and 64 MiB, in blocks of 2 MiB", "make-64m", 0),
+    Row("and 256 MiB", "make-256m", 0),
+    Row("`destroydomain` of an empty domain", "destroy", 0),
+    Row("the same with 8 vCPUs", "destroy-8", 0),
+    Row("with 64 MiB", "destroy-64m", 0),
+    Row("with 256 MiB", "destroy-256m", 0),
+    Row("foreign map, one page", "foreign-map", 0),
+    Row("its unmap", "foreign-unmap", 0),
+    Row("foreign map, 32 pages", "foreign-map-32", 0),
+    Row("their unmap, 32 calls", "foreign-unmap-32", 0),
+    Row("`getdomaininfolist` of dom0 and 1 domain", "list-1", 0),
+    Row("of dom0 and 50 domains", "list-50", 0),
+]
 START = [
     Row("EL2 entry to first instruction: 512 MiB guest, image as large as Debian's kernel", "start-large", 500000,
         2000000),
@@ -104,7 +120,7 @@ PARTS = {TENTH: 10, "a quarter of Xen's": 4, "half of Xen's": 2}
 
 GROUPS = {
     "arm64": [("round trip, instructions", TRAPS), ("event, instructions", EVENTS), ("Xen ABI, instructions", CALLS),
-              ("start, instructions", START), ("size", SIZES)],
+              ("toolstack's calls, instructions", CONTROL), ("start, instructions", START), ("size", SIZES)],
     "x86_64": [("round trip, instructions", TRAPS_X86), ("event, instructions", EVENTS_X86),
                ("Xen ABI, instructions", CALLS_X86), ("start, instructions", START_X86), ("size", SIZES_X86)],
 }[os.environ.get("ARCH", "arm64")]

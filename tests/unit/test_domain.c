@@ -350,6 +350,32 @@ static void in_order(void **state)
     check_nothing_left(7);
 }
 
+/* One after the other, also where one goes meanwhile, but not those that are being built. */
+static void one_by_one(void **state)
+{
+    struct domain *d[5], *at;
+
+    for (uint16_t i = 0; i < 5; i++) {
+        assert_int_equal(domain_create((uint16_t)(i + 1), 1, &d[i]), 0);
+        if (i != 2)
+            d[i]->state = DOMAIN_RUNNING;
+    }
+    at = domain_get_from(1);
+    assert_ptr_equal(at, d[0]);
+    at = domain_get_after(at);
+    assert_ptr_equal(at, d[1]);
+    domain_destroy(d[1]); /* held, in no list */
+    at = domain_get_after(at);
+    assert_ptr_equal(at, d[3]);
+    at = domain_get_after(at);
+    assert_ptr_equal(at, d[4]);
+    assert_null(domain_get_after(at));
+    for (uint32_t i = 0; i < 5; i++)
+        if (i != 1)
+            domain_destroy(d[i]);
+    check_nothing_left(7);
+}
+
 /* --- going ---------------------------------------------------------------------------------------
  */
 
@@ -619,12 +645,12 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
 #ifndef REAL_HEAP
-        TEST(fails_anywhere), TEST(cannot_start_again), TEST(listed_while_it_goes),
+        TEST(fails_anywhere),  TEST(cannot_start_again), TEST(listed_while_it_goes),
 #endif
-        TEST(numbers),        TEST(in_order),           TEST(kept_by_others),
-        TEST(switches_off),   TEST(stops_once),         TEST(waits_for_vcpus),
-        TEST(any_state),      TEST(crashes_once),       TEST(starts_again),
-        TEST(hardware),
+        TEST(numbers),         TEST(in_order),           TEST(one_by_one),
+        TEST(kept_by_others),  TEST(switches_off),       TEST(stops_once),
+        TEST(waits_for_vcpus), TEST(any_state),          TEST(crashes_once),
+        TEST(starts_again),    TEST(hardware),
     };
 
     return cmocka_run_group_tests(tests, machine, NULL);

@@ -57,6 +57,17 @@ int guest_write(struct vcpu *v, uint64_t to, const void *from, uint64_t bytes)
     return 0;
 }
 
+int guest_window_write(struct guest_window *w, uint64_t to, const void *from, uint32_t bytes)
+{
+    w->page = (uint8_t *)(uintptr_t)to;
+    return guest_write(w->v, to, from, bytes);
+}
+
+void guest_window_close(struct guest_window *w)
+{
+    w->page = NULL;
+}
+
 /* --- what else domains need ---------------------------------------------------------------------
  */
 

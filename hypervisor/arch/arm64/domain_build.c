@@ -249,7 +249,7 @@ static const struct hypervisor_node *find_hypervisor(struct domain *d,
         return NULL;
     node->ppi = d->arch.evtchn_ppi;
     rc = c->direct_map ? hypervisor_node_host(node, l, &boot_ram, &boot_reserved)
-                       : hypervisor_node_guest(node, l, stage2_address_end(), c->passthrough);
+                       : hypervisor_node_guest(node, l, BIT(stage2_address_bits()), c->passthrough);
     if (!rc && c->direct_map)
         d->arch.pv_time.at = GADDR(node->private_at);
     if (rc)

@@ -64,7 +64,7 @@ int arch_domctl_create(struct domain *d, const struct xen_domctl_createdomain *c
 void arch_domctl_info(const struct domain *d, struct xen_domctl_getdomaininfo *info)
 {
     info->flags |= XEN_DOMINF_hap;
-    info->gpaddr_bits = (uint8_t)log2_ceil(stage2_address_end());
+    info->gpaddr_bits = (uint8_t)stage2_address_bits();
     info->arch_config.gic_version = host_gic();
     info->arch_config.nr_spis = d->arch.vgic.nr_banks ? (d->arch.vgic.nr_banks - 1) * 32 : 0;
 }

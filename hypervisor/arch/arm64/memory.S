@@ -75,9 +75,9 @@ memset:
     and x1, x1, #0xff
     mov x4, #0x0101010101010101
     mul x1, x1, x4
-1:  tst x3, #15
+1:  tst x3, #7
     b.eq 2f
-    cbz x2, 5f
+    cbz x2, 10f
     strb w1, [x3], #1
     sub x2, x2, #1
     b 1b
@@ -91,11 +91,20 @@ memset:
     sub x2, x2, #64
     cmp x2, #64
     b.hs 3b
-4:  cbz x2, 5f
-    strb w1, [x3], #1
-    sub x2, x2, #1
-    b 4b
-5:  ret
+4:  tbz x2, #5, 5f                    /* the low bits still are those of what is left */
+    stp x1, x1, [x3], #16
+    stp x1, x1, [x3], #16
+5:  tbz x2, #4, 6f
+    stp x1, x1, [x3], #16
+6:  tbz x2, #3, 7f
+    str x1, [x3], #8
+7:  tbz x2, #2, 8f
+    str w1, [x3], #4
+8:  tbz x2, #1, 9f
+    strh w1, [x3], #2
+9:  tbz x2, #0, 10f
+    strb w1, [x3]
+10: ret
     .size memset, . - memset
 
 /*

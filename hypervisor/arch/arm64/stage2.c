@@ -29,9 +29,9 @@ void stage2_init(void)
     arch_p2m_format.top_order = ipa_bits > 39 ? ipa_bits - 39 : 0;
 }
 
-uint64_t stage2_address_end(void)
+unsigned int stage2_address_bits(void)
 {
-    return BIT(ipa_bits);
+    return ipa_bits;
 }
 
 uint64_t stage2_vtcr(void)

@@ -17,6 +17,9 @@ void report(const char *name, uint64_t *t, unsigned int n, unsigned int per);
 /* True while this measurement is the one to be repeated for ever (trace=NAME). */
 bool is_traced(const char *name);
 
+/* True while another measurement is: there is no need for this one. */
+bool is_left_out(const char *name);
+
 /* What gives two times: to the handler, and until all is over. */
 void events(const char *name, const char *whole, void (*f)(uint64_t, uint64_t t[2]),
             uint64_t value);
@@ -33,5 +36,8 @@ void time_event(uint64_t send, uint64_t t[2]);
 
 /* xen.c: the calls of Xen's interface that a guest can make of its own. */
 void measure_xen(void);
+
+/* control.c: the calls of a toolstack, if this is the control domain. */
+void measure_control(void);
 
 #endif

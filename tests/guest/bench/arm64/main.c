@@ -5,8 +5,9 @@
  * hypervisor and reads that.
  *
  * Boot arguments: do=one for one vCPU alone, do=pair for two, do=xen for Xen's hypercalls
- * (fifo=1: events by FIFO), do=nothing to only say when it started. trace=NAME does one measurement
- * for ever, for tests/bench/trace to look at; delay=N: timers expire after N instructions.
+ * (fifo=1: events by FIFO), do=control for a toolstack's in dom0, do=nothing to only say when it
+ * started. trace=NAME does one measurement for ever, for tests/bench/trace to look at; delay=N:
+ * timers expire after N instructions.
  */
 #include "../bench.h"
 
@@ -110,6 +111,11 @@ static void single_insns(void)
 bool is_traced(const char *name)
 {
     return is(name, traced);
+}
+
+bool is_left_out(const char *name)
+{
+    return traced[0] && !is(name, traced);
 }
 
 void events(const char *name, const char *whole, void (*f)(uint64_t, uint64_t t[2]), uint64_t value)
@@ -248,6 +254,8 @@ void guest_main(void)
         pair();
     if (is(what, "xen"))
         measure_xen();
+    if (is(what, "control"))
+        measure_control();
     put("bench done 0 0 0\n");
     for (;;)
         wfi();

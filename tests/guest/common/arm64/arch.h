@@ -21,6 +21,7 @@ struct machine {
     uint64_t mpidr[MAX_CPUS];
     unsigned int ppi_phys, ppi_virt;
     bool smc; /* PSCI by SMC, else by HVC */
+    bool xen; /* the hypervisor offers Xen's hypercalls */
     const char *bootargs;
     struct range dtb, image;
     uint64_t start, start_cntpct; /* counters at the first instruction */

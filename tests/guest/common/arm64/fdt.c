@@ -117,6 +117,8 @@ static void take(const struct node *n, const struct node *parent)
         m->uart = range_of(n, parent, 0);
         m->uart_irq = interrupt_of(n, 0);
         m->uart_sbsa = !is_compatible(n, "arm,pl011");
+    } else if (is_compatible(n, "xen,xen")) {
+        m->xen = true;
     } else if (is_compatible(n, "arm,armv8-timer")) {
         m->ppi_phys = interrupt_of(n, 1);
         m->ppi_virt = interrupt_of(n, 2);

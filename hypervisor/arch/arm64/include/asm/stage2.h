@@ -8,8 +8,8 @@
 /* Chooses the guests' address width for this machine; before the first domain. */
 void stage2_init(void);
 
-/* Where the guests' address space ends: bytes. After stage2_init(). */
-uint64_t stage2_address_end(void);
+/* How wide guests' addresses are. After stage2_init(). */
+unsigned int stage2_address_bits(void);
 
 /* VTCR_EL2 for every pCPU. */
 uint64_t stage2_vtcr(void);
