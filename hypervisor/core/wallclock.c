@@ -12,7 +12,7 @@ static uint64_t at_boot; /* ns since the epoch; atomic */
 void wallclock_tell(struct domain *d)
 {
     struct shared_info *s = d->shared_info;
-    uint64_t ns = read_once(at_boot), sec;
+    uint64_t ns = read_once(at_boot) + d->began_ns, sec;
 
     spin_lock(&d->lock);
     sec = ns / SECOND_NS + (uint64_t)d->time_offset;

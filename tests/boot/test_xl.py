@@ -49,6 +49,17 @@ def test_create_and_destroy(dom0):
     dom0.until('[ "$(xl info free_memory)" -ge %s ]' % before)
 
 
+def test_time_of_day(dom0):
+    """Else a guest's clock is behind by as long as the machine ran before it."""
+    dom0.run("sleep 10")
+    dom0.create("disk=[]", "vif=[]", extra="console=hvc0 rdinit=/init name=guest")
+    before = int(dom0.run("date +%s"))
+    with dom0.console():
+        there = int(dom0.run("date +%s"))
+    after = int(dom0.run("date +%s"))
+    assert before - 2 <= there <= after + 2  # the seconds of the two do not begin together
+
+
 @pytest.mark.parametrize("kind", ["file", "phy"])
 def test_disk(dom0, kind):
     """Else what a guest writes is not what is on its disk, or it reads what is not there."""

@@ -6,11 +6,13 @@
 #include <asm/vgic.h>
 #include <asm/vpl011.h>
 #include <hospes/domain.h>
+#include <hospes/timer.h>
 
 int arch_domain_init(struct domain *d)
 {
     isb();
     d->arch.cntvoff = read_sysreg(cntpct_el0); /* virtual time begins with the domain */
+    d->began_ns = clock_ns();
     evtchn_set_ppi(d, 0, 0);
     d->arch.pv_time.at = GADDR(GUEST_MAGIC_BASE + GUEST_MAGIC_SIZE); /* unused in the layout */
     return 0;

@@ -91,6 +91,7 @@ struct domain {
     mfn_t shared_info_mfn;
     uint32_t vm_assist;  /* 1 << VMASST_TYPE_*; atomic */
     int64_t time_offset; /* (L) seconds that its time of day is ahead: wallclock_tell() */
+    uint64_t began_ns; /* where the clock that it counts from was 0: system time, 0 if it is that */
     uint64_t hvm_params[DOMAIN_HVM_PARAMS]; /* HVM_PARAM_*, each read and written at once */
     const struct domain_config *config; /* what it was built from; NULL if made by a toolstack */
     struct work work;                   /* its end: domain_end.c, as are: */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The time of day, as a control domain sets it: every guest finds in its shared_info what it was
- * when system time (clock_ns()) was 0. 0 until somebody has set it.
+ * when the clock that it counts from was 0, which is system time (clock_ns()), or on Arm its own
+ * (began_ns of struct domain). Nobody has set it: that began in 1970.
  */
 #ifndef HOSPES_WALLCLOCK_H
 #define HOSPES_WALLCLOCK_H
