@@ -27,7 +27,9 @@ MIB = 1 << 20
 
 CONSOLE = "console=dtuart"
 
-# How a guest's kernel is told its console; dom0's stands at the board's UART, domU's where Xen has it.
+# How a guest's kernel is told its console. dom0's is Xen's own, as Xen's users have it: the same line on every board;
+# domU's is the UART that stands where Xen has it.
+DOM0_CONSOLE = "console=hvc0 earlycon=xenboot"
 DOMU_CONSOLE = "console=ttyAMA0 earlycon=pl011,0x22000000"
 
 
@@ -36,7 +38,8 @@ class Board:
     """One of QEMU's machines."""
     machine: str
     modules: int               # where modules may be placed: above QEMU's own kernel and tree
-    console: str               # dom0's console, for its kernel's command line
+    uart: str                  # dom0's other console, for its kernel's command line: the emulated UART
+    also: str = ""             # what else dom0's kernel is to be told
     dtb: str = None            # the tree's file in Debian's kernel package; None: QEMU makes it
     stdout: str = None         # stdout-path, where QEMU's console is not the tree's
     memory: int = None         # MiB, where it is not for the user to choose
@@ -52,8 +55,8 @@ BOARDS = {
                     extra=("-audio", "none")),
     # QEMU has nothing at the addresses of these two devices: their drivers get an abort, bare as well.
     "raspi4b": Board("raspi4b", 0x0A000000,
-                     "console=ttyAMA0 earlycon initcall_blacklist=brcmstb_l2_driver_init,brcmstb_i2c_driver_init "
-                     "clk_ignore_unused",
+                     "console=ttyAMA0 earlycon",
+                     also="initcall_blacklist=brcmstb_l2_driver_init,brcmstb_i2c_driver_init clk_ignore_unused",
                      dtb="broadcom/bcm2711-rpi-4-b.dtb", stdout="serial0:115200n8", memory=2048, cpus=4,
                      domu_memory=256),  # of 960 that QEMU shows
 
@@ -110,13 +113,10 @@ def domus(count, **changes):
 
 
 def xen(**changes):
-    """A machine that boots Debian's Xen instead, where dom0's console is Xen's own."""
+    """A machine that boots Debian's Xen instead."""
     machine = Machine(**{"hypervisor": XEN, **changes})
     if machine.bootargs is None:
         machine.bootargs = CONSOLE + " bootscrub=0 dom0_mem=%dM" % machine.dom0_memory
-    for domain in machine.domains:
-        if domain.hardware and domain.bootargs is None:
-            domain.bootargs = "console=hvc0 earlycon=xenboot rdinit=/init name=%s %s" % (domain.name, domain.also)
     return machine
 
 
@@ -189,8 +189,8 @@ class Machine:
         """The command line of a domain's kernel."""
         if domain.bootargs is not None:
             return domain.bootargs
-        console = BOARDS[self.board].console if domain.hardware else DOMU_CONSOLE
-        return ("%s rdinit=/init name=%s %s" % (console, domain.name, domain.also)).rstrip()
+        words = [DOM0_CONSOLE, BOARDS[self.board].also] if domain.hardware else [DOMU_CONSOLE]
+        return " ".join(filter(None, [*words, "rdinit=/init name=%s" % domain.name, domain.also]))
 
     def compose(self):
         """The finished device tree's bytes, and where QEMU loads which file: [(address, path)]."""

@@ -125,7 +125,7 @@ def test_escapes(boot):
 def test_flood(boot):
     """Else one guest that prints without end takes the console, and with it the machine, from all others."""
     flood = [tiny.guest("flood%d" % number, "crash", "mode=flood") for number in (1, 2)]
-    machine = boot(domains=[board.dom0(bootargs=board.BOARDS["virt"].console + " quiet rdinit=/init name=dom0")]
+    machine = boot(domains=[board.dom0(bootargs=board.BOARDS["virt"].uart + " quiet rdinit=/init name=dom0")]
                    + flood + [tiny.ticker("steady", 500)])
     machine.expect("dom0: Linux")
     machine.expect_all(r"\(d1\) #+", r"\(d2\) #+", r"\(d3\) tick steady")

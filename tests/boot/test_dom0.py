@@ -3,22 +3,34 @@
 
 import board
 
-HVC = "console=hvc0 earlycon=xenboot rdinit=/init name=dom0"
+UART = board.BOARDS["virt"].uart + " rdinit=/init name=dom0"
 
 
-def test_console_by_hypercall(boot):
-    """Else the command line that every user of Xen has for dom0 leaves it mute: console=hvc0."""
-    machine = boot(domains=[board.dom0(bootargs=HVC)])
-    machine.expect(r"bootconsole \[xenboot0\] enabled")
-    machine.expect(r"Xen 4\.20 support found")
+def try_console(machine, name):
+    """dom0's shell there takes and gives all that it should."""
     machine.expect("dom0: Linux")
     machine.shell("dom0")
-    assert machine.run("cat /sys/class/tty/console/active") == (0, "hvc0\n")
+    assert machine.run("cat /sys/class/tty/console/active") == (0, name + "\n")
     # Longer than all queues on the way: the writer has to wait and go on.
     status, text = machine.run("seq 1 3000")
     assert status == 0 and text == "".join("%d\n" % number for number in range(1, 3001))
     machine.send("poweroff\r")
     machine.expect_off()
+
+
+def test_console_by_hypercall(boot):
+    """Else the command line that every user of Xen has for dom0 leaves it mute: console=hvc0."""
+    machine = boot(domains=[board.dom0()])
+    machine.expect(r"bootconsole \[xenboot0\] enabled")
+    machine.expect(r"Xen 4\.20 support found")
+    try_console(machine, "hvc0")
+
+
+def test_console_by_uart(boot):
+    """Else dom0 is mute with the command line that it has without a hypervisor, or where it has no driver for Xen's."""
+    machine = boot(domains=[board.dom0(bootargs=UART)])
+    machine.expect(r"bootconsole \[pl11\] enabled")
+    try_console(machine, "ttyAMA0")
 
 
 def test_what_linux_sees(boot):
