@@ -1,7 +1,30 @@
 # SPDX-License-Identifier: MIT
 #
-# Measures: the same guest on Hospes and on Debian's Xen, in counts of instructions.
+# Measures: the same guests on Hospes and on Debian's Xen, in counts of instructions.
 
-.PHONY: bench
-bench: hypervisor guests image $(if $(filter arm64,$(ARCH)),$(BUILD)/debian/xen.stamp,$(IMAGE)/xen) | $(BUILD)/host/run $(BUILD)/host/bench ## measure against Xen, write doc/measurements.md (ARCH=arm64|x86_64)
+BENCH_OUT := $(BUILD)/bench
+
+.PHONY: bench bench-programs
+bench: hypervisor guests image $(if $(filter arm64,$(ARCH)),image-xl bench-programs $(BUILD)/debian/xen.stamp,$(IMAGE)/xen) | $(BUILD)/host/run $(BUILD)/host/bench ## measure against Xen, write doc/measurements.md (ARCH=arm64|x86_64)
 	@ARCH=$(ARCH) $(PYTHON) tests/bench/run $(ARGS)
+
+bench-programs: $(BENCH_OUT)/measure $(BENCH_OUT)/share.so $(BENCH_OUT)/brd.ko
+
+# A Linux program without a C library, for dom0 and a guest.
+$(BENCH_OUT)/measure: tests/bench/dom0/measure.c $(MK) mk/bench.mk $(HV_NEEDS)
+	@mkdir -p $(@D)
+	@echo '  CC      $<'
+	$(Q)$(XCC) $(GUEST_FLAGS) -fno-pie -Wframe-larger-than=4096 $(filter-out -Wframe-larger-than%,$(WARNINGS)) -MMD -MP \
+	    -c -o $@.o $<
+	$(Q)$(XLD) -static --build-id=none --gc-sections -z noexecstack -z max-page-size=4096 -o $@ $@.o
+
+$(BENCH_OUT)/share.so: tests/bench/share.c mk/bench.mk | $(BUILD)/host/bench
+	@mkdir -p $(@D)
+	@echo '  CC      $<'
+	$(Q)gcc -std=gnu11 -O2 -Wall -Wextra -Werror -shared -fPIC -fvisibility=hidden -o $@.new $<
+	@mv $@.new $@
+
+# A disk in memory: what it reads does not depend on this computer.
+$(BENCH_OUT)/brd.ko: $(IMAGE_NEEDS)
+	@mkdir -p $(@D)
+	@xz -dc $(DEBIAN)/usr/lib/modules/*/kernel/drivers/block/brd.ko.xz >$@

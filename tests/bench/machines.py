@@ -29,7 +29,7 @@ PATIENCE = boot.PATIENCE
 CPU = {"arm64": "cortex-a57,cntfrq=1000000000", "x86_64": boot.pc.XEN_CPU}[ARCH]
 
 # Neither clears free memory while the guests are measured.
-OPTIONS = board.CONSOLE + " bootscrub=0 dom0_mem=%dM" % DOMAIN
+OPTIONS = board.CONSOLE + " bootscrub=0 dom0_mem=%dM"
 
 FIGURE = re.compile(rb"bench (\S+) (\d+) (\d+) (\d+)")
 
@@ -71,8 +71,9 @@ RUNS = {"arm64": RUNS_ARM64, "x86_64": RUNS_X86_64}[ARCH]
 
 def settings(hypervisor, **changes):
     """A machine with this hypervisor, or with Xen for None."""
-    changes.update(memory=MEMORY, dom0_memory=DOMAIN)
-    changes["bootargs"] = OPTIONS + changes.get("bootargs", "")
+    dom0_memory = changes.setdefault("dom0_memory", DOMAIN)
+    changes.setdefault("memory", MEMORY)
+    changes["bootargs"] = OPTIONS % dom0_memory + changes.get("bootargs", "")
     if ARCH == "x86_64":
         changes["iommu"] = "amd-iommu"  # without one Xen has no such dom0
     if hypervisor is None:
@@ -99,10 +100,11 @@ def domains(run, folder):
 class Console:
     """QEMU with its serial line on pipes; ends with the block that it is used in."""
 
-    def __init__(self, arguments):
+    def __init__(self, arguments, patience=PATIENCE):
         self.qemu = subprocess.Popen([str(board.QEMU)] + arguments + ["-serial", "stdio"], stdin=subprocess.PIPE,
                                      stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        self.timer = threading.Timer(PATIENCE, self.qemu.kill)
+        self.patience = patience
+        self.timer = threading.Timer(patience, self.qemu.kill)
         self.text = b""
 
     def __enter__(self):
@@ -120,7 +122,7 @@ class Console:
             line = self.qemu.stdout.readline()
             if not line:
                 sys.exit("bench: the machine stopped, or did not come to its end in %d s:\n%s"
-                         % (PATIENCE, self.text.decode(errors="replace")[-4000:]))
+                         % (self.patience, self.text.decode(errors="replace")[-4000:]))
             self.text += line
 
     def send(self, text):
