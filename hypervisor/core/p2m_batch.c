@@ -355,6 +355,13 @@ int p2m_restore(struct domain *d, gfn_t gfn, uint64_t frames)
     return err;
 }
 
+mfn_t p2m_batch_lookup(struct p2m_batch *b, gfn_t gfn, enum p2m_type *type)
+{
+    unsigned int order;
+
+    return p2m_lookup_locked(b->d, gfn, type, &order);
+}
+
 /* --- single changes -------------------------------------------------------------------------- */
 
 int p2m_replace(struct domain *d, gfn_t gfn, mfn_t m, uint64_t frames, enum p2m_type type)

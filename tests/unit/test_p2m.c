@@ -5,7 +5,6 @@
  * A domain's memory, with arm64's format of tables and the real frame allocator: what is behind
  * each guest frame, memory that is cleared at first touch, copies, and that all of it comes back.
  */
-#include "../../hypervisor/core/p2m_internal.h"
 #include "unit.h"
 
 #include <asm/host.h>
@@ -701,7 +700,6 @@ static void remembered(void **state)
     gfn_t gfn = GFN(MIB(64) >> FRAME_SHIFT);
     mfn_t device = maddr_to_mfn(MADDR(DEVICES));
     struct p2m_batch b;
-    unsigned int order;
     enum p2m_type type;
 
     /* Another under the same hash, or not: all are right. */
@@ -722,10 +720,10 @@ static void remembered(void **state)
     /* A table that goes as one, seen by the batch that takes it out. */
     assert_int_equal(p2m_map(&dom, gfn_add(gfn, 1), mfn_add(device, 2), 1, P2M_DEVICE), 0);
     p2m_batch_begin(&b, &dom);
-    p2m_lookup_locked(&dom, gfn_add(gfn, 8), &type, &order);
+    p2m_batch_lookup(&b, gfn_add(gfn, 8), &type);
     assert_int_equal(type, P2M_DEVICE);
     assert_int_equal(p2m_batch_unmap(&b, gfn, 512, MFN_NONE, 1u << P2M_DEVICE), 0);
-    p2m_lookup_locked(&dom, gfn_add(gfn, 8), &type, &order);
+    p2m_batch_lookup(&b, gfn_add(gfn, 8), &type);
     assert_int_equal(type, P2M_NONE);
     p2m_batch_end(&b);
     p2m_lookup(&dom, gfn_add(gfn, 8), &type, NULL);

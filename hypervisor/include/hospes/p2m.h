@@ -136,6 +136,9 @@ int p2m_batch_map(struct p2m_batch *b, gfn_t gfn, mfn_t m, uint64_t frames, enum
 #define P2M_ONLY_OWNED (1u << 31)
 int p2m_batch_unmap(struct p2m_batch *b, gfn_t gfn, uint64_t frames, mfn_t m, uint32_t types);
 
+/* What stands there now. */
+mfn_t p2m_batch_lookup(struct p2m_batch *b, gfn_t gfn, enum p2m_type *type);
+
 /* Batches of one. */
 int p2m_replace(struct domain *d, gfn_t gfn, mfn_t m, uint64_t frames, enum p2m_type type);
 int p2m_remove(struct domain *d, gfn_t gfn, uint64_t frames, mfn_t m, uint32_t types);
