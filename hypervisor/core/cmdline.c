@@ -33,6 +33,7 @@ static const struct options defaults = {
     .guest_loglvl = LOG_WARN,
     .conring_size = KIB(64),
     .bootscrub = true,
+    .iommu = true,
     .sched = SCHED_FAIR,
     .xen_minor = ABI_MINOR,
     .gnttab_max_frames = 64,
@@ -91,6 +92,20 @@ bool option_read_bool(struct option_reader *r, void *to)
         }
     }
     return false;
+}
+
+/* Xen's other words are for what is always so here, or is not there. */
+static bool read_iommu(struct option_reader *r, void *to)
+{
+    static const char *const others[] = { "force", "required", "verbose", "debug" };
+    bool known;
+
+    do {
+        known = option_read_bool(r, to);
+        for (uint32_t i = 0; i < array_size(others) && !known; i++)
+            known = option_accept_word(r, others[i]);
+    } while (known && option_accept(r, ","));
+    return known;
 }
 
 static bool read_bootscrub(struct option_reader *r, void *to)
@@ -297,6 +312,7 @@ static const struct option known_options[] = {
     { "gnttab_max_maptrack_frames", read_maptrack_frames, &options.gnttab_max_maptrack_frames,
       "<number>, 65536 at most" },
     { "guest_loglvl", read_levels, &options.guest_loglvl, EXPECTED_LEVELS },
+    { "iommu", read_iommu, &options.iommu, "<boolean>, force, required, verbose, debug" },
     { "loglvl", read_levels, &options.loglvl, EXPECTED_LEVELS },
     { "maxcpus", read_maxcpus, &options.maxcpus, "<number>" },
     { "noreboot", option_read_bool, &options.noreboot, "<boolean>" },
@@ -312,7 +328,6 @@ static const char *const without_effect[] = {
     "dom0_vcpus_pin",
     "flask",
     "gnttab",
-    "iommu",
     "sync_console",
     "watchdog",
 };
@@ -334,7 +349,7 @@ static void complain(const char *option, const struct option *known, const char 
 
 static bool is_switch(const struct option *o)
 {
-    return o->read == option_read_bool || o->read == read_bootscrub;
+    return o->read == option_read_bool || o->read == read_bootscrub || o->read == read_iommu;
 }
 
 static bool has_no_effect(const char *name, size_t len)

@@ -129,7 +129,7 @@ static uint64_t *table_for(uint64_t va, unsigned int level)
 
             if (!page)
                 return NULL;
-            write_once(*slot, arch_hypmap_format.encode_table(arch_virt_to_maddr(page)));
+            write_once(*slot, arch_hypmap_format.encode_table(arch_virt_to_maddr(page), l));
         }
         if (!arch_hypmap_format.decode_table(*slot, l, &below))
             return NULL;
@@ -146,7 +146,7 @@ int hypmap_link(uint64_t va, maddr_t table)
     spin_lock(&lock);
     blocks = table_for(va, 2);
     if (blocks)
-        write_once(blocks[va >> 21 & 511], arch_hypmap_format.encode_table(table));
+        write_once(blocks[va >> 21 & 511], arch_hypmap_format.encode_table(table, 2));
     spin_unlock(&lock);
     arch_slot_written();
     return blocks ? 0 : -ENOMEM;

@@ -130,7 +130,7 @@ static uint64_t *child_table(struct pgtable *pt, uint64_t *slot, uint64_t addr, 
         }
     }
     arch_pgtable_publish(child, FRAME_SIZE);
-    replace_entry(pt, slot, pt->format->encode_table(arch_virt_to_maddr(child)),
+    replace_entry(pt, slot, pt->format->encode_table(arch_virt_to_maddr(child), level),
                   align_down(addr, block_size(level)), level);
     return child;
 }
@@ -227,16 +227,22 @@ int pgtable_init(struct pgtable *pt, const struct pgtable_format *format)
 int pgtable_map(struct pgtable *pt, uint64_t addr, uint64_t bytes, const struct pgtable_leaf *leaf)
 {
     struct pgtable_leaf next = *leaf;
+    int err;
 
     if (!pgtable_covers(pt, addr, bytes) || !is_aligned(leaf->maddr.v, FRAME_SIZE))
         return -EINVAL;
-    return map_level(pt, pt->root, pt->format->top_level, addr, addr + bytes, &next);
+    err = map_level(pt, pt->root, pt->format->top_level, addr, addr + bytes, &next);
+    if (unlikely(pt->changed))
+        pt->changed(pt, addr, bytes, err ? NULL : leaf);
+    return err;
 }
 
 int pgtable_clear(struct pgtable *pt, uint64_t addr, uint64_t bytes, struct pgtable_doomed *doomed)
 {
     if (!pgtable_covers(pt, addr, bytes))
         return -EINVAL;
+    if (unlikely(pt->changed))
+        pt->changed(pt, addr, bytes, NULL);
     return unmap_level(pt, pt->root, pt->format->top_level, addr, addr + bytes, doomed);
 }
 
@@ -280,6 +286,8 @@ void pgtable_leaf_set(struct pgtable *pt, uint64_t *leaves, uint64_t addr, bool 
     uint64_t *slot = &leaves[slot_of(pt, addr, LEAF_LEVEL)];
     uint64_t entry = leaf ? pt->format->encode_leaf(leaf, LEAF_LEVEL) : 0;
 
+    if (unlikely(pt->changed))
+        pt->changed(pt, align_down(addr, FRAME_SIZE), FRAME_SIZE, leaf);
     if (seen && leaf && leaf->flags & PG_VALID)
         replace_entry(pt, slot, entry, align_down(addr, FRAME_SIZE), LEAF_LEVEL);
     else

@@ -141,7 +141,6 @@ static void malformed(void **state)
         { "no-", "not known" },
         { "=", "not known" },
         { "sync_console", "has no effect here" },
-        { "iommu=no", "has no effect here" },
     };
     struct options before;
     char quoted[200];

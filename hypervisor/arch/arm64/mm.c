@@ -22,8 +22,9 @@ static uint64_t encode_leaf(const struct pgtable_leaf *leaf, unsigned int level)
     return e | (level == PGTABLE_LEVELS - 1 ? EL2_PAGE : EL2_BLOCK);
 }
 
-static uint64_t encode_table(maddr_t table)
+static uint64_t encode_table(maddr_t table, unsigned int level)
 {
+    (void)level;
     return table.v | EL2_TABLE;
 }
 

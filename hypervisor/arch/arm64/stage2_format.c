@@ -36,8 +36,9 @@ static uint64_t encode_leaf(const struct pgtable_leaf *leaf, unsigned int level)
     return e | (level == PGTABLE_LEVELS - 1 ? S2_TABLE : 0);
 }
 
-static uint64_t encode_table(maddr_t table)
+static uint64_t encode_table(maddr_t table, unsigned int level)
 {
+    (void)level;
     return table.v | S2_TABLE | S2_VALID;
 }
 

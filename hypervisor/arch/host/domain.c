@@ -89,8 +89,9 @@ static uint64_t encode_leaf(const struct pgtable_leaf *leaf, unsigned int level)
            field_prep(ENTRY_TYPE, leaf->type) | (leaf->maddr.v & ENTRY_ADDR);
 }
 
-static uint64_t encode_table(maddr_t table)
+static uint64_t encode_table(maddr_t table, unsigned int level)
 {
+    (void)level;
     return ENTRY_USED | (table.v & ENTRY_ADDR);
 }
 

@@ -16,6 +16,7 @@
 #include <hospes/domain_build.h>
 #include <hospes/errno.h>
 #include <hospes/heap.h>
+#include <hospes/iommu.h>
 #include <hospes/irq.h>
 #include <hospes/log.h>
 #include <hospes/map.h>
@@ -67,6 +68,8 @@ static int give_machine(struct domain *d, const struct domain_config *c)
         rc = give_lines(d);
     if (!rc)
         rc = passthrough_ports(d);
+    if (!rc && iommu_is_there() && iommu_attach(d))
+        log_err("%s: the IOMMU cannot be switched on: devices reach all memory", c->node);
     if (rc)
         log_err("%s: no memory for the machine's devices (%d)", c->node, rc);
     return rc;

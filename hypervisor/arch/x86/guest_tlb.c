@@ -2,7 +2,9 @@
 /* Forgetting translations of guests' memory; <asm/guest_tlb.h> tells how. */
 #include <asm/guest_tlb.h>
 #include <hospes/cpu.h>
+#include <hospes/domain.h>
 #include <hospes/heap.h>
+#include <hospes/iommu.h>
 #include <hospes/p2m.h>
 
 struct guest_tlb_pcpu guest_tlb_pcpus[MAX_PCPUS];
@@ -34,6 +36,8 @@ void arch_p2m_flush(struct domain *d, gfn_t gfn, uint64_t frames)
     uint32_t id;
 
     (void)gfn, (void)frames; /* a whole generation at a time */
+    if (d->hardware)
+        iommu_flush();
     __atomic_fetch_add(&d->arch.tlb_generation, 1, __ATOMIC_SEQ_CST);
     pcpu_for_each_online (id) {
         wait_for(id, d);

@@ -26,8 +26,9 @@ static uint64_t encode_leaf(const struct pgtable_leaf *leaf, unsigned int level)
     return level == PGTABLE_LEVELS - 1 ? e : e | PTE_PS;
 }
 
-static uint64_t encode_table(maddr_t table)
+static uint64_t encode_table(maddr_t table, unsigned int level)
 {
+    (void)level;
     return table.v | PTE_TABLE;
 }
 

@@ -36,8 +36,9 @@ static uint64_t encode_leaf(const struct pgtable_leaf *leaf, unsigned int level)
     return e | (level == LAST_LEVEL ? 0 : NPT_LARGE);
 }
 
-static uint64_t encode_table(maddr_t table)
+static uint64_t encode_table(maddr_t table, unsigned int level)
 {
+    (void)level;
     return table.v | NPT_PRESENT | NPT_WRITE | NPT_USER | NPT_ACCESSED;
 }
 

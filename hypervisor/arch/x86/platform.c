@@ -14,6 +14,7 @@
 #include <hospes/acpi.h>
 #include <hospes/errno.h>
 #include <hospes/init.h>
+#include <hospes/iommu.h>
 #include <hospes/log.h>
 
 struct acpi_madt platform_madt;
@@ -49,13 +50,6 @@ static void read_fixed(void)
         acpi_unmap(hpet, h);
 }
 
-static void report_iommu(void)
-{
-    if (acpi_find("IVRS", 0) || acpi_find("DMAR", 0))
-        log_info("there is an IOMMU (%s): it is not used yet",
-                 acpi_find("IVRS", 0) ? "AMD" : "Intel");
-}
-
 static void init_tables(void)
 {
     const struct boot_info *b = &boot_info;
@@ -70,7 +64,6 @@ static void init_tables(void)
         log_warn("ACPI: %u tables have a wrong check sum or length: not used", acpi_root.refused);
     read_madt();
     read_fixed();
-    report_iommu();
 }
 
 /* Configuration space in memory, of the first segment. */
@@ -103,6 +96,7 @@ void arch_init_machine(void)
     clock_pcpu_init();
     init_pci();
     passthrough_init();
+    iommu_init(passthrough_keep_memory);
     if (hvm_cpu_init())
         panic("this machine cannot run guests: see the line above");
 }

@@ -24,6 +24,7 @@ struct options {
     enum log_level loglvl, guest_loglvl;
     uint64_t conring_size; /* bytes, power of two */
     bool bootscrub;        /* clear free memory in the background */
+    bool iommu;            /* confine devices, where there is an IOMMU */
     enum sched_policy sched;
     uint32_t gnttab_max_frames;          /* the most that any domain may have */
     uint32_t gnttab_max_maptrack_frames; /* in 4 KiB of 16-byte records, as Xen has them */

@@ -47,7 +47,7 @@ struct pgtable_format {
     unsigned int top_order;     /* of concatenated root pages */
     unsigned int largest_block; /* lowest level number that may hold a leaf */
     uint64_t (*encode_leaf)(const struct pgtable_leaf *leaf, unsigned int level);
-    uint64_t (*encode_table)(maddr_t table);
+    uint64_t (*encode_table)(maddr_t table, unsigned int level); /* of the entry */
     /* True if `entry` is a leaf (valid or kept), which then is decoded. */
     bool (*decode_leaf)(uint64_t entry, unsigned int level, struct pgtable_leaf *leaf);
     /* True if `entry` points to a table of the next level, whose address is stored. */
@@ -65,6 +65,12 @@ struct pgtable {
     void *(*alloc)(struct pgtable *pt); /* a zeroed page, or NULL */
     void (*free)(struct pgtable *pt, void *page);
     void (*flush)(struct pgtable *pt, uint64_t addr, uint64_t bytes); /* input addresses */
+    /*
+     * For who keeps a copy, or NULL: what is at these addresses now, `leaf` from the first on, or
+     * nothing. Before the flush, where there is one.
+     */
+    void (*changed)(struct pgtable *pt, uint64_t addr, uint64_t bytes,
+                    const struct pgtable_leaf *leaf);
 };
 
 /* Allocates the root. 0 or -ENOMEM. */
