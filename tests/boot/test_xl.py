@@ -253,6 +253,23 @@ def test_destroy_busy(dom0):
     dom0.fill("/dev/vda", 1)
 
 
+def test_destroy_at_any_time(dom0):
+    """Else a guest that is half made, because its xl was killed, paused or just starting stays, or its memory does."""
+    dom0.create("disk=[]", "vif=[]")
+    dom0.run("xl destroy guest", LONG)
+    before = dom0.run("xl info free_memory").split()[-1]
+    for options in ("-p", "", None):
+        if options is not None:
+            dom0.create("disk=[]", "vif=[]", options=options)
+        else:
+            dom0.run("(xl create -q /tmp/guest.cfg & echo $! >/tmp/pid) >/dev/null 2>&1")
+            dom0.until("xl domid guest")
+            dom0.run("kill -9 $(cat /tmp/pid) || true")
+        dom0.run("xl destroy guest", LONG)
+        assert dom0.domain("guest") is None
+        dom0.until('[ "$(xl info free_memory)" -ge %s ]' % before)
+
+
 def test_services_die(dom0):
     """Else a guest, or the hypervisor, depends on programs in dom0 that may be killed at any moment."""
     dom0.create("disk=[]")
