@@ -52,11 +52,6 @@ static void malformed(void **state)
         "com1=9600,,70000",
         "com1=9600,,,16",
         "com1=9600,8n1,0x3f8,4,x",
-        "ucode=",
-        "ucode=0",
-        "ucode=-",
-        "ucode=65",
-        "ucode=scan,1",
         "dom0=",
         "dom0=pv",
         "dom0=pvh,hvm",
@@ -65,7 +60,7 @@ static void malformed(void **state)
         "com3=9600",
     };
 
-    parse("com1=115200,8n1,0x3f8,4 ucode=2");
+    parse("com1=115200,8n1,0x3f8,4");
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         char line[64];
 
@@ -75,27 +70,15 @@ static void malformed(void **state)
             fail_msg("%s: not refused: %s", bad[i], host_log);
         assert_int_equal(x86_options.com[0].baud, 115200);
         assert_int_equal(x86_options.com[0].port, 0x3f8);
-        assert_int_equal(x86_options.ucode_module, 2);
         assert_string_equal(options.console, "com1,vga");
     }
-}
-
-static void microcode(void **state)
-{
-    parse("ucode=scan dom0=pvh");
-    assert_null(strstr(host_log, "ignored"));
-    assert_true(x86_options.ucode_scan);
-    parse("ucode=-1");
-    assert_false(x86_options.ucode_scan);
-    assert_int_equal(x86_options.ucode_module, -1);
-    parse("ucode=no");
-    assert_int_equal(x86_options.ucode_module, 0);
 }
 
 /* Xen's users have more on their lines: they are told, and nothing else happens. */
 static void strangers(void **state)
 {
-    parse("spec-ctrl=off smt=0 autoballoon=1 vga=current");
+    parse("ucode=scan spec-ctrl=off smt=0 autoballoon=1 vga=current");
+    assert_non_null(strstr(host_log, "\"ucode=scan\" ignored: has no effect"));
     assert_non_null(strstr(host_log, "\"spec-ctrl=off\" ignored: has no effect"));
     assert_non_null(strstr(host_log, "\"autoballoon=1\" ignored: not known"));
 }
@@ -105,7 +88,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(serial_ports),
         cmocka_unit_test(malformed),
-        cmocka_unit_test(microcode),
         cmocka_unit_test(strangers),
     };
 

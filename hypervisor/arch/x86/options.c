@@ -68,23 +68,6 @@ static bool read_com(struct option_reader *r, void *to)
     return true;
 }
 
-static bool read_ucode(struct option_reader *r, void *to)
-{
-    struct x86_options *o = to;
-    bool scan = option_accept_word(r, "scan");
-    bool negative = !scan && option_accept(r, "-");
-    uint64_t number = 0;
-
-    if (!scan && (negative || !option_accept_word(r, "no")) &&
-        (!parse_uint(&r->at, 10, 64, &number) || !number))
-        return false;
-    if (*r->at)
-        return false;
-    o->ucode_scan = scan;
-    o->ucode_module = negative ? -(int)number : (int)number;
-    return true;
-}
-
 /* The one kind of hardware domain there is. */
 static bool read_dom0(struct option_reader *r, void *to)
 {
@@ -104,7 +87,6 @@ const struct option arch_options[] = {
     { "com1", read_com, &x86_options.com[0], EXPECTED_COM },
     { "com2", read_com, &x86_options.com[1], EXPECTED_COM },
     { "dom0", read_dom0, NULL, "pvh" },
-    { "ucode", read_ucode, &x86_options, "scan, <number of the module>" },
     { 0 },
 };
 
@@ -120,9 +102,10 @@ const char *const arch_without_effect[] = {
     "reboot",     "smap",
     "smep",       "smt",
     "spec-ctrl",  "tickle_one_idle",
-    "vga",        "vpmu",
-    "x2apic",     "xsave",
-    "xpti",       NULL,
+    "ucode",      "vga",
+    "vpmu",       "x2apic",
+    "xsave",      "xpti",
+    NULL,
 };
 
 const char *const arch_consoles[] = { "com1", "com2", "vga", "xen", NULL };

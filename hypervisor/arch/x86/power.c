@@ -105,7 +105,7 @@ static void sleep(const struct acpi_register *r, uint8_t type)
 
     if (r->address && r->space == ACPI_PORT)
         port_write16(port, (uint16_t)((port_read16(port) & ~(SLP_TYP | SLP_EN)) |
-                                      (uint32_t)(type << SLP_TYP_SHIFT & SLP_TYP) | SLP_EN));
+                                      ((uint32_t)type << SLP_TYP_SHIFT & SLP_TYP) | SLP_EN));
 }
 
 void arch_machine_off(void)

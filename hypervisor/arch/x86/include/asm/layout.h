@@ -9,10 +9,13 @@
 #ifndef ASM_LAYOUT_H
 #define ASM_LAYOUT_H
 
+/* Numbers that assembly and C have in common: 64 bits, 32 bits. */
+#ifdef __ASSEMBLER__
 #define UL_(x) x
-#ifndef __ASSEMBLER__
-#undef UL_
+#define U_(x)  x
+#else
 #define UL_(x) x##ull
+#define U_(x)  x##u
 #endif
 
 /* Where multiboot and PVH loaders put the image: all that boot.S does in 32 bits relies on it. */

@@ -6,6 +6,8 @@
 #ifndef ASM_MSR_H
 #define ASM_MSR_H
 
+#include <asm/layout.h>
+
 #define MSR_TSC            0x10u
 #define MSR_APIC_BASE      0x1bu
 #define MSR_SPEC_CTRL      0x48u
@@ -29,7 +31,7 @@
 #define MSR_TSC_DEADLINE   0x6e0u
 #define MSR_X2APIC         0x800u /* register at offset 16 * n of the page: MSR_X2APIC + n */
 #define MSR_XSS            0xda0u
-#define MSR_EFER           0xc0000080u
+#define MSR_EFER           U_(0xc0000080)
 #define MSR_STAR           0xc0000081u
 #define MSR_LSTAR          0xc0000082u
 #define MSR_CSTAR          0xc0000083u
@@ -48,26 +50,26 @@
 #define MSR_LS_CFG         0xc0011020u
 #define MSR_DE_CFG         0xc0011029u
 
-#define EFER_SCE   (1u << 0)
-#define EFER_LME   (1u << 8)
-#define EFER_LMA   (1u << 10)
-#define EFER_NXE   (1u << 11)
-#define EFER_SVME  (1u << 12)
-#define EFER_LMSLE (1u << 13)
-#define EFER_FFXSR (1u << 14)
-#define EFER_TCE   (1u << 15)
+#define EFER_SCE   (U_(1) << 0)
+#define EFER_LME   (U_(1) << 8)
+#define EFER_LMA   (U_(1) << 10)
+#define EFER_NXE   (U_(1) << 11)
+#define EFER_SVME  (U_(1) << 12)
+#define EFER_LMSLE (U_(1) << 13)
+#define EFER_FFXSR (U_(1) << 14)
+#define EFER_TCE   (U_(1) << 15)
 
 #define APIC_BASE_BSP     (1ull << 8)
 #define APIC_BASE_X2APIC  (1ull << 10)
 #define APIC_BASE_ENABLE  (1ull << 11)
 #define APIC_BASE_ADDRESS 0x000ffffffffff000ull
 
-#define SPEC_CTRL_IBRS  (1u << 0)
-#define SPEC_CTRL_STIBP (1u << 1)
-#define SPEC_CTRL_SSBD  (1u << 2)
-#define PRED_CMD_IBPB   (1u << 0)
+#define SPEC_CTRL_IBRS  (U_(1) << 0)
+#define SPEC_CTRL_STIBP (U_(1) << 1)
+#define SPEC_CTRL_SSBD  (U_(1) << 2)
+#define PRED_CMD_IBPB   (U_(1) << 0)
 
-#define VM_CR_SVMDIS (1u << 4)
+#define VM_CR_SVMDIS (U_(1) << 4)
 
 #ifndef __ASSEMBLER__
 #include <stdbool.h>
