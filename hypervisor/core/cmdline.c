@@ -322,14 +322,8 @@ static const struct option known_options[] = {
 
 /* Xen's options, of all architectures, for which there is nothing to switch here. */
 static const char *const without_effect[] = {
-    "console_timestamps",
-    "console_to_ring",
-    "cpufreq",
-    "dom0_vcpus_pin",
-    "flask",
-    "gnttab",
-    "sync_console",
-    "watchdog",
+    "console_timestamps", "console_to_ring", "cpufreq", "dom0_vcpus_pin", "flask", "gnttab",
+    "sync_console",       "watchdog",
 };
 
 /* --- the line ---------------------------------------------------------------------------- */
