@@ -466,7 +466,7 @@ static void input_run(void *arg)
     if (j->what < 2)
         vgic_set_line(&machine_domain, j->v, j->intid, j->what != 0);
     else if (j->what == 2)
-        vgic_pend(&machine_domain, j->v, j->intid);
+        vgic_pend(&machine_domain, j->v, j->intid, here()->loaded);
     else if (j->what == 3)
         vgic_inject(&machine_domain, j->v, j->intid, here()->loaded);
     else

@@ -25,5 +25,5 @@ void evtchn_set_ppi(struct domain *d, uint32_t taken1, uint32_t taken2)
 
 void arch_evtchn_upcall(struct vcpu *v)
 {
-    vgic_pend(v->domain, v, v->domain->arch.evtchn_ppi);
+    vgic_pend(v->domain, v, v->domain->arch.evtchn_ppi, current_vcpu());
 }

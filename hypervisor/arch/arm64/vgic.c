@@ -175,7 +175,29 @@ void vgic_set_line(struct domain *d, struct vcpu *v, uint32_t intid, bool level)
     spin_unlock(vgic_bank_lock(g, v, n));
 }
 
-void vgic_pend(struct domain *d, struct vcpu *v, uint32_t intid)
+/*
+ * An edge of an interrupt of `v`'s own, whose lock is held. `here`: it is loaded on this pCPU, where
+ * a free list register takes what can be taken at once.
+ */
+static void pend_private(struct vgic *g, struct vcpu *v, uint32_t intid, bool here)
+{
+    struct vgic_bank *b = &v->arch.vgic.priv;
+    uint32_t bit = (uint32_t)1 << intid;
+
+    if (here && (b->enabled & vgic_in_groups(g, b) & bit) && vgic_show(v, b, intid, 0))
+        return;
+    b->latched |= bit;
+    vgic_offer(g, v, 0, bit);
+}
+
+/* What was shown at once woke nobody: a vCPU stays loaded while its pCPU idles. No lock held. */
+static void wake_if_blocked(struct vcpu *v)
+{
+    if (unlikely(read_once(v->blocked)))
+        vcpu_kick(v);
+}
+
+void vgic_pend(struct domain *d, struct vcpu *v, uint32_t intid, const struct vcpu *here)
 {
     struct vgic *g = &d->arch.vgic;
     uint32_t n = intid / 32, bit = (uint32_t)1 << (intid % 32);
@@ -183,9 +205,15 @@ void vgic_pend(struct domain *d, struct vcpu *v, uint32_t intid)
     if (!exists(g, v, intid))
         return;
     spin_lock(vgic_bank_lock(g, v, n));
-    vgic_bank(g, v, n)->latched |= bit;
-    vgic_offer(g, v, n, bit);
+    if (n == 0) {
+        pend_private(g, v, intid, v == here);
+    } else {
+        vgic_bank(g, v, n)->latched |= bit;
+        vgic_offer(g, v, n, bit);
+    }
     spin_unlock(vgic_bank_lock(g, v, n));
+    if (n == 0)
+        wake_if_blocked(v);
 }
 
 void vgic_tie(struct domain *d, struct vcpu *v, uint32_t virq, uint32_t irq)
@@ -225,13 +253,9 @@ static void inject_private(struct vgic *g, struct vcpu *v, uint32_t ppi, bool he
 
     spin_lock(&vg->lock);
     b->fired |= bit & b->tied;
-    if (!here || !(b->enabled & vgic_in_groups(g, b) & bit) || !vgic_show(v, b, ppi, 0)) {
-        b->latched |= bit;
-        vgic_offer(g, v, 0, bit);
-    }
+    pend_private(g, v, ppi, here);
     spin_unlock(&vg->lock);
-    if (unlikely(read_once(v->blocked)))
-        vcpu_kick(v);
+    wake_if_blocked(v);
 }
 
 /* True if SPI `i` of bank `b`, LOCK_VGIC held, could be shown to `v` at once. */
@@ -242,8 +266,8 @@ static bool show_spi(struct vgic *g, struct vcpu *v, struct vgic_bank *b, uint32
     spin_lock(&v->arch.vgic.lock);
     bool shown = vgic_show(v, b, intid, 0);
     spin_unlock(&v->arch.vgic.lock);
-    if (shown && unlikely(read_once(v->blocked)))
-        vcpu_kick(v);
+    if (shown)
+        wake_if_blocked(v);
     return shown;
 }
 
@@ -300,14 +324,8 @@ static void pend_sgi(struct vcpu *v, struct vcpu *t, uint32_t intid, bool group0
     uint32_t bit = (uint32_t)1 << intid;
 
     spin_lock(&vg->lock);
-    if (likely(!group0_only || !(b->group1 & bit))) {
-        bool shown =
-            t == v && (b->enabled & vgic_in_groups(g, b) & bit) && vgic_show(v, b, intid, 0);
-        if (!shown) {
-            b->latched |= bit;
-            vgic_offer(g, t, 0, bit);
-        }
-    }
+    if (likely(!group0_only || !(b->group1 & bit)))
+        pend_private(g, t, intid, t == v);
     spin_unlock(&vg->lock);
 }
 

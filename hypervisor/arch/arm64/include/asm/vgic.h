@@ -117,8 +117,9 @@ static inline uint64_t vgic_mpidr(uint32_t id)
 
 /* Drives the line of an interrupt: `v` for a PPI, any vCPU or NULL for an SPI. Any pCPU. */
 void vgic_set_line(struct domain *d, struct vcpu *v, uint32_t intid, bool level);
-/* Pends an edge: an SPI of `d`, or a PPI/SGI of `v`. */
-void vgic_pend(struct domain *d, struct vcpu *v, uint32_t intid);
+/* Pends an edge: an SPI of `d`, or a PPI/SGI of `v`. `here`: the vCPU loaded on this pCPU, or NULL.
+ */
+void vgic_pend(struct domain *d, struct vcpu *v, uint32_t intid, const struct vcpu *here);
 
 /* From now on PPI `intid` of `v` comes by vgic_pend() only. Before the vCPU runs. */
 void vgic_set_pulse(struct vcpu *v, uint32_t intid);
