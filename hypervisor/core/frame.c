@@ -21,13 +21,22 @@
 #define FRAMES_2M    ((uint64_t)1 << FRAME_ORDER_2M)
 #define SCRUB_FRAMES 64 /* in a step: a few microseconds, by which an interrupt may come late */
 
-_Static_assert(sizeof(struct frame) == 8, "a page of entries is 2 MiB");
+_Static_assert(sizeof(struct frame) == sizeof(uint64_t), "a page of entries is 2 MiB");
+
+/* An entry as one word: the count is in its low half, the owner above. */
+#define FRAME_OWNER_SHIFT 32u
+_Static_assert(offsetof(struct frame, count) == 0 &&
+                   offsetof(struct frame, owner_inverse) * 8 == FRAME_OWNER_SHIFT,
+               "little-endian, both architectures");
 
 static struct spinlock lock = SPINLOCK_INIT(LOCK_FRAME);
 
-static struct frame *table;                       /* constant after boot, as are these two: */
-static struct frame_bank *banks[FRAME_MAX_BANKS]; /* by address; their contents under the lock */
+static struct frame *table;                       /* constant after boot, as are these: */
+static struct frame_bank *banks[FRAME_MAX_BANKS + 1]; /* by address; their contents under the lock */
 static uint32_t nr_banks;
+static struct {
+    uint64_t start, frames;
+} bounds[FRAME_MAX_BANKS + 1]; /* of banks[], for a quick look; the first of no frames ends them */
 static uint64_t nr_total; /* constant after boot */
 static uint64_t nr_free;  /* under the lock */
 static uint32_t
@@ -35,13 +44,24 @@ static uint32_t
 
 /* --- banks ------------------------------------------------------------------------------- */
 
-static struct frame_bank *bank_of(uint64_t mfn)
+/* Which bank it is in; nr_banks: none. */
+static inline uint32_t bank_index(uint64_t mfn)
 {
-    for (uint32_t i = 0; i < nr_banks; i++) {
-        if (mfn >= banks[i]->start && mfn < banks[i]->end)
-            return banks[i];
-    }
-    return NULL;
+    uint32_t i = 0;
+
+    while (bounds[i].frames != 0 && unlikely(mfn - bounds[i].start >= bounds[i].frames))
+        i++;
+    return i;
+}
+
+static inline bool is_ram(uint64_t mfn)
+{
+    return bounds[bank_index(mfn)].frames != 0;
+}
+
+static inline struct frame_bank *bank_of(uint64_t mfn)
+{
+    return banks[bank_index(mfn)];
 }
 
 static uint64_t entries_size(uint64_t frames)
@@ -70,8 +90,12 @@ int frame_bank_add(mfn_t start, mfn_t end, void *meta)
         return ret;
 
     table = arch_frame_table();
-    for (; at > 0 && banks[at - 1]->start > start.v; at--)
+    for (; at > 0 && banks[at - 1]->start > start.v; at--) {
         banks[at] = banks[at - 1];
+        bounds[at] = bounds[at - 1];
+    }
+    bounds[at].start = start.v;
+    bounds[at].frames = frames;
     banks[at] = frame_free_init((uint8_t *)meta + entries_size(frames), start.v, end.v);
     nr_banks++;
     nr_total += frames;
@@ -149,29 +173,29 @@ mfn_t frame_end(void)
 
 bool frame_is_ram(mfn_t m)
 {
-    return bank_of(m.v) != NULL;
+    return is_ram(m.v);
 }
 
+bool frame_is_owned(mfn_t m, uint16_t owner)
+{
+    return is_ram(m.v) && frame_owner(&table[m.v]) == owner;
+}
+
+/* The owner and the count at once: it cannot change hands between a look and the next. */
 int frame_get(mfn_t m, uint16_t owner)
 {
-    if (!frame_is_ram(m) || owner == OWNER_NONE)
+    uint64_t *word = (uint64_t *)(void *)&table[m.v], seen;
+
+    if (unlikely(!is_ram(m.v)))
         return -EPERM;
-
-    struct frame *f = frame_of(m);
-    uint32_t count = read_once(f->count);
-
+    seen = read_once(*word);
     do {
-        if (count == 0 || frame_owner(f) != owner)
+        if (unlikely((uint16_t)~(seen >> FRAME_OWNER_SHIFT) != owner || (uint32_t)seen == 0))
             return -EPERM;
-        if (count == UINT32_MAX)
+        if (unlikely((uint32_t)seen == UINT32_MAX))
             return -EOVERFLOW;
-    } while (!__atomic_compare_exchange_n(&f->count, &count, count + 1, true, __ATOMIC_ACQUIRE,
-                                          __ATOMIC_RELAXED));
-    /* It may have changed hands in between; from here on it does not. */
-    if (frame_owner(f) != owner) {
-        frame_put(m);
-        return -EPERM;
-    }
+    } while (unlikely(!__atomic_compare_exchange_n(word, &seen, seen + 1, true, __ATOMIC_ACQUIRE,
+                                                   __ATOMIC_RELAXED)));
     return 0;
 }
 

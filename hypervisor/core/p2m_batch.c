@@ -180,8 +180,7 @@ int p2m_batch_unmap(struct p2m_batch *b, gfn_t gfn, uint64_t frames, mfn_t m, ui
             return -ENOENT;
         if (!mfn_is_none(m) && maddr_to_mfn(leaf.maddr).v != m.v + done)
             return -ENOENT;
-        if (types & P2M_ONLY_OWNED && (!frame_is_ram(maddr_to_mfn(leaf.maddr)) ||
-                                       frame_owner(frame_of(maddr_to_mfn(leaf.maddr))) != b->d->id))
+        if (types & P2M_ONLY_OWNED && !frame_is_owned(maddr_to_mfn(leaf.maddr), b->d->id))
             return -ENXIO;
         err = take_out(b, gfn_add(gfn, done), &leaf, n);
         if (err)
@@ -346,7 +345,7 @@ int p2m_restore(struct domain *d, gfn_t gfn, uint64_t frames)
     for (uint64_t done = 0, n; done < frames && !err; done += n) {
         n = frames - done;
         if (!find_kept(d, gfn_add(gfn, done), &m, &n) || (d->direct_map && m.v != gfn.v + done) ||
-            !frame_is_ram(m) || frame_owner(frame_of(m)) != d->id)
+            !frame_is_owned(m, d->id))
             err = -EINVAL;
     }
     if (!err)

@@ -20,8 +20,7 @@ static inline bool p2m_is_own(const struct domain *d, const struct pgtable_leaf 
 {
     mfn_t m = maddr_to_mfn(leaf->maddr);
 
-    return leaf->type != P2M_DEVICE && !p2m_is_counted(leaf->type) && frame_is_ram(m) &&
-           frame_owner(frame_of(m)) == d->id;
+    return leaf->type != P2M_DEVICE && !p2m_is_counted(leaf->type) && frame_is_owned(m, d->id);
 }
 
 /*
@@ -32,8 +31,7 @@ static inline bool p2m_has_beneath(const struct domain *d, gfn_t gfn)
 {
     mfn_t m = MFN(gfn.v);
 
-    return d->direct_map && frame_is_ram(m) && frame_owner(frame_of(m)) == d->id &&
-           frame_of(m)->beneath;
+    return d->direct_map && frame_is_owned(m, d->id) && frame_of(m)->beneath;
 }
 
 /* True if the range can be told in bytes. What is beyond the guest's width is the walker's to

@@ -104,8 +104,13 @@ mfn_t frame_end(void);
 /* True if `m` is in a bank. */
 bool frame_is_ram(mfn_t m);
 
-/* Takes a reference if `owner` owns it: 0, -EPERM when not, or no RAM; -EOVERFLOW when it has 2^32
- * - 1. */
+/* True if it also is `owner`'s. */
+bool frame_is_owned(mfn_t m, uint16_t owner);
+
+/*
+ * Takes a reference if `owner`, not OWNER_NONE, owns it: 0, -EPERM when not, or no RAM; -EOVERFLOW
+ * when it has 2^32 - 1.
+ */
 int frame_get(mfn_t m, uint16_t owner);
 void frame_put(mfn_t m);
 
