@@ -5,6 +5,7 @@
 #include <hospes/cpu.h>
 #include <hospes/errno.h>
 #include <hospes/heap.h>
+#include <hospes/log.h>
 #include <hospes/map.h>
 #include <lib/bitmap.h>
 #include <lib/bits.h>
@@ -74,6 +75,18 @@ static void table_flush(struct pgtable *pt, uint64_t addr, uint64_t bytes)
     arch_p2m_flush(d, GFN(addr >> FRAME_SHIFT), bytes >> FRAME_SHIFT);
 }
 
+/* The entries of a page are read here, not by the format: p2m_leaf_get(). */
+static bool keeps_types(const struct pgtable_format *format)
+{
+    struct pgtable_leaf leaf = { .maddr = MADDR(GIB(1)),
+                                 .flags = p2m_type_flags[P2M_KEPT],
+                                 .type = P2M_KEPT };
+    uint64_t entry = format->encode_leaf(&leaf, PGTABLE_LEVELS - 1);
+
+    return (entry & (PGTABLE_TYPE | PGTABLE_ADDRESS)) ==
+           (field_prep(PGTABLE_TYPE, leaf.type) | leaf.maddr.v);
+}
+
 int p2m_init(struct domain *d)
 {
     struct p2m *p2m = &d->p2m;
@@ -90,6 +103,7 @@ int p2m_init(struct domain *d)
     if (vmid == MAX_VMIDS)
         return -EBUSY;
     p2m->vmid = (uint16_t)vmid;
+    assert(keeps_types(&arch_p2m_format));
     err = pgtable_init(&p2m->pt, &arch_p2m_format);
     if (err) {
         bitmap_atomic_clear(vmids, vmid);
@@ -162,27 +176,43 @@ int p2m_unmap(struct domain *d, gfn_t gfn, uint64_t frames)
     return err;
 }
 
-mfn_t p2m_lookup_locked(struct domain *d, gfn_t gfn, enum p2m_type *type, unsigned int *order)
+/* Walks all of the tree. */
+static __noinline mfn_t walk(struct domain *d, gfn_t gfn, enum p2m_type *type, unsigned int *order)
 {
-    uint64_t *leaves = p2m_recent_leaves(&d->p2m, gfn), addr = gfn_to_gaddr(gfn).v;
     struct pgtable_leaf leaf;
+    uint64_t *leaves;
     bool found;
 
     *type = P2M_NONE;
     *order = 0;
-    if (unlikely(!p2m_has_address(gfn, 1)))
+    if (!p2m_has_address(gfn, 1))
         return MFN_NONE;
-    if (leaves) {
-        found = pgtable_leaf_get(&d->p2m.pt, leaves, addr, &leaf);
-    } else {
-        found = pgtable_find(&d->p2m.pt, addr, &leaf, order, &leaves);
-        if (leaves)
-            p2m_remember(&d->p2m, gfn, leaves);
-    }
+    found = pgtable_find(&d->p2m.pt, gfn_to_gaddr(gfn).v, &leaf, order, &leaves);
+    if (leaves)
+        p2m_remember(&d->p2m, gfn, leaves);
     if (!found)
         return MFN_NONE;
     *type = (enum p2m_type)leaf.type;
     return mfn_add(maddr_to_mfn(leaf.maddr), gfn.v & (((uint64_t)1 << *order) - 1));
+}
+
+static inline mfn_t look_up(struct domain *d, gfn_t gfn, enum p2m_type *type, unsigned int *order)
+{
+    const uint64_t *leaves = p2m_recent_leaves(&d->p2m, gfn);
+    struct pgtable_leaf leaf;
+    bool found;
+
+    if (unlikely(!leaves))
+        return walk(d, gfn, type, order);
+    found = p2m_leaf_get(leaves, gfn, &leaf);
+    *type = (enum p2m_type)leaf.type;
+    *order = 0;
+    return likely(found) ? maddr_to_mfn(leaf.maddr) : MFN_NONE;
+}
+
+mfn_t p2m_lookup_locked(struct domain *d, gfn_t gfn, enum p2m_type *type, unsigned int *order)
+{
+    return look_up(d, gfn, type, order);
 }
 
 bool p2m_is_empty(struct domain *d, gfn_t gfn, uint64_t frames)
@@ -351,21 +381,36 @@ bool p2m_handle_fault(struct domain *d, gfn_t gfn)
 /* More than filling two blocks takes: the one that was begun, and ours. */
 #define ACQUIRE_TRIES 16u
 
-int p2m_acquire(struct domain *d, gfn_t gfn, mfn_t *m, enum p2m_type *type)
+static inline int acquire(struct domain *d, gfn_t gfn, mfn_t *m, enum p2m_type *type)
+{
+    unsigned int order;
+    int err = -EINVAL;
+
+    spin_lock(&d->p2m.lock);
+    *m = look_up(d, gfn, type, &order);
+    if (likely(!d->p2m.dying && p2m_type_flags[*type] & PG_VALID) && !frame_get(*m, d->id))
+        err = 0;
+    spin_unlock(&d->p2m.lock);
+    return err;
+}
+
+static __noinline int acquire_reserved(struct domain *d, gfn_t gfn, mfn_t *m, enum p2m_type *type)
 {
     for (unsigned int tries = ACQUIRE_TRIES; tries; tries--) {
-        unsigned int order;
-        int err = -EINVAL;
+        bool filled = p2m_handle_fault(d, gfn);
+        int err = acquire(d, gfn, m, type);
 
-        spin_lock(&d->p2m.lock);
-        *m = p2m_lookup_locked(d, gfn, type, &order);
-        if (likely(!d->p2m.dying && p2m_type_flags[*type] & PG_VALID) && !frame_get(*m, d->id))
-            err = 0;
-        spin_unlock(&d->p2m.lock);
-        if (likely(*type != P2M_RESERVED) || !p2m_handle_fault(d, gfn))
+        if (*type != P2M_RESERVED || !filled)
             return err;
     }
     return -EAGAIN;
+}
+
+int p2m_acquire(struct domain *d, gfn_t gfn, mfn_t *m, enum p2m_type *type)
+{
+    int err = acquire(d, gfn, m, type);
+
+    return likely(*type != P2M_RESERVED) ? err : acquire_reserved(d, gfn, m, type);
 }
 
 int p2m_fill(struct domain *d, gaddr_t to, maddr_t from, uint64_t bytes)

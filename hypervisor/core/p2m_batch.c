@@ -90,7 +90,7 @@ static bool piece(struct p2m_batch *b, gfn_t gfn, struct pgtable_leaf *leaf, uin
 
     if (leaves) {
         *frames = 1;
-        return pgtable_leaf_get(&b->d->p2m.pt, leaves, gfn_to_gaddr(gfn).v, leaf);
+        return p2m_leaf_get(leaves, gfn, leaf);
     }
     if (!pgtable_lookup(&b->d->p2m.pt, gfn_to_gaddr(gfn).v, leaf, &order))
         return false;
@@ -267,14 +267,14 @@ static int map_page(struct p2m_batch *b, gfn_t gfn, const struct pgtable_leaf *l
 {
     struct pgtable *pt = &b->d->p2m.pt;
     uint64_t addr = gfn_to_gaddr(gfn).v, *leaves = leaves_of(b, gfn, true);
-    struct pgtable_leaf old = { .flags = 0 };
+    struct pgtable_leaf old;
     bool seen;
 
     if (!leaves)
         return -ENOMEM;
     if (b->nr == P2M_BATCH)
         settle(b);
-    if (unlikely(pgtable_leaf_get(pt, leaves, addr, &old))) {
+    if (unlikely(p2m_leaf_get(leaves, gfn, &old))) {
         if (old.type == P2M_GRANT || old.type == P2M_GRANT_RO)
             return -EBUSY;
         if (old.maddr.v != leaf->maddr.v || p2m_is_counted(old.type) || p2m_is_counted(leaf->type))

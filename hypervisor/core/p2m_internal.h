@@ -6,8 +6,9 @@
 #include <hospes/domain.h>
 #include <hospes/frame.h>
 #include <hospes/p2m.h>
+#include <lib/bits.h>
 
-extern const uint32_t p2m_type_flags[P2M_TYPES]; /* enum pgtable_flags */
+extern const uint32_t p2m_type_flags[P2M_TYPES]; /* enum pgtable_flags of each entry of a type */
 
 /* An entry of this type stands for a reference of its own, not for the owner's. */
 static inline bool p2m_is_counted(uint32_t type)
@@ -67,6 +68,17 @@ static inline void p2m_forget(struct p2m *p2m)
 {
     for (uint32_t i = 0; i < P2M_RECENT; i++)
         p2m->recent[i].leaves = NULL;
+}
+
+/* What stands behind `gfn`, as its table has it; false: nothing. */
+static inline bool p2m_leaf_get(const uint64_t *leaves, gfn_t gfn, struct pgtable_leaf *leaf)
+{
+    uint64_t entry = leaves[gfn.v % PGTABLE_ENTRIES];
+
+    leaf->maddr = MADDR(entry & PGTABLE_ADDRESS);
+    leaf->type = (uint32_t)field_get(PGTABLE_TYPE, entry);
+    leaf->flags = p2m_type_flags[leaf->type];
+    return leaf->type != P2M_NONE;
 }
 
 /* What p2m_lookup() finds; type and order are not NULL. */

@@ -13,7 +13,7 @@
 #include <hospes/types.h>
 #include <lib/bits.h>
 
-#define ENTRIES    512u
+#define ENTRIES    PGTABLE_ENTRIES
 #define LEAF_LEVEL (PGTABLE_LEVELS - 1)
 
 static unsigned int block_shift(unsigned int level)
@@ -272,12 +272,6 @@ uint64_t *pgtable_leaves(struct pgtable *pt, uint64_t addr, bool make)
             table = child_table(pt, slot, addr, level);
     }
     return table;
-}
-
-bool pgtable_leaf_get(const struct pgtable *pt, const uint64_t *leaves, uint64_t addr,
-                      struct pgtable_leaf *leaf)
-{
-    return pt->format->decode_leaf(leaves[slot_of(pt, addr, LEAF_LEVEL)], LEAF_LEVEL, leaf);
 }
 
 void pgtable_leaf_set(struct pgtable *pt, uint64_t *leaves, uint64_t addr, bool seen,

@@ -3,8 +3,8 @@
  * What an entry of a stage 2 table looks like. Arm ARM D8.3 (VMSAv8-64, 4 KiB granule), D8.6
  * (memory attributes).
  *
- * The hypervisor keeps in the four bits that hardware leaves to software (58:55) what a frame is to
- * the domain, also in entries that are not valid.
+ * Hardware leaves bits 58:55 to software: what a frame is to the domain is kept there, also in
+ * entries that are not valid.
  */
 #include <hospes/p2m.h>
 #include <lib/bits.h>
@@ -18,7 +18,7 @@
 #define S2_AF       (1ull << 10)
 #define S2_ADDRESS  0x0000fffffffff000ull
 #define S2_XN       (1ull << 54)
-#define S2_SOFTWARE (0xfull << 55)
+#define S2_SOFTWARE PGTABLE_TYPE
 
 #define MEMATTR_NORMAL_WB    0xfu
 #define MEMATTR_DEVICE_nGnRE 0x1u

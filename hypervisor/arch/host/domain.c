@@ -74,13 +74,12 @@ void arch_vcpu_dump(const struct vcpu *v)
 
 /* --- page tables ------------------------------------------------------------------------- */
 
-/* Bit 0: a table or a leaf stands here. 1: a leaf. 2..6: its flags. 12..51: the address. 52..55:
- * its type. */
+/* Bit 0: a table or a leaf stands here. 1: a leaf. 2..6: its flags. */
 #define ENTRY_USED  BIT(0)
 #define ENTRY_LEAF  BIT(1)
 #define ENTRY_FLAGS MASK(6, 2)
-#define ENTRY_ADDR  MASK(51, 12)
-#define ENTRY_TYPE  MASK(55, 52)
+#define ENTRY_ADDR  PGTABLE_ADDRESS
+#define ENTRY_TYPE  PGTABLE_TYPE
 
 static uint64_t encode_leaf(const struct pgtable_leaf *leaf, unsigned int level)
 {

@@ -3,7 +3,7 @@
  * What an entry of a nested page table looks like: the processor's long-mode format, with every
  * access a user's. AMD APM volume 2, 5.3 and 15.25.
  *
- * The hypervisor keeps in bits that hardware ignores (55:52) what a frame is to the domain, also in
+ * The hypervisor keeps in bits that hardware ignores (58:55) what a frame is to the domain, also in
  * entries that are not present. Accessed and dirty are set from the start: nobody asks for them,
  * and hardware need not write them.
  */
@@ -18,8 +18,8 @@
 #define NPT_ACCESSED BIT(5)
 #define NPT_DIRTY    BIT(6)
 #define NPT_LARGE    BIT(7)
-#define NPT_ADDRESS  MASK(51, 12)
-#define NPT_SOFTWARE MASK(55, 52)
+#define NPT_ADDRESS  PGTABLE_ADDRESS
+#define NPT_SOFTWARE PGTABLE_TYPE
 #define NPT_NX       BIT(63)
 
 #define LAST_LEVEL (PGTABLE_LEVELS - 1u)

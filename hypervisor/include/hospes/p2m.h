@@ -19,7 +19,7 @@
 
 struct domain;
 
-/* What stands behind a guest frame. Fits PGTABLE_TYPE_BITS. */
+/* What stands behind a guest frame. Fits PGTABLE_TYPE. */
 enum p2m_type {
     P2M_NONE,     /* nothing: an access is a device's, or a fault */
     P2M_RAM,      /* RAM: read, write, execute */

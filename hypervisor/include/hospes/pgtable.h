@@ -21,9 +21,17 @@
 #define HOSPES_PGTABLE_H
 
 #include <hospes/types.h>
+#include <lib/bits.h>
 
-#define PGTABLE_TYPE_BITS 4
-#define PGTABLE_LEVELS    4 /* numbered 0..3, 3 the pages */
+#define PGTABLE_LEVELS  4 /* numbered 0..3, 3 the pages */
+#define PGTABLE_ENTRIES 512u
+
+/*
+ * Of a leaf with a type, in every format: the owner's type, in bits that no hardware uses, and the
+ * address. So these can be read without the format.
+ */
+#define PGTABLE_TYPE    MASK(58, 55)
+#define PGTABLE_ADDRESS MASK(51, 12)
 
 enum pgtable_flags {
     PG_R = 1u << 0,
@@ -37,7 +45,7 @@ enum pgtable_flags {
 struct pgtable_leaf {
     maddr_t maddr;
     uint32_t flags; /* enum pgtable_flags */
-    uint32_t type;  /* owner's, PGTABLE_TYPE_BITS */
+    uint32_t type;  /* owner's, which fits PGTABLE_TYPE; 0: it needs none */
 };
 
 struct pgtable;
@@ -117,11 +125,9 @@ bool pgtable_covers(const struct pgtable *pt, uint64_t addr, uint64_t bytes);
  * Page by page, for callers that change many near each other. pgtable_leaves() finds the table of
  * the 2 MiB around `addr`, which stays in the tree until pgtable_clear() takes some out, or
  * pt->free is given one; it is made, or the block that stands for it split, if `make`. NULL: out of
- * range, not there, no memory.
+ * range, not there, no memory. It has PGTABLE_ENTRIES leaves, by page, of the owner's to read.
  */
 uint64_t *pgtable_leaves(struct pgtable *pt, uint64_t addr, bool make);
-bool pgtable_leaf_get(const struct pgtable *pt, const uint64_t *leaves, uint64_t addr,
-                      struct pgtable_leaf *leaf);
 /*
  * Writes a leaf, or nothing where it is NULL. `seen`: what is there is valid to hardware. Then it
  * is to be flushed by the caller before it is used for anything else; but if hardware can see the
