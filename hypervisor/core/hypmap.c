@@ -35,14 +35,6 @@ static uint64_t pool_pages = POOL_START;
 static uint64_t *pool_freed; /* given back, chained through their first word */
 static uint64_t device_next = LAYOUT_DEVICES;
 
-/* Each pCPU's slots: where they are, and their level-3 and level-2 entries, written without a walk.
- */
-static struct slots {
-    uint64_t base;
-    uint64_t *pages, *blocks;
-    uint64_t unused; /* to a power of two */
-} slots[MAX_PCPUS];
-
 /* An address as the tree has it: without the copies of its highest bit. */
 static uint64_t input(uint64_t va)
 {
@@ -152,9 +144,9 @@ int hypmap_link(uint64_t va, maddr_t table)
     return blocks ? 0 : -ENOMEM;
 }
 
-int hypmap_pcpu_init(uint32_t id)
+int hypmap_pcpu_init(struct pcpu *p, uint32_t id)
 {
-    struct slots *s = &slots[id];
+    struct pcpu_slots *s = &p->slots;
     uint64_t *blocks;
 
     s->base = LAYOUT_SLOTS + id * LAYOUT_SLOTS_PER_PCPU;
@@ -163,6 +155,8 @@ int hypmap_pcpu_init(uint32_t id)
     s->blocks = blocks ? &blocks[(s->base >> 21 & 511) + 1] : NULL; /* the first is for pages */
     s->pages = blocks ? table_for(s->base, 3) : NULL;
     spin_unlock(&lock);
+    s->free = (1u << LAYOUT_PAGE_SLOTS) - 1;
+    s->free_2m = (1u << LAYOUT_BLOCK_SLOTS) - 1;
     return s->pages ? 0 : -ENOMEM;
 }
 
@@ -176,7 +170,7 @@ void hypmap_init_early(maddr_t root, maddr_t image)
                              .alloc = pool_alloc,
                              .free = pool_free,
                              .flush = flush };
-    (void)hypmap_pcpu_init(0);
+    (void)hypmap_pcpu_init(pcpus[0], 0);
 }
 
 void hypmap_init_pool(void)
@@ -314,39 +308,50 @@ void ram_unmap(const void *p, uint64_t bytes)
     unmap_device((uint64_t)(uintptr_t)p, bytes);
 }
 
-/* --- slots: entries of this pCPU's own tables, written in place. Only it uses their addresses, so
- * it alone flushes. */
+/* --- slots: only this pCPU uses their addresses, so it alone flushes ---------------------------
+ */
+
+/* Takes the first of a set of free slots, of which there always is one. */
+static inline uint32_t take_slot(uint32_t *free)
+{
+    uint32_t set = *free;
+
+    assert(set != 0);
+    *free = set & (set - 1);
+    return bit_lowest(set);
+}
+
+static inline void give_slot(uint32_t *free, uint64_t n)
+{
+    assert(n < 32 && !(*free & 1u << n));
+    *free |= 1u << n;
+}
 
 void *frame_map(mfn_t m)
 {
-    struct pcpu *p = this_pcpu();
-    const struct slots *s = &slots[p->id];
-    uint32_t n = p->arch.page_slots_used++;
+    struct pcpu_slots *s = &this_pcpu()->slots;
+    uint64_t n = take_slot(&s->free);
 
-    assert(n < LAYOUT_PAGE_SLOTS);
     s->pages[n] = arch_slot_page(mfn_to_maddr(m));
     arch_slot_written();
-    return (void *)(uintptr_t)(s->base + (uint64_t)n * FRAME_SIZE);
+    return (void *)(uintptr_t)(s->base + (n << FRAME_SHIFT));
 }
 
 void frame_unmap(void *page)
 {
-    struct pcpu *p = this_pcpu();
-    const struct slots *s = &slots[p->id];
-    uint32_t n = --p->arch.page_slots_used;
+    struct pcpu_slots *s = &this_pcpu()->slots;
+    uint64_t va = (uint64_t)(uintptr_t)page, n = (va - s->base) >> FRAME_SHIFT;
 
-    assert((uint64_t)(uintptr_t)page == s->base + (uint64_t)n * FRAME_SIZE);
+    give_slot(&s->free, n);
     s->pages[n] = 0;
-    arch_slot_cleared((uint64_t)(uintptr_t)page);
+    arch_slot_cleared(va);
 }
 
 void *frame_map_2m(mfn_t m)
 {
-    struct pcpu *p = this_pcpu();
-    const struct slots *s = &slots[p->id];
-    uint32_t n = p->arch.block_slots_used++;
+    struct pcpu_slots *s = &this_pcpu()->slots;
+    uint64_t n = take_slot(&s->free_2m);
 
-    assert(n < LAYOUT_BLOCK_SLOTS);
     s->blocks[n] = arch_slot_block(mfn_to_maddr(m));
     arch_slot_written();
     return (void *)(uintptr_t)(s->base + (1 + n) * MIB(2));
@@ -354,11 +359,10 @@ void *frame_map_2m(mfn_t m)
 
 void frame_unmap_2m(void *block)
 {
-    struct pcpu *p = this_pcpu();
-    const struct slots *s = &slots[p->id];
-    uint32_t n = --p->arch.block_slots_used;
+    struct pcpu_slots *s = &this_pcpu()->slots;
+    uint64_t va = (uint64_t)(uintptr_t)block, n = (va - s->base) / MIB(2) - 1;
 
-    assert((uint64_t)(uintptr_t)block == s->base + (1 + n) * MIB(2));
+    give_slot(&s->free_2m, n);
     s->blocks[n] = 0;
-    arch_slot_cleared((uint64_t)(uintptr_t)block);
+    arch_slot_cleared(va);
 }

@@ -127,12 +127,13 @@ static bool wait_for(struct pcpu *p)
 static bool start(const void *fdt, int node, uint32_t id, uint64_t mpidr)
 {
     void *stack = nr_boots < MAX_PCPUS ? hypmap_alloc_stack(false) : NULL;
-    struct pcpu *p = stack && !hypmap_pcpu_init(id) ? pcpu_create(id) : NULL;
+    struct pcpu *p = stack ? pcpu_create(id) : NULL;
     struct secondary_boot *b = &secondary_boots[nr_boots];
     int64_t err;
 
-    if (!p) {
+    if (!p || hypmap_pcpu_init(p, id)) {
         log_err("CPU %u: no memory to start it", id);
+        pcpus[id] = NULL;
         return false;
     }
     p->arch.mpidr = mpidr;

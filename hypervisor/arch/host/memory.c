@@ -160,7 +160,7 @@ void *arch_heap_maddr_to_virt(maddr_t a)
 
 uint64_t host_forbidden = UINT64_MAX;
 
-/* `slots` used at once are checked, and that they are given back in reverse order. */
+/* How many are used at once is checked, and that each is given back. */
 static void *map_slots(maddr_t a, uint64_t bytes)
 {
     struct arch_pcpu *p = &this_pcpu()->arch;
@@ -176,8 +176,12 @@ static void unmap_slots(const void *mapped)
 {
     struct arch_pcpu *p = &this_pcpu()->arch;
 
-    assert(p->nr_mapped > 0 && p->mapped[p->nr_mapped - 1] == mapped);
-    p->nr_mapped--;
+    uint32_t n = 0;
+
+    while (n < p->nr_mapped && p->mapped[n] != mapped)
+        n++;
+    assert(n < p->nr_mapped);
+    p->mapped[n] = p->mapped[--p->nr_mapped];
 }
 
 void *frame_map(mfn_t m)

@@ -113,9 +113,9 @@ static bool wait_for(struct pcpu *p)
 static bool start(uint32_t id, uint32_t apic)
 {
     void *stack = hypmap_alloc_stack(true);
-    struct pcpu *p = stack && !hypmap_pcpu_init(id) ? pcpu_create(id) : NULL;
+    struct pcpu *p = stack ? pcpu_create(id) : NULL;
 
-    if (!p || trap_pcpu_prepare(p)) {
+    if (!p || hypmap_pcpu_init(p, id) || trap_pcpu_prepare(p)) {
         log_err("CPU %u: no memory to start it", id);
         pcpus[id] = NULL;
         return false;

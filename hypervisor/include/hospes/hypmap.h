@@ -14,6 +14,8 @@
 #include <hospes/pgtable.h>
 #include <hospes/types.h>
 
+struct pcpu;
+
 /* Adopts the tables whose root is there, in the image, which stands at `image`. The first thing
  * that may map. */
 void hypmap_init_early(maddr_t root, maddr_t image);
@@ -31,8 +33,8 @@ void hypmap_unmap(uint64_t va, uint64_t bytes);
  */
 int hypmap_link(uint64_t va, maddr_t table);
 
-/* The tables of pCPU `id`'s slots, before it runs. 0 or -ENOMEM. */
-int hypmap_pcpu_init(uint32_t id);
+/* The slots of `p`, which is pCPU `id`, before it runs. 0 or -ENOMEM. */
+int hypmap_pcpu_init(struct pcpu *p, uint32_t id);
 
 /*
  * A pCPU's stack, STACK_SIZE bytes, aligned to that if `aligned`, with an unmapped page below it:

@@ -11,14 +11,14 @@
 struct domain;
 
 /*
- * Maps frame `m`, RAM, for this pCPU until frame_unmap() of the same pointer. Slots are few (8) and
- * used as a stack: unmap in reverse order, before the pCPU leaves the hypervisor. Does not fail.
+ * Maps frame `m`, RAM, for this pCPU until frame_unmap() of the same pointer, before the pCPU leaves
+ * the hypervisor. Slots are few (8). Does not fail.
  */
 void *frame_map(mfn_t m);
 void frame_unmap(void *page);
 
 /*
- * The same for the 2 MiB-aligned block that begins at `m`: 2 slots. All of it must be RAM that may
+ * The same for the 2 MiB-aligned block that begins at `m`: 4 slots. All of it must be RAM that may
  * be mapped, since a CPU may read what is mapped cached before anybody asks for it.
  */
 void *frame_map_2m(mfn_t m);

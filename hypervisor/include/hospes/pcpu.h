@@ -28,6 +28,14 @@ enum pcpu_pending {
 
 struct vcpu;
 
+/* Where it maps frames for a short time: entries of its own tables, written without a walk. */
+struct pcpu_slots {
+    uint64_t base;          /* address of the first page's, */
+    uint64_t *pages;        /* its entry, */
+    uint64_t *blocks;       /* and that of the first block, which is 2 MiB further */
+    uint32_t free, free_2m; /* bit n: slot n is free */
+};
+
 struct pcpu {
     struct vcpu
         *current;     /* whose state is loaded; one that blocked may stay so while the pCPU idles */
@@ -35,6 +43,7 @@ struct pcpu {
     uint32_t id;      /* dense number */
     struct sched_pcpu sched;
     struct timer_queue timers;
+    struct pcpu_slots slots; /* frame_map(): hypmap.c */
     struct arch_pcpu arch;
 #if HOSPES_DEBUG
     const struct spinlock *locks_held[16];

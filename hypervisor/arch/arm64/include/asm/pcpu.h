@@ -20,7 +20,6 @@ struct arch_pcpu {
     uint64_t mpidr;       /* affinity fields of MPIDR_EL1 */
     uint32_t start_state; /* enum start_state, atomic */
     uint64_t stack_top;
-    uint32_t page_slots_used, block_slots_used; /* of frame_map(), frame_map_2m() */
     /* GIC: see asm/gic.h */
     volatile uint8_t *gicr; /* v3: this CPU's redistributor frames */
     uint8_t gic_target;     /* v2: this CPU's bit in target registers */

@@ -15,7 +15,7 @@ struct arch_pcpu {
     uint64_t timer_programs;            /* how often it was set */
     uint32_t kicks;                     /* interrupts that others sent it */
     uint32_t idles;                     /* how often it went to sleep */
-    const void *mapped[HOST_MAP_SLOTS]; /* by frame_map(), a stack */
+    const void *mapped[HOST_MAP_SLOTS]; /* by frame_map() */
     uint32_t nr_mapped;
 };
 

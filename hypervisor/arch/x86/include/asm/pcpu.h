@@ -23,10 +23,9 @@ enum start_state {
 
 struct arch_pcpu {
     uint32_t apic_id;
-    uint32_t start_state;                       /* enum start_state, atomic */
-    uint64_t stack_top;                         /* of an empty stack */
-    uint32_t page_slots_used, block_slots_used; /* of frame_map(), frame_map_2m() */
-    uint32_t tlb_seen; /* pin.c: generation of TLB flushes that it has caught up with; atomic */
+    uint32_t start_state; /* enum start_state, atomic */
+    uint64_t stack_top;   /* of an empty stack */
+    uint32_t tlb_seen;    /* pin.c: generation of TLB flushes that it has caught up with; atomic */
     struct descriptors *descriptors; /* its GDT and TSS: trap.c */
 };
 
