@@ -31,14 +31,15 @@ _Static_assert(offsetof(struct frame, count) == 0 &&
 
 static struct spinlock lock = SPINLOCK_INIT(LOCK_FRAME);
 
-static struct frame *table;                       /* constant after boot, as are these: */
-static struct frame_bank *banks[FRAME_MAX_BANKS + 1]; /* by address; their contents under the lock */
+static struct frame *table; /* constant after boot, as are these: */
+static struct frame_bank
+    *banks[FRAME_MAX_BANKS + 1]; /* by address; their contents under the lock */
 static uint32_t nr_banks;
 static struct {
     uint64_t start, frames;
 } bounds[FRAME_MAX_BANKS + 1]; /* of banks[], for a quick look; the first of no frames ends them */
-static uint64_t nr_total; /* constant after boot */
-static uint64_t nr_free;  /* under the lock */
+static uint64_t nr_total;      /* constant after boot */
+static uint64_t nr_free;       /* under the lock */
 static uint32_t
     nr_scrubbing; /* blocks that are free, but out of the sets to be cleared; under the lock */
 

@@ -2,64 +2,80 @@
 /*
  * GNTTABOP_copy: bytes from one page to another, each the caller's own or one that was granted to
  * it. A granted page is in use, for the granter to see, just as long as that takes.
+ *
+ * Often the next request is about one of the same pages: each side holds its page, counted and
+ * mapped, until another one is asked for, or the call ends.
  */
 #include "gnttab_internal.h"
 
 #include <hospes/compiler.h>
-#include <hospes/errno.h>
 #include <hospes/frame.h>
-#include <hospes/guest_access.h>
-#include <hospes/hypercall.h>
 #include <hospes/map.h>
 #include <hospes/p2m.h>
 #include <hospes/vcpu.h>
 #include <string.h>
 
-/* One end of a copy. */
+/* One end of copies. */
 struct side {
-    struct domain *d;    /* whose page it is */
-    struct domain *last; /* of the last grant; referenced, for the next element is often the same */
-    bool write;
+    uint8_t *page; /* what it holds, mapped; NULL: nothing */
+    mfn_t frame;   /* referenced, if it holds it */
+    bool write;    /* constant */
+    /* As asked for */
     bool granted;
-    uint32_t ref; /* if granted */
-    mfn_t frame;  /* referenced */
+    uint16_t domid;
+    uint64_t number;     /* of the page: a grant, or a guest frame */
+    struct domain *d;    /* whose page it is */
+    struct domain *last; /* of the last grant; referenced */
 };
 
-static int find_domain(struct vcpu *v, struct side *s, const struct gnttab_copy_ptr *p,
-                       bool granted)
+struct copying {
+    struct vcpu *v;
+    struct side from, to;
+};
+
+static void let_go(struct side *s)
 {
-    s->granted = granted;
+    if (!s->page)
+        return;
+    frame_unmap(s->page);
+    frame_put(s->frame);
+    if (s->granted)
+        gnttab_use_end(s->d, (uint32_t)s->number, !s->write);
+    s->page = NULL;
+}
+
+/* Which page is meant, and whose; another one is let go. */
+static int aim(struct copying *c, struct side *s, const struct gnttab_copy_ptr *p, bool granted)
+{
+    uint64_t number = granted ? p->u.ref : p->u.gmfn;
+
+    if (s->page && s->number == number && s->domid == p->domid && s->granted == granted)
+        return GNTST_okay;
+    let_go(s);
     if (unlikely(p->domid != DOMID_SELF && !granted))
         return GNTST_permission_denied;
-    s->d = p->domid == DOMID_SELF ? v->domain : domain_get_again(&s->last, p->domid);
+    s->granted = granted;
+    s->domid = p->domid;
+    s->number = number;
+    s->d = p->domid == DOMID_SELF ? c->v->domain : domain_get_again(&s->last, p->domid);
     return likely(s->d) ? GNTST_okay : GNTST_bad_domain;
 }
 
-static int take_own(struct side *s, uint64_t gfn)
+static int hold(const struct copying *c, struct side *s)
 {
-    enum p2m_type type;
+    uint32_t types = s->write ? 1u << P2M_RAM : 1u << P2M_RAM | 1u << P2M_RAM_RO;
+    int rc = GNTST_okay;
 
-    if (unlikely(p2m_acquire(s->d, GFN(gfn), &s->frame, &type)))
-        return GNTST_bad_page;
-    if (likely(type == P2M_RAM || (type == P2M_RAM_RO && !s->write)))
-        return GNTST_okay;
-    frame_put(s->frame);
-    return GNTST_bad_page;
-}
-
-static int take(struct vcpu *v, struct side *s, const struct gnttab_copy_ptr *p)
-{
-    if (!s->granted)
-        return take_own(s, p->u.gmfn);
-    s->ref = p->u.ref;
-    return gnttab_use_begin(s->d, s->ref, v->domain, !s->write, GTF_COPYABLE, &s->frame);
-}
-
-static void let_go(const struct side *s)
-{
-    frame_put(s->frame);
+    if (s->page)
+        return rc;
     if (s->granted)
-        gnttab_use_end(s->d, s->ref, !s->write);
+        rc = gnttab_use_begin(s->d, (uint32_t)s->number, c->v->domain, !s->write, GTF_COPYABLE,
+                              &s->frame);
+    else if (unlikely(p2m_acquire(s->d, GFN(s->number), types, &s->frame) < 0))
+        rc = GNTST_bad_page;
+    if (likely(!rc))
+        s->page = frame_map(s->frame);
+    return rc;
 }
 
 static bool fits(uint16_t offset, uint16_t len)
@@ -69,68 +85,44 @@ static bool fits(uint16_t offset, uint16_t len)
 
 static int move(const struct gnttab_copy *op, const struct side *from, const struct side *to)
 {
-    uint8_t *in, *out;
+    uint8_t *out = to->page + op->dest.offset;
 
     if (unlikely(!fits(op->source.offset, op->len) || !fits(op->dest.offset, op->len)))
         return GNTST_bad_copy_arg;
-    out = frame_map(to->frame);
-    if (likely(from->frame.v != to->frame.v)) {
-        in = frame_map(from->frame);
-        memcpy(out + op->dest.offset, in + op->source.offset, op->len);
-        frame_unmap(in);
-    } else if (op->dest.offset != op->source.offset) {
-        memmove(out + op->dest.offset, out + op->source.offset, op->len);
-    }
-    frame_unmap(out);
+    if (likely(from->frame.v != to->frame.v))
+        memcpy(out, from->page + op->source.offset, op->len);
+    else
+        memmove(out, to->page + op->source.offset, op->len);
     return GNTST_okay;
 }
 
-static int copy_one(struct vcpu *v, const struct gnttab_copy *op, struct side *from,
-                    struct side *to)
+static int copy_one(void *context, void *request)
 {
-    int rc = find_domain(v, from, &op->source, op->flags & GNTCOPY_source_gref);
+    struct copying *c = context;
+    const struct gnttab_copy *op = request;
+    int rc = aim(c, &c->from, &op->source, op->flags & GNTCOPY_source_gref);
 
     if (likely(!rc))
-        rc = find_domain(v, to, &op->dest, op->flags & GNTCOPY_dest_gref);
+        rc = aim(c, &c->to, &op->dest, op->flags & GNTCOPY_dest_gref);
     if (likely(!rc))
-        rc = take(v, from, &op->source);
-    if (unlikely(rc))
-        return rc;
-    rc = take(v, to, &op->dest);
-    if (likely(!rc)) {
-        rc = move(op, from, to);
-        let_go(to);
-    }
-    let_go(from);
-    return rc;
+        rc = hold(c, &c->from);
+    if (likely(!rc))
+        rc = hold(c, &c->to);
+    return likely(!rc) ? move(op, &c->from, &c->to) : rc;
 }
 
 int gnttab_copy(struct vcpu *v, uint64_t uop, uint32_t count, uint32_t *done)
 {
-    struct guest_window w = { .v = v };
-    struct side from = { .write = false }, to = { .write = true };
-    struct gnttab_copy op;
-    int err = 0;
+    static const struct gnttab_list list = { copy_one, sizeof(struct gnttab_copy),
+                                             offsetof(struct gnttab_copy, status), 1 };
+    struct copying c = { .v = v, .to.write = true };
+    int err = gnttab_for_each(v, uop, count, done, &list, &c);
 
-    for (uint32_t i = 0; i < count; i++, uop += sizeof(op)) {
-        if (i && hypercall_should_stop()) {
-            *done = i;
-            err = -ERESTART;
-            break;
-        }
-        err = guest_window_read(&w, &op, uop, sizeof(op));
-        if (unlikely(err))
-            break;
-        op.status = (int16_t)copy_one(v, &op, &from, &to);
-        err = guest_window_write(&w, uop + offsetof(struct gnttab_copy, status), &op.status,
-                                 sizeof(op.status));
-        if (unlikely(err))
-            break;
-    }
-    guest_window_close(&w);
-    if (from.last)
-        domain_put(from.last);
-    if (to.last)
-        domain_put(to.last);
+    let_go(&c.from);
+    let_go(&c.to);
+    if (c.from.last)
+        domain_put(c.from.last);
+    if (c.to.last)
+        domain_put(c.to.last);
     return err;
 }

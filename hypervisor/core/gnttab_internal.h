@@ -50,7 +50,7 @@ void maptrack_destroy(struct maptrack *t);
 /* --- operations ------------------------------------------------------------------------------ */
 
 /*
- * Each works on `count` elements from `uop` on and says in *done how many it has finished when it
+ * Each works on `count` requests from `uop` on and says in *done how many it has finished when it
  * returns -ERESTART. 0, -errno.
  */
 int gnttab_map(struct vcpu *v, uint64_t uop, uint32_t count, uint32_t *done);
@@ -68,6 +68,22 @@ int gnttab_get_status_frames(struct vcpu *v, uint64_t uop, uint32_t count, uint3
 /* Its search for a grant may be interrupted too: *from is the entry at which it goes on. */
 int gnttab_cache_flush(struct vcpu *v, uint64_t uop, uint32_t count, uint32_t *done,
                        uint32_t *from);
+
+/*
+ * What is done with each request of a list: GNTST_*, which becomes its status. What comes from
+ * there on is the answer to the guest.
+ */
+struct gnttab_list {
+    int (*handle)(void *context, void *request);
+    uint32_t bytes, status; /* of a request, GNTTAB_REQUEST_MAX at most, and where its status is */
+    uint32_t together;      /* a power of two: so many are handled before any thought of stopping */
+};
+
+#define GNTTAB_REQUEST_MAX 40u
+
+/* An operation of that kind. */
+int gnttab_for_each(struct vcpu *v, uint64_t uop, uint32_t count, uint32_t *done,
+                    const struct gnttab_list *list, void *context);
 
 /* Domain numbers repeat from one element to the next: *last keeps the one found, referenced. */
 static inline struct domain *domain_get_again(struct domain **last, uint16_t id)

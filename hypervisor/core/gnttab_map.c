@@ -46,8 +46,15 @@ static int make(struct domain *d, const struct gnttab_map_grant_ref *op, struct 
     return GNTST_okay;
 }
 
-static int map_one(struct domain *d, struct gnttab_map_grant_ref *op, struct domain **last)
+/* Who maps; and the last granter, for the next grant is often the same one's. */
+struct mapper {
+    struct domain *d, *last;
+};
+
+static int map_one(void *context, void *request)
 {
+    struct mapper *by = context;
+    struct gnttab_map_grant_ref *op = request;
     struct domain *granter;
     struct grant_mapping *m;
     uint32_t handle;
@@ -58,15 +65,15 @@ static int map_one(struct domain *d, struct gnttab_map_grant_ref *op, struct dom
     /* What only domains have that see the machine's addresses, or whose page tables are ours. */
     if (unlikely(op->flags & (GNTMAP_device_map | GNTMAP_application_map | GNTMAP_contains_pte)))
         return GNTST_general_error;
-    granter = domain_get_again(last, op->dom);
+    granter = domain_get_again(&by->last, op->dom);
     if (unlikely(!granter))
         return GNTST_bad_domain;
-    m = maptrack_take(d, &handle);
+    m = maptrack_take(by->d, &handle);
     if (unlikely(!m))
         return GNTST_no_space;
-    rc = make(d, op, granter, m);
+    rc = make(by->d, op, granter, m);
     if (unlikely(rc)) {
-        maptrack_give(d, handle);
+        maptrack_give(by->d, handle);
         return rc;
     }
     op->handle = handle;
@@ -76,28 +83,13 @@ static int map_one(struct domain *d, struct gnttab_map_grant_ref *op, struct dom
 
 int gnttab_map(struct vcpu *v, uint64_t uop, uint32_t count, uint32_t *done)
 {
-    struct guest_window w = { .v = v };
-    struct gnttab_map_grant_ref op;
-    struct domain *last = NULL;
-    int err = 0;
+    static const struct gnttab_list list = { map_one, sizeof(struct gnttab_map_grant_ref),
+                                             offsetof(struct gnttab_map_grant_ref, status), 1 };
+    struct mapper by = { .d = v->domain };
+    int err = gnttab_for_each(v, uop, count, done, &list, &by);
 
-    for (uint32_t i = 0; i < count; i++, uop += sizeof(op)) {
-        if (i && hypercall_should_stop()) {
-            *done = i;
-            err = -ERESTART;
-            break;
-        }
-        err = guest_window_read(&w, &op, uop, sizeof(op));
-        if (unlikely(err))
-            break;
-        op.status = (int16_t)map_one(v->domain, &op, &last);
-        err = guest_window_write(&w, uop, &op, sizeof(op));
-        if (unlikely(err))
-            break;
-    }
-    guest_window_close(&w);
-    if (last)
-        domain_put(last);
+    if (by.last)
+        domain_put(by.last);
     return err;
 }
 
@@ -108,6 +100,7 @@ int gnttab_map(struct vcpu *v, uint64_t uop, uint32_t count, uint32_t *done)
 /* Mappings that are BUSY, to be undone together. */
 struct batch {
     struct domain *d;
+    bool replace; /* which of the two requests it is */
     uint32_t n;
     uint32_t handles[P2M_BATCH];
 };
@@ -136,14 +129,14 @@ static int check(const struct gnttab_unmap_grant_ref *op, bool replace,
 }
 
 /* Puts the mapping into the batch; an address of 0 asks for nothing, and that succeeds. */
-static int begin_unmap(struct batch *b, const struct gnttab_unmap_grant_ref *op, bool replace)
+static int begin_unmap(struct batch *b, const struct gnttab_unmap_grant_ref *op)
 {
     struct grant_mapping *m = maptrack_find(b->d, op->handle);
     int rc;
 
     if (unlikely(!m || !maptrack_claim(m)))
         return GNTST_bad_handle;
-    rc = check(op, replace, m);
+    rc = check(op, b->replace, m);
     if (unlikely(rc || !op->host_addr)) {
         maptrack_publish(m);
         return rc;
@@ -181,34 +174,27 @@ static void finish(struct batch *b)
     b->n = 0;
 }
 
+static int unmap_one(void *context, void *request)
+{
+    struct batch *b = context;
+
+    if (unlikely(b->n == P2M_BATCH))
+        finish(b);
+    return begin_unmap(b, request);
+}
+
 static int unmap(struct vcpu *v, uint64_t uop, uint32_t count, uint32_t *done, bool replace)
 {
-    struct guest_window w = { .v = v };
-    struct gnttab_unmap_grant_ref op;
+    static const struct gnttab_list list = { unmap_one, sizeof(struct gnttab_unmap_grant_ref),
+                                             offsetof(struct gnttab_unmap_grant_ref, status),
+                                             P2M_BATCH };
     struct batch b;
-    int err = 0;
+    int err;
 
     b.d = v->domain;
+    b.replace = replace;
     b.n = 0;
-    for (uint32_t i = 0; i < count; i++, uop += sizeof(op)) {
-        if (i && i % P2M_BATCH == 0) {
-            finish(&b);
-            if (hypercall_should_stop()) {
-                *done = i;
-                err = -ERESTART;
-                break;
-            }
-        }
-        err = guest_window_read(&w, &op, uop, sizeof(op));
-        if (unlikely(err))
-            break;
-        op.status = (int16_t)begin_unmap(&b, &op, replace);
-        err = guest_window_write(&w, uop + offsetof(struct gnttab_unmap_grant_ref, status),
-                                 &op.status, sizeof(op.status));
-        if (unlikely(err))
-            break;
-    }
-    guest_window_close(&w);
+    err = gnttab_for_each(v, uop, count, done, &list, &b);
     finish(&b);
     return err;
 }

@@ -177,7 +177,8 @@ static uint64_t *entry_at(const struct gnttab_frame *f, uint32_t ref)
     return (uint64_t *)(void *)&f->shared[ref % GNTTAB_ENTRIES];
 }
 
-static int swap_one(struct gnttab *gt, uint32_t a, uint32_t b)
+/* Under the lock. */
+static int swap(struct gnttab *gt, uint32_t a, uint32_t b)
 {
     const struct gnttab_frame *fa = frame_of_ref(gt, a), *fb = frame_of_ref(gt, b);
     uint64_t entry;
@@ -194,25 +195,24 @@ static int swap_one(struct gnttab *gt, uint32_t a, uint32_t b)
     return GNTST_okay;
 }
 
+static int swap_one(void *context, void *request)
+{
+    const struct gnttab_swap_grant_ref *op = request;
+    struct gnttab *gt = context;
+    int rc;
+
+    spin_lock(&gt->lock);
+    rc = swap(gt, op->ref_a, op->ref_b);
+    spin_unlock(&gt->lock);
+    return rc;
+}
+
 int gnttab_swap(struct vcpu *v, uint64_t uop, uint32_t count, uint32_t *done)
 {
-    struct gnttab *gt = &v->domain->gnttab;
-    struct gnttab_swap_grant_ref op;
+    static const struct gnttab_list list = { swap_one, sizeof(struct gnttab_swap_grant_ref),
+                                             offsetof(struct gnttab_swap_grant_ref, status), 1 };
 
-    for (uint32_t i = 0; i < count; i++, uop += sizeof(op)) {
-        *done = i;
-        if (i && hypercall_should_stop())
-            return -ERESTART;
-        if (guest_read(v, &op, uop, sizeof(op)))
-            return -EFAULT;
-        spin_lock(&gt->lock);
-        op.status = (int16_t)swap_one(gt, op.ref_a, op.ref_b);
-        spin_unlock(&gt->lock);
-        if (guest_write(v, uop + offsetof(struct gnttab_swap_grant_ref, status), &op.status,
-                        sizeof(op.status)))
-            return -EFAULT;
-    }
-    return 0;
+    return gnttab_for_each(v, uop, count, done, &list, &v->domain->gnttab);
 }
 
 /* Pages are given away only by guests that know machine addresses, and there are none. */

@@ -66,19 +66,6 @@ static void clear_unneeded(struct grant_entry_v1 *e, const struct grant_use *use
         clear_flags(e, clear);
 }
 
-/* The frame that the entry names now: RAM that the granter owns. */
-static int take_frame(struct domain *granter, const struct grant_entry_v1 *e, mfn_t *m)
-{
-    enum p2m_type type;
-
-    if (unlikely(p2m_acquire(granter, GFN(read_once(e->frame)), m, &type)))
-        return GNTST_bad_page;
-    if (likely(type == P2M_RAM))
-        return GNTST_okay;
-    frame_put(*m);
-    return GNTST_bad_page;
-}
-
 /* Under the granter's lock. */
 static int begin(struct domain *granter, struct grant_entry_v1 *e, struct grant_use *use,
                  struct domain *by, bool readonly, uint16_t mask)
@@ -94,8 +81,10 @@ static int begin(struct domain *granter, struct grant_entry_v1 *e, struct grant_
             return rc;
     }
     if (first) {
-        rc = take_frame(granter, e, &use->frame);
-        if (unlikely(rc))
+        /* What the entry names now: RAM that the granter owns. */
+        rc = GNTST_bad_page;
+        if (unlikely(p2m_acquire(granter, GFN(read_once(e->frame)), 1u << P2M_RAM, &use->frame) <
+                     0))
             goto undo;
         use->by = by;
     }

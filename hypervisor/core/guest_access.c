@@ -98,9 +98,10 @@ void guest_window_close(struct guest_window *w)
     w->page = NULL;
 }
 
-/* Where `bytes` at `va` are, which lie in one page; NULL if the guest may not write there. */
-static inline uint8_t *look_at(struct guest_window *w, uint64_t va)
+void *guest_window_at(struct guest_window *w, uint64_t va, uint32_t bytes)
 {
+    if (unlikely(!in_one_page(va, bytes)))
+        return NULL;
     if (unlikely(!w->page || (va ^ w->va) >> FRAME_SHIFT)) {
         guest_window_close(w);
         w->va = va;
@@ -111,32 +112,12 @@ static inline uint8_t *look_at(struct guest_window *w, uint64_t va)
     return w->page + (va & FRAME_MASK);
 }
 
-int guest_window_read(struct guest_window *w, void *to, uint64_t from, uint32_t bytes)
-{
-    const uint8_t *in;
-
-    if (unlikely(!in_one_page(from, bytes))) {
-        guest_window_close(w);
-        return guest_read(w->v, to, from, bytes);
-    }
-    in = look_at(w, from);
-    if (unlikely(!in))
-        return -EFAULT;
-    memcpy(to, in, bytes);
-    return 0;
-}
-
 int guest_window_write(struct guest_window *w, uint64_t to, const void *from, uint32_t bytes)
 {
-    uint8_t *out;
+    void *there = guest_window_at(w, to, bytes);
 
-    if (unlikely(!in_one_page(to, bytes))) {
-        guest_window_close(w);
+    if (unlikely(!there))
         return guest_write(w->v, to, from, bytes);
-    }
-    out = look_at(w, to);
-    if (unlikely(!out))
-        return -EFAULT;
-    memcpy(out, from, bytes);
+    memcpy(there, from, bytes);
     return 0;
 }

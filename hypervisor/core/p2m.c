@@ -177,42 +177,44 @@ int p2m_unmap(struct domain *d, gfn_t gfn, uint64_t frames)
 }
 
 /* Walks all of the tree. */
-static __noinline mfn_t walk(struct domain *d, gfn_t gfn, enum p2m_type *type, unsigned int *order)
+static __noinline struct p2m_found walk(struct domain *d, gfn_t gfn)
 {
+    struct p2m_found nothing = { .m = MFN_NONE, .type = P2M_NONE };
     struct pgtable_leaf leaf;
+    unsigned int order = 0;
     uint64_t *leaves;
     bool found;
 
-    *type = P2M_NONE;
-    *order = 0;
     if (!p2m_has_address(gfn, 1))
-        return MFN_NONE;
-    found = pgtable_find(&d->p2m.pt, gfn_to_gaddr(gfn).v, &leaf, order, &leaves);
+        return nothing;
+    found = pgtable_find(&d->p2m.pt, gfn_to_gaddr(gfn).v, &leaf, &order, &leaves);
     if (leaves)
         p2m_remember(&d->p2m, gfn, leaves);
     if (!found)
-        return MFN_NONE;
-    *type = (enum p2m_type)leaf.type;
-    return mfn_add(maddr_to_mfn(leaf.maddr), gfn.v & (((uint64_t)1 << *order) - 1));
+        return nothing;
+    return (struct p2m_found){
+        .m = mfn_add(maddr_to_mfn(leaf.maddr), gfn.v & (((uint64_t)1 << order) - 1)),
+        .type = leaf.type,
+        .order = order,
+    };
 }
 
-static inline mfn_t look_up(struct domain *d, gfn_t gfn, enum p2m_type *type, unsigned int *order)
+static inline struct p2m_found find(struct domain *d, gfn_t gfn)
 {
     const uint64_t *leaves = p2m_recent_leaves(&d->p2m, gfn);
     struct pgtable_leaf leaf;
     bool found;
 
     if (unlikely(!leaves))
-        return walk(d, gfn, type, order);
+        return walk(d, gfn);
     found = p2m_leaf_get(leaves, gfn, &leaf);
-    *type = (enum p2m_type)leaf.type;
-    *order = 0;
-    return likely(found) ? maddr_to_mfn(leaf.maddr) : MFN_NONE;
+    return (struct p2m_found){ .m = likely(found) ? maddr_to_mfn(leaf.maddr) : MFN_NONE,
+                               .type = leaf.type };
 }
 
-mfn_t p2m_lookup_locked(struct domain *d, gfn_t gfn, enum p2m_type *type, unsigned int *order)
+struct p2m_found p2m_find(struct domain *d, gfn_t gfn)
 {
-    return look_up(d, gfn, type, order);
+    return find(d, gfn);
 }
 
 bool p2m_is_empty(struct domain *d, gfn_t gfn, uint64_t frames)
@@ -240,13 +242,15 @@ gfn_t p2m_maximum_gfn(struct domain *d)
 
 mfn_t p2m_lookup(struct domain *d, gfn_t gfn, enum p2m_type *type, unsigned int *order)
 {
-    unsigned int ignored;
-    mfn_t m;
+    struct p2m_found found;
 
     spin_lock(&d->p2m.lock);
-    m = p2m_lookup_locked(d, gfn, type, order ? order : &ignored);
+    found = find(d, gfn);
     spin_unlock(&d->p2m.lock);
-    return m;
+    *type = (enum p2m_type)found.type;
+    if (order)
+        *order = found.order;
+    return found.m;
 }
 
 void p2m_peek_begin(struct domain *d)
@@ -261,9 +265,10 @@ void p2m_peek_end(struct domain *d)
 
 mfn_t p2m_peek(struct domain *d, gfn_t gfn, enum p2m_type *type)
 {
-    unsigned int order;
+    struct p2m_found found = find(d, gfn);
 
-    return p2m_lookup_locked(d, gfn, type, &order);
+    *type = (enum p2m_type)found.type;
+    return found.m;
 }
 
 bool p2m_peek_word(struct domain *d, gaddr_t at, uint32_t bytes, uint64_t *word,
@@ -353,10 +358,8 @@ static bool populate(struct domain *d, gfn_t gfn, mfn_t m, unsigned int order)
 
 bool p2m_handle_fault(struct domain *d, gfn_t gfn)
 {
-    enum p2m_type type;
-    unsigned int order;
+    struct p2m_found found;
     bool retry;
-    mfn_t m;
 
     /* Beyond what was ever mapped is nothing. If it is just being mapped, the access came before.
      */
@@ -365,14 +368,14 @@ bool p2m_handle_fault(struct domain *d, gfn_t gfn)
     spin_lock(&d->p2m.lock);
     if (d->p2m.filled)
         gfn = d->p2m.filling; /* one after the other */
-    m = p2m_lookup_locked(d, gfn, &type, &order);
+    found = find(d, gfn);
     if (d->p2m.dying) {
         retry = false;
-    } else if (type == P2M_RESERVED) {
-        retry = populate(d, gfn, m, order);
+    } else if (found.type == P2M_RESERVED) {
+        retry = populate(d, gfn, found.m, found.order);
     } else {
         d->p2m.filled = 0; /* something else was mapped there */
-        retry = p2m_type_flags[type] & PG_VALID;
+        retry = p2m_type_flags[found.type] & PG_VALID;
     }
     spin_unlock(&d->p2m.lock);
     return retry;
@@ -381,36 +384,44 @@ bool p2m_handle_fault(struct domain *d, gfn_t gfn)
 /* More than filling two blocks takes: the one that was begun, and ours. */
 #define ACQUIRE_TRIES 16u
 
-static inline int acquire(struct domain *d, gfn_t gfn, mfn_t *m, enum p2m_type *type)
+/* Once; P2M_RESERVED: not yet. */
+static inline int acquire(struct domain *d, gfn_t gfn, uint32_t types, mfn_t *m)
 {
-    unsigned int order;
-    int err = -EINVAL;
+    struct p2m_found found;
+    int rc = -EINVAL;
 
     spin_lock(&d->p2m.lock);
-    *m = look_up(d, gfn, type, &order);
-    if (likely(!d->p2m.dying && p2m_type_flags[*type] & PG_VALID) && !frame_get(*m, d->id))
-        err = 0;
+    found = find(d, gfn);
+    if (likely(types & 1u << found.type)) {
+        if (likely(!d->p2m.dying && !frame_get(found.m, d->id)))
+            rc = (int)found.type;
+        *m = found.m;
+    } else if (found.type == P2M_RESERVED) {
+        rc = P2M_RESERVED;
+    }
     spin_unlock(&d->p2m.lock);
-    return err;
+    return rc;
 }
 
-static __noinline int acquire_reserved(struct domain *d, gfn_t gfn, mfn_t *m, enum p2m_type *type)
+static __noinline int acquire_reserved(struct domain *d, gfn_t gfn, uint32_t types, mfn_t *m)
 {
     for (unsigned int tries = ACQUIRE_TRIES; tries; tries--) {
-        bool filled = p2m_handle_fault(d, gfn);
-        int err = acquire(d, gfn, m, type);
+        int rc;
 
-        if (*type != P2M_RESERVED || !filled)
-            return err;
+        if (!p2m_handle_fault(d, gfn))
+            return -EINVAL;
+        rc = acquire(d, gfn, types, m);
+        if (rc != P2M_RESERVED)
+            return rc;
     }
     return -EAGAIN;
 }
 
-int p2m_acquire(struct domain *d, gfn_t gfn, mfn_t *m, enum p2m_type *type)
+int p2m_acquire(struct domain *d, gfn_t gfn, uint32_t types, mfn_t *m)
 {
-    int err = acquire(d, gfn, m, type);
+    int rc = acquire(d, gfn, types, m);
 
-    return likely(*type != P2M_RESERVED) ? err : acquire_reserved(d, gfn, m, type);
+    return likely(rc != P2M_RESERVED) ? rc : acquire_reserved(d, gfn, types, m);
 }
 
 int p2m_fill(struct domain *d, gaddr_t to, maddr_t from, uint64_t bytes)

@@ -319,17 +319,18 @@ int p2m_batch_map(struct p2m_batch *b, gfn_t gfn, mfn_t m, uint64_t frames, enum
  */
 static bool find_kept(struct domain *d, gfn_t gfn, mfn_t *m, uint64_t *frames)
 {
-    enum p2m_type type;
-    unsigned int order;
+    struct p2m_found found = p2m_find(d, gfn);
 
-    *m = p2m_lookup_locked(d, gfn, &type, &order);
-    if (p2m_is_counted(type)) {
+    *m = found.m;
+    if (p2m_is_counted(found.type)) {
         *m = MFN(gfn.v);
         *frames = 1;
         return p2m_has_beneath(d, gfn);
     }
-    *frames = min(*frames, ((uint64_t)1 << order) - (gfn.v & (((uint64_t)1 << order) - 1)));
-    return type == P2M_KEPT || type == P2M_RAM || type == P2M_RAM_RO || type == P2M_RESERVED;
+    *frames =
+        min(*frames, ((uint64_t)1 << found.order) - (gfn.v & (((uint64_t)1 << found.order) - 1)));
+    return found.type == P2M_KEPT || found.type == P2M_RAM || found.type == P2M_RAM_RO ||
+           found.type == P2M_RESERVED;
 }
 
 int p2m_restore(struct domain *d, gfn_t gfn, uint64_t frames)
@@ -356,9 +357,10 @@ int p2m_restore(struct domain *d, gfn_t gfn, uint64_t frames)
 
 mfn_t p2m_batch_lookup(struct p2m_batch *b, gfn_t gfn, enum p2m_type *type)
 {
-    unsigned int order;
+    struct p2m_found found = p2m_find(b->d, gfn);
 
-    return p2m_lookup_locked(b->d, gfn, type, &order);
+    *type = (enum p2m_type)found.type;
+    return found.m;
 }
 
 /* --- single changes -------------------------------------------------------------------------- */

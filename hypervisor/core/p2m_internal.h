@@ -81,7 +81,13 @@ static inline bool p2m_leaf_get(const uint64_t *leaves, gfn_t gfn, struct pgtabl
     return leaf->type != P2M_NONE;
 }
 
-/* What p2m_lookup() finds; type and order are not NULL. */
-mfn_t p2m_lookup_locked(struct domain *d, gfn_t gfn, enum p2m_type *type, unsigned int *order);
+/* What p2m_lookup() finds. */
+struct p2m_found {
+    mfn_t m;
+    uint32_t type; /* enum p2m_type */
+    uint32_t order;
+};
+
+struct p2m_found p2m_find(struct domain *d, gfn_t gfn);
 
 #endif

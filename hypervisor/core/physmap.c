@@ -146,18 +146,17 @@ struct chunk {
 static void acquire(struct domain *owner, struct chunk *c)
 {
     for (uint32_t i = 0; i < c->nr; i++) {
-        enum p2m_type type = P2M_NONE;
         mfn_t m = MFN_NONE;
-        int rc = -EAGAIN;
+        int type = -EAGAIN;
 
         if (i == 0 || !hypercall_should_stop())
-            rc = p2m_acquire(owner, GFN(c->idx[i]), &m, &type);
-        if (unlikely(rc == -EAGAIN)) {
+            type = p2m_acquire(owner, GFN(c->idx[i]), P2M_PRESENT_TYPES, &m);
+        if (unlikely(type == -EAGAIN)) {
             c->nr = i;
             return;
         }
-        c->err[i] = rc ? -EINVAL : 0;
-        c->idx[i] = rc ? UINT64_MAX : m.v;
+        c->err[i] = type < 0 ? -EINVAL : 0;
+        c->idx[i] = type < 0 ? UINT64_MAX : m.v;
         c->type[i] = type == P2M_RAM || type == P2M_SHARED ? P2M_SHARED : P2M_SHARED_RO;
     }
 }

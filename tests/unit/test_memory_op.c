@@ -85,7 +85,6 @@ static void populate_again(void **state)
 static void large(void **state)
 {
     xen_pfn_t gfns[] = { 0x40000, 0x80000, 0xc0000 };
-    enum p2m_type type;
     mfn_t m;
 
     /* Something was there before. */
@@ -97,8 +96,7 @@ static void large(void **state)
     assert_int_equal(reserve(0, XENMEM_populate_physmap, 1, gfns, 1, 18, 0), 1);
     expect_type(1, 0x40000, P2M_RESERVED);
     assert_int_equal(domains[1].tot_pages, 1 << 18);
-    assert_int_equal(p2m_acquire(&domains[1], GFN(0x40001), &m, &type), 0);
-    assert_int_equal(type, P2M_RAM);
+    assert_int_equal(p2m_acquire(&domains[1], GFN(0x40001), P2M_PRESENT_TYPES, &m), P2M_RAM);
     assert_int_equal(*(uint8_t *)host_ram(mfn_to_maddr(MFN(m.v - 1))), 0);
     frame_put(m);
 
@@ -254,7 +252,8 @@ static void direct_map(void **state)
     assert_false(p2m_handle_fault(&domains[0], GFN(m + 7)));
     assert_int_equal(decrease_one(0, 0, m + 7, 0), 0);
     assert_int_equal(foreign_one(0, 0, 0, m + 7, 5), -EPERM);
-    assert_int_equal(p2m_acquire(&domains[0], GFN(m + 7), &(mfn_t){ 0 }, &type), -EINVAL);
+    assert_int_equal(p2m_acquire(&domains[0], GFN(m + 7), P2M_PRESENT_TYPES, &(mfn_t){ 0 }),
+                     -EINVAL);
 
     /* It is the same again, at this address only. */
     assert_int_equal(populate_one(0, 0, m + 7, 0), 1);
@@ -570,9 +569,8 @@ static void long_life(void **state)
                               (uint16_t)unit_random(DOMAINS), idx, gfn);
             break;
         case 7: {
-            enum p2m_type type;
             mfn_t m;
-            if (!p2m_acquire(&domains[target], GFN(gfn), &m, &type))
+            if (p2m_acquire(&domains[target], GFN(gfn), P2M_PRESENT_TYPES, &m) >= 0)
                 frame_put(m);
             break;
         }

@@ -609,7 +609,6 @@ static void long_life(void **state)
 static void acquires(void **state)
 {
     mfn_t own = alloc(0, 0), reserved = alloc(9, FRAME_DIRTY_OK), other, m;
-    enum p2m_type type;
 
     memset(at(reserved), GARBAGE, MIB(2));
     frame_free(reserved, 512); /* dirty now */
@@ -619,24 +618,22 @@ static void acquires(void **state)
     map(0x40200, reserved, 512, P2M_RESERVED);
     map(0x50000, other, 1, P2M_SHARED);
 
-    assert_int_equal(p2m_acquire(&dom, GFN(0x40000), &m, &type), 0);
+    assert_int_equal(p2m_acquire(&dom, GFN(0x40000), 1u << P2M_RAM, &m), P2M_RAM);
     assert_int_equal(m.v, own.v);
-    assert_int_equal(type, P2M_RAM);
     assert_int_equal(frame_of(own)->count, 2);
     frame_put(own);
-    assert_int_equal(p2m_acquire(&dom, GFN(0x40234), &m, &type), 0);
+    assert_int_equal(p2m_acquire(&dom, GFN(0x40234), 1u << P2M_RAM, &m), P2M_RAM);
     assert_int_equal(m.v, reserved.v + 0x34);
-    assert_int_equal(type, P2M_RAM);
     assert_true(is_all(reserved, 512, 0));
     assert_int_equal(frame_of(m)->count, 2);
     frame_put(m);
 
-    assert_int_equal(p2m_acquire(&dom, GFN(0x40001), &m, &type), -EINVAL);
-    assert_int_equal(type, P2M_NONE);
-    assert_int_equal(p2m_acquire(&dom, GFN(0x50000), &m, &type), -EINVAL);
-    assert_int_equal(type, P2M_SHARED);
+    assert_int_equal(p2m_acquire(&dom, GFN(0x40000), 1u << P2M_RAM_RO, &m), -EINVAL);
+    assert_int_equal(frame_of(own)->count, 1);
+    assert_int_equal(p2m_acquire(&dom, GFN(0x40001), P2M_PRESENT_TYPES, &m), -EINVAL);
+    assert_int_equal(p2m_acquire(&dom, GFN(0x50000), P2M_PRESENT_TYPES, &m), -EINVAL);
     assert_int_equal(frame_of(other)->count, 1);
-    assert_int_equal(p2m_acquire(&dom, GFN(UINT64_MAX), &m, &type), -EINVAL);
+    assert_int_equal(p2m_acquire(&dom, GFN(UINT64_MAX), P2M_PRESENT_TYPES, &m), -EINVAL);
     assert_int_equal(p2m_unmap(&dom, GFN(0x50000), 1), 0);
     if (frame_of(other)->count)
         frame_free(other, 1);
@@ -720,11 +717,9 @@ static void remembered(void **state)
     /* A table that goes as one, seen by the batch that takes it out. */
     assert_int_equal(p2m_map(&dom, gfn_add(gfn, 1), mfn_add(device, 2), 1, P2M_DEVICE), 0);
     p2m_batch_begin(&b, &dom);
-    p2m_batch_lookup(&b, gfn_add(gfn, 8), &type);
-    assert_int_equal(type, P2M_DEVICE);
+    assert_int_equal(p2m_batch_map(&b, gfn_add(gfn, 8), mfn_add(device, 8), 1, P2M_DEVICE), 0);
     assert_int_equal(p2m_batch_unmap(&b, gfn, 512, MFN_NONE, 1u << P2M_DEVICE), 0);
-    p2m_batch_lookup(&b, gfn_add(gfn, 8), &type);
-    assert_int_equal(type, P2M_NONE);
+    assert_int_equal(p2m_batch_unmap(&b, gfn_add(gfn, 8), 1, MFN_NONE, 1u << P2M_DEVICE), -ENOENT);
     p2m_batch_end(&b);
     p2m_lookup(&dom, gfn_add(gfn, 8), &type, NULL);
     assert_int_equal(type, P2M_NONE);

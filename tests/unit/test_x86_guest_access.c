@@ -24,14 +24,15 @@ static uint64_t injected;
 
 /* --- who is asked ---------------------------------------------------------------------------- */
 
-int p2m_acquire(struct domain *d, gfn_t gfn, mfn_t *m, enum p2m_type *type)
+int p2m_acquire(struct domain *d, gfn_t gfn, uint32_t wanted, mfn_t *m)
 {
-    *type = gfn.v < PAGES ? types[gfn.v] : P2M_NONE;
+    enum p2m_type type = gfn.v < PAGES ? types[gfn.v] : P2M_NONE;
+
     *m = MFN(gfn.v);
-    if (*type != P2M_RAM && *type != P2M_RAM_RO)
+    if ((type != P2M_RAM && type != P2M_RAM_RO) || !(wanted & 1u << type))
         return -22;
     references++;
-    return 0;
+    return (int)type;
 }
 
 void p2m_peek_begin(struct domain *d)

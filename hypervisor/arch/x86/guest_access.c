@@ -67,21 +67,16 @@ static bool is_canonical(uint64_t va)
 /* The guest sees that its page was written to, as if it had done so itself. */
 static void __noinline set_dirty(struct domain *d, gaddr_t at, uint64_t seen)
 {
-    enum p2m_type type;
+    uint32_t *low, want = (uint32_t)(seen | PTE_DIRTY), old = (uint32_t)seen;
     uint8_t *page;
     mfn_t m;
 
-    if (p2m_acquire(d, gaddr_to_gfn(at), &m, &type))
+    if (p2m_acquire(d, gaddr_to_gfn(at), 1u << P2M_RAM, &m) < 0)
         return;
-    if (type == P2M_RAM) {
-        uint32_t *low, want = (uint32_t)(seen | PTE_DIRTY), old = (uint32_t)seen;
-
-        page = frame_map(m);
-        low = (uint32_t *)(void *)(page + (at.v & FRAME_MASK));
-        (void)__atomic_compare_exchange_n(low, &old, want, false, __ATOMIC_SEQ_CST,
-                                          __ATOMIC_RELAXED);
-        frame_unmap(page);
-    }
+    page = frame_map(m);
+    low = (uint32_t *)(void *)(page + (at.v & FRAME_MASK));
+    (void)__atomic_compare_exchange_n(low, &old, want, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+    frame_unmap(page);
     frame_put(m);
 }
 

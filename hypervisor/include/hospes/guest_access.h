@@ -20,10 +20,9 @@ int guest_read(struct vcpu *v, void *to, uint64_t from, uint64_t bytes);
 int guest_write(struct vcpu *v, uint64_t to, const void *from, uint64_t bytes);
 
 /*
- * The same for arrays that are read and written back an element at a time: the page of the last
- * element stays mapped, and takes one slot of frame_map(), until the window is closed or an element
- * of another page is asked for. So nothing else may be mapped on top of it then. Elements must be
- * writable even where they are only read. Begins as { .v = v }.
+ * For arrays that are read and written back an element at a time: the page of the last element stays
+ * mapped, and takes one slot of frame_map(), until the window is closed or an element of another
+ * page is asked for. Begins as { .v = v }.
  */
 struct guest_window {
     struct vcpu *v;
@@ -32,7 +31,12 @@ struct guest_window {
     mfn_t m;
 };
 
-int guest_window_read(struct guest_window *w, void *to, uint64_t from, uint32_t bytes);
+/*
+ * Where `bytes` at `va` are, to be read and written until the next call: the guest may change them
+ * meanwhile. NULL if they are not in one page that the guest may write: guest_read() knows more.
+ */
+void *guest_window_at(struct guest_window *w, uint64_t va, uint32_t bytes);
+/* As guest_write(), there if it can be. */
 int guest_window_write(struct guest_window *w, uint64_t to, const void *from, uint32_t bytes);
 void guest_window_close(struct guest_window *w);
 

@@ -162,11 +162,15 @@ gfn_t p2m_maximum_gfn(struct domain *d);
 mfn_t p2m_lookup(struct domain *d, gfn_t gfn, enum p2m_type *type, unsigned int *order);
 
 /*
- * The frame behind `gfn` that the domain owns, with a reference for the caller; RESERVED memory is
- * made present first, as if the guest had touched it. 0; -EINVAL if it is none of its own, with
- * *type telling what it is; -EAGAIN if it is still being filled.
+ * The frame behind `gfn` that the domain owns, with a reference for the caller, if it is one of
+ * `types` (1 << enum p2m_type, or'ed); RESERVED memory is made present first, as if the guest had
+ * touched it. The type that it is; -EINVAL if it is none of these, or not its own; -EAGAIN if it is
+ * still being filled. *m is the caller's only where it succeeds.
  */
-int p2m_acquire(struct domain *d, gfn_t gfn, mfn_t *m, enum p2m_type *type);
+#define P2M_PRESENT_TYPES                                                     \
+    (1u << P2M_RAM | 1u << P2M_RAM_RO | 1u << P2M_DEVICE | 1u << P2M_SHARED | \
+     1u << P2M_SHARED_RO | 1u << P2M_GRANT | 1u << P2M_GRANT_RO)
+int p2m_acquire(struct domain *d, gfn_t gfn, uint32_t types, mfn_t *m);
 
 /*
  * Between begin and end nobody takes a frame away from the domain: for short walks of what it has
