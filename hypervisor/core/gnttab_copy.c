@@ -44,19 +44,23 @@ static void let_go(struct side *s)
     s->page = NULL;
 }
 
-/* Which page is meant, and whose; another one is let go. */
-static int aim(struct copying *c, struct side *s, const struct gnttab_copy_ptr *p, bool granted)
+/* True if it holds what is asked for now. */
+static inline bool holds(const struct side *s, const struct gnttab_copy_ptr *p, bool granted)
 {
-    uint64_t number = granted ? p->u.ref : p->u.gmfn;
+    return s->page && s->number == (granted ? p->u.ref : p->u.gmfn) && s->domid == p->domid &&
+           s->granted == granted;
+}
 
-    if (s->page && s->number == number && s->domid == p->domid && s->granted == granted)
-        return GNTST_okay;
+/* Lets go, and notes which page is meant now, and whose. */
+static int aim(const struct copying *c, struct side *s, const struct gnttab_copy_ptr *p,
+               bool granted)
+{
     let_go(s);
     if (unlikely(p->domid != DOMID_SELF && !granted))
         return GNTST_permission_denied;
     s->granted = granted;
     s->domid = p->domid;
-    s->number = number;
+    s->number = granted ? p->u.ref : p->u.gmfn;
     s->d = p->domid == DOMID_SELF ? c->v->domain : domain_get_again(&s->last, p->domid);
     return likely(s->d) ? GNTST_okay : GNTST_bad_domain;
 }
@@ -66,8 +70,6 @@ static int hold(const struct copying *c, struct side *s)
     uint32_t types = s->write ? 1u << P2M_RAM : 1u << P2M_RAM | 1u << P2M_RAM_RO;
     int rc = GNTST_okay;
 
-    if (s->page)
-        return rc;
     if (s->granted)
         rc = gnttab_use_begin(s->d, (uint32_t)s->number, c->v->domain, !s->write, GTF_COPYABLE,
                               &s->frame);
@@ -100,13 +102,16 @@ static int copy_one(void *context, void *request)
 {
     struct copying *c = context;
     const struct gnttab_copy *op = request;
-    int rc = aim(c, &c->from, &op->source, op->flags & GNTCOPY_source_gref);
+    bool from_grant = op->flags & GNTCOPY_source_gref, to_grant = op->flags & GNTCOPY_dest_gref;
+    int rc = GNTST_okay;
 
-    if (likely(!rc))
-        rc = aim(c, &c->to, &op->dest, op->flags & GNTCOPY_dest_gref);
-    if (likely(!rc))
+    if (!holds(&c->from, &op->source, from_grant))
+        rc = aim(c, &c->from, &op->source, from_grant);
+    if (likely(!rc) && !holds(&c->to, &op->dest, to_grant))
+        rc = aim(c, &c->to, &op->dest, to_grant);
+    if (likely(!rc) && !c->from.page)
         rc = hold(c, &c->from);
-    if (likely(!rc))
+    if (likely(!rc) && !c->to.page)
         rc = hold(c, &c->to);
     return likely(!rc) ? move(op, &c->from, &c->to) : rc;
 }

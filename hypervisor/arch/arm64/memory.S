@@ -5,19 +5,8 @@
  */
     .text
 
-/*
- * x0 = to, x1 = from, x2 = bytes. Returns x0. Any alignment: what is copied is normal memory. Where both sides are
- * aligned so is every access.
- */
-    .global memcpy
-    .type memcpy, %function
-memcpy:
-    mov x3, x0
-    cmp x2, #16
-    b.lo 6f
-    subs x2, x2, #128
-    b.lo 3f
-2:  ldp x4, x5, [x1], #128
+    .macro copy_128
+    ldp x4, x5, [x1], #128
     ldp x6, x7, [x1, #-112]
     ldp x8, x9, [x1, #-96]
     ldp x10, x11, [x1, #-80]
@@ -33,9 +22,29 @@ memcpy:
     stp x14, x15, [x3, #-48]
     stp x16, x17, [x3, #-32]
     stp x4, x5, [x3, #-16]
-    subs x2, x2, #128
-    b.hs 2b
-3:  tbz x2, #6, 4f                    /* the low bits still are those of what is left */
+    .endm
+
+/*
+ * x0 = to, x1 = from, x2 = bytes. Returns x0. Any alignment: what is copied is normal memory. Where both sides are
+ * aligned so is every access.
+ */
+    .global memcpy
+    .type memcpy, %function
+memcpy:
+    mov x3, x0
+    cmp x2, #16
+    b.lo 6f
+    cmp x2, #128
+    b.lo 3f
+    subs x2, x2, #256
+    b.lo 2f
+1:  copy_128
+    copy_128
+    subs x2, x2, #256
+    b.hs 1b
+2:  tbz x2, #7, 3f                    /* the low bits still are those of what is left */
+    copy_128
+3:  tbz x2, #6, 4f
     ldp x4, x5, [x1], #64
     ldp x6, x7, [x1, #-48]
     ldp x8, x9, [x1, #-32]
@@ -55,7 +64,9 @@ memcpy:
 6:  tbz x2, #3, 7f
     ldr x4, [x1], #8
     str x4, [x3], #8
-7:  tbz x2, #2, 8f
+7:  tst x2, #7
+    b.eq 10f
+    tbz x2, #2, 8f
     ldr w4, [x1], #4
     str w4, [x3], #4
 8:  tbz x2, #1, 9f
