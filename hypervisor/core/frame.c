@@ -103,13 +103,10 @@ int frame_bank_add(mfn_t start, mfn_t end, void *meta)
     return 0;
 }
 
-/* Makes frames free that lie in banks. Those that had an owner hold data; others have never been
- * clean anyway. */
-static void put_free(uint64_t start, uint64_t end, bool had_owner)
+/* Puts frames into their banks' sets. Those that had an owner hold data; others have never been
+ * clean anyway. Under the lock. */
+static void put_in_sets(uint64_t start, uint64_t end, bool had_owner)
 {
-    if (start == end)
-        return;
-    spin_lock(&lock);
     while (start < end) {
         struct frame_bank *b = bank_of(start);
         uint64_t part_end = min(end, b->end);
@@ -119,8 +116,42 @@ static void put_free(uint64_t start, uint64_t end, bool had_owner)
         frame_free_put(b, start, part_end);
         if (had_owner || options.bootscrub)
             frame_free_note(b, start, part_end);
-        nr_free += part_end - start;
         start = part_end;
+    }
+}
+
+/*
+ * Single frames that were given back last are kept at hand, outside of the sets: who gives and
+ * takes frame by frame (a balloon, page tables) finds them without a search. They are put away
+ * before anybody looks for more than a frame, or for a certain one, and by idle pCPUs. Under the
+ * lock.
+ */
+#define AT_HAND 32u
+static uint64_t at_hand[AT_HAND];
+static uint32_t nr_at_hand;
+
+static void put_away(void)
+{
+    while (nr_at_hand > 0) {
+        uint64_t mfn = at_hand[--nr_at_hand];
+
+        put_in_sets(mfn, mfn + 1, true);
+    }
+}
+
+/* Makes frames free that lie in banks. */
+static void put_free(uint64_t start, uint64_t end, bool had_owner)
+{
+    if (start == end)
+        return;
+    spin_lock(&lock);
+    nr_free += end - start;
+    if (had_owner && end - start == 1) {
+        if (unlikely(nr_at_hand == AT_HAND))
+            put_away();
+        at_hand[nr_at_hand++] = start;
+    } else {
+        put_in_sets(start, end, had_owner);
     }
     spin_unlock(&lock);
 }
@@ -295,12 +326,37 @@ static bool take_or_wait(unsigned int order, uint64_t frames, unsigned int flags
     for (;;) {
         spin_lock(&lock);
         bool taken = take_block(order, frames, flags, mfn);
+        if (!taken && nr_at_hand > 0) {
+            put_away();
+            taken = take_block(order, frames, flags, mfn);
+        }
         bool wait = !taken && nr_scrubbing > 0;
         spin_unlock(&lock);
         if (!wait)
             return taken;
         arch_cpu_relax();
     }
+}
+
+/* A single frame that is at hand; its last owner's data is in it. */
+static bool take_at_hand(unsigned int flags, uint64_t *mfn)
+{
+    bool taken;
+
+    if ((flags & FRAME_LOW) != 0)
+        return false;
+    spin_lock(&lock);
+    taken = nr_at_hand > 0;
+    if (taken) {
+        *mfn = at_hand[--nr_at_hand];
+        nr_free--;
+        if ((flags & FRAME_DIRTY_OK) != 0)
+            frame_free_mark(bank_of(*mfn), *mfn, *mfn + 1, false);
+    }
+    spin_unlock(&lock);
+    if (taken && (flags & FRAME_DIRTY_OK) == 0)
+        frame_clear(MFN(*mfn), 1);
+    return taken;
 }
 
 static int alloc(uint16_t owner, unsigned int order, uint64_t frames, unsigned int flags,
@@ -322,9 +378,17 @@ static int alloc(uint16_t owner, unsigned int order, uint64_t frames, unsigned i
 
 int frame_alloc(uint16_t owner, unsigned int order, unsigned int flags, mfn_t *out, bool *dirty)
 {
+    uint64_t mfn;
+
     if (order > FRAME_MAX_ORDER)
         return -ENOMEM;
-    return alloc(owner, order, (uint64_t)1 << order, flags, out, dirty);
+    if (order > 0 || !take_at_hand(flags, &mfn))
+        return alloc(owner, order, (uint64_t)1 << order, flags, out, dirty);
+    if (dirty != NULL)
+        *dirty = (flags & FRAME_DIRTY_OK) != 0;
+    set_owner(mfn, 1, owner);
+    *out = MFN(mfn);
+    return 0;
 }
 
 int frame_alloc_range(uint16_t owner, uint64_t frames, unsigned int flags, mfn_t *out)
@@ -355,6 +419,7 @@ int frame_alloc_at(mfn_t start, uint64_t frames, uint16_t owner)
         return -EBUSY;
     for (;;) {
         spin_lock(&lock);
+        put_away();
         bool free = all_free(start.v, end);
         bool wait = !free && nr_scrubbing > 0;
         for (uint64_t m = start.v; free && m < end;) {
@@ -403,6 +468,7 @@ bool frame_scrub_step(void)
     uint64_t mfn = 0;
 
     spin_lock(&lock);
+    put_away();
     for (uint32_t i = 0; i < nr_banks && b == NULL; i++) {
         if (frame_free_take_dirty(banks[i], &mfn, &order))
             b = banks[i];
@@ -443,7 +509,7 @@ uint64_t frame_free_count(void)
 
 uint64_t frame_dirty_count(void)
 {
-    uint64_t dirty = 0;
+    uint64_t dirty = read_once(nr_at_hand);
 
     for (uint32_t i = 0; i < nr_banks; i++) {
         spin_lock(&lock);
@@ -473,6 +539,9 @@ void frame_dump(void)
 {
     log_info("memory: %llu MiB, %llu MiB free, of which %llu MiB are to be cleared", mib(nr_total),
              mib(frame_free_count()), mib(frame_dirty_count()));
+    spin_lock(&lock);
+    put_away();
+    spin_unlock(&lock);
     for (uint32_t i = 0; i < nr_banks; i++) {
         log_info("bank %#llx-%#llx: free blocks, clean and dirty:",
                  (unsigned long long)mfn_to_maddr(MFN(banks[i]->start)).v,

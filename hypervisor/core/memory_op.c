@@ -6,6 +6,7 @@
 #include "memory_internal.h"
 
 #include <hospes/claim.h>
+#include <hospes/compiler.h>
 #include <hospes/frame.h>
 #include <hospes/guest_access.h>
 #include <hospes/hypercall.h>
@@ -133,8 +134,8 @@ static int64_t claim_pages(struct vcpu *v, const uint64_t *arg)
 
 /* --- the whole ------------------------------------------------------------------------------- */
 
-/* Those that are done at once. */
-static int64_t short_op(struct vcpu *v, const uint64_t *arg, unsigned int op)
+/* Those that are done at once. Not inlined: the others are to be quick. */
+static __noinline int64_t short_op(struct vcpu *v, const uint64_t *arg, unsigned int op)
 {
     switch (op) {
     case XENMEM_maximum_ram_page:

@@ -44,7 +44,8 @@ static struct {
 static void forget(void)
 {
     memset(banks, 0, sizeof(banks));
-    nr_banks = 0;
+    memset(bounds, 0, sizeof(bounds));
+    nr_banks = nr_at_hand = 0;
     nr_total = nr_free = 0;
     nr_scrubbing = 0;
     host_ram_reset();
@@ -167,8 +168,18 @@ static void check_blocks(void)
             }
         }
     }
+    for (uint32_t i = 0; i < nr_at_hand; i++)
+        in_block[model_index(at_hand[i])]++;
     for (uint32_t n = 0; n < MODEL; n++)
         assert_int_equal(in_block[n], model_free(n));
+}
+
+static bool is_at_hand(uint64_t mfn)
+{
+    for (uint32_t i = 0; i < nr_at_hand; i++)
+        if (at_hand[i] == mfn)
+            return true;
+    return false;
 }
 
 static void check_all(void)
@@ -185,7 +196,8 @@ static void check_all(void)
         if (!model_free(n))
             continue;
         const struct frame_bank *b = bank_of(model[n].mfn);
-        bool clean = frame_free_next(b, model[n].mfn, model[n].mfn + 1, false) != model[n].mfn;
+        bool clean = frame_free_next(b, model[n].mfn, model[n].mfn + 1, false) != model[n].mfn &&
+                     !is_at_hand(model[n].mfn);
         dirty += !clean;
         /* A frame that counts as clean is. */
         if (clean)
@@ -224,6 +236,50 @@ static void note_alloc(uint16_t owner, uint64_t mfn, uint64_t frames, bool clean
     held[nr_held].mfn = mfn;
     held[nr_held].frames = frames;
     held[nr_held++].owner = owner;
+}
+
+/* The one that was given back last comes first, clear; with others they make a block again. */
+static void at_hand_first(void **state)
+{
+    mfn_t m, again, block;
+    bool dirty;
+
+    start();
+    assert_int_equal(frame_alloc(1, 0, 0, &m, NULL), 0);
+    *(uint64_t *)host_ram(mfn_to_maddr(m)) = GARBAGE;
+    frame_free(m, 1);
+    assert_int_equal(nr_at_hand, 1);
+    assert_int_equal(frame_alloc(2, 0, 0, &again, NULL), 0);
+    assert_int_equal(again.v, m.v);
+    assert_int_equal(*(uint64_t *)host_ram(mfn_to_maddr(m)), 0);
+    *(uint64_t *)host_ram(mfn_to_maddr(m)) = GARBAGE;
+    frame_free(m, 1);
+    assert_int_equal(frame_alloc(2, 0, FRAME_DIRTY_OK, &again, &dirty), 0);
+    assert_int_equal(again.v, m.v);
+    assert_true(dirty);
+    assert_false(frame_were_clean(again, 1));
+    frame_free(m, 1);
+    /* Memory in use but for what is at hand. */
+    while (!frame_alloc(3, 1, 0, &block, NULL))
+        ;
+    while (!frame_alloc(3, 0, 0, &m, NULL))
+        ;
+    assert_int_equal(frame_free_count(), 0);
+    for (uint64_t i = 0; i < 4 * AT_HAND; i++)
+        frame_free(MFN(layout[0].start + i), 1);
+    assert_int_equal(nr_at_hand, AT_HAND);
+    assert_int_equal(frame_free_count(), 4 * AT_HAND);
+    assert_int_equal(frame_dirty_count(), 4 * AT_HAND);
+    assert_int_equal(frame_alloc(1, 0, FRAME_LOW, &m, NULL), 0);
+    frame_free(m, 1);
+    assert_int_equal(frame_alloc(1, 7, 0, &block, NULL), 0);
+    assert_int_equal(nr_at_hand, 0);
+    assert_int_equal(frame_free_count(), 0);
+    frame_free(block, 128);
+    for (uint64_t i = 0; i < 128; i++) {
+        assert_int_equal(frame_alloc_at(MFN(layout[0].start + i), 1, 1), 0);
+        frame_free(MFN(layout[0].start + i), 1);
+    }
 }
 
 static void step_alloc(void)
@@ -650,7 +706,7 @@ int main(void)
         cmocka_unit_test(wrong_frames), cmocka_unit_test(dropped_twice),
         cmocka_unit_test(wrong_banks),  cmocka_unit_test(claimed),
         cmocka_unit_test(no_bootscrub), cmocka_unit_test(large_machine),
-        cmocka_unit_test(many_pcpus),
+        cmocka_unit_test(many_pcpus),   cmocka_unit_test(at_hand_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
