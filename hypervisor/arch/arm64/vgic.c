@@ -176,8 +176,8 @@ void vgic_set_line(struct domain *d, struct vcpu *v, uint32_t intid, bool level)
 }
 
 /*
- * An edge of an interrupt of `v`'s own, whose lock is held. `here`: it is loaded on this pCPU, where
- * a free list register takes what can be taken at once.
+ * An edge of an interrupt of `v`'s own, whose lock is held. `here`: it is loaded on this pCPU,
+ * where a free list register takes what can be taken at once.
  */
 static void pend_private(struct vgic *g, struct vcpu *v, uint32_t intid, bool here)
 {

@@ -20,9 +20,9 @@ int guest_read(struct vcpu *v, void *to, uint64_t from, uint64_t bytes);
 int guest_write(struct vcpu *v, uint64_t to, const void *from, uint64_t bytes);
 
 /*
- * For arrays that are read and written back an element at a time: the page of the last element stays
- * mapped, and takes one slot of frame_map(), until the window is closed or an element of another
- * page is asked for. Begins as { .v = v }.
+ * For arrays that are read and written back an element at a time: the page of the last element
+ * stays mapped, and takes one slot of frame_map(), until the window is closed or an element of
+ * another page is asked for. Begins as { .v = v }.
  */
 struct guest_window {
     struct vcpu *v;

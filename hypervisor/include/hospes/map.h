@@ -11,8 +11,8 @@
 struct domain;
 
 /*
- * Maps frame `m`, RAM, for this pCPU until frame_unmap() of the same pointer, before the pCPU leaves
- * the hypervisor. Slots are few (8). Does not fail.
+ * Maps frame `m`, RAM, for this pCPU until frame_unmap() of the same pointer, before the pCPU
+ * leaves the hypervisor. Slots are few (8). Does not fail.
  */
 void *frame_map(mfn_t m);
 void frame_unmap(void *page);
