@@ -131,12 +131,12 @@ static uint32_t *register_of(struct cpuid *leaf, enum cpuid_register reg)
     return regs[reg];
 }
 
-bool cpu_policy_has(const struct cpu_policy *p, enum cpu_feature feature)
+bool cpu_policy_has(const struct cpu_policy *p, uint32_t feature)
 {
-    const struct word *w = &words[(uint32_t)feature >> 5];
+    const struct word *w = &words[feature >> 5];
     struct cpuid leaf = *cpu_policy_leaf(p, w->leaf, w->subleaf);
 
-    return *register_of(&leaf, w->reg) >> ((uint32_t)feature & 31) & 1;
+    return *register_of(&leaf, w->reg) >> (feature & 31) & 1;
 }
 
 /* --- a new domain's -------------------------------------------------------------------------- */
@@ -211,7 +211,7 @@ void cpu_policy_default(struct cpu_policy *p)
 
 /* A feature without which another one means nothing: first takes second with it. */
 static const struct {
-    enum cpu_feature needs, feature;
+    uint32_t needs, feature; /* enum cpu_feature, or any CPU_FEATURE() */
 } dependencies[] = {
     { CPU_XSAVE, CPU_FEATURE(CPU_1_C, 28) },                /* AVX */
     { CPU_FEATURE(CPU_1_C, 28), CPU_FEATURE(CPU_1_C, 12) }, /* FMA */
@@ -224,19 +224,19 @@ static const struct {
     { CPU_LONG_MODE, CPU_PAGE_1G },
 };
 
-static void turn_off(struct cpu_policy *p, enum cpu_feature feature)
+static void turn_off(struct cpu_policy *p, uint32_t feature)
 {
-    const struct word *w = &words[(uint32_t)feature >> 5];
+    const struct word *w = &words[feature >> 5];
 
-    *register_of(find(p, w->leaf, w->subleaf), w->reg) &= ~(1u << ((uint32_t)feature & 31));
+    *register_of(find(p, w->leaf, w->subleaf), w->reg) &= ~(1u << (feature & 31));
 }
 
 /* A bit that may be set if the feature is there; CPU_WORDS << 5: always. */
-#define ALWAYS ((enum cpu_feature)((uint32_t)CPU_WORDS << 5))
+#define ALWAYS ((uint32_t)CPU_WORDS << 5)
 
 struct gate {
     uint64_t bit;
-    enum cpu_feature feature;
+    uint32_t feature; /* enum cpu_feature, or any CPU_FEATURE() */
 };
 
 static const struct gate cr4_gates[] = {

@@ -48,7 +48,8 @@ uint32_t cpu_policy_get(const struct cpu_policy *p, xen_cpuid_leaf_t *leaves, ui
 int cpu_policy_set(struct cpu_policy *p, const xen_cpuid_leaf_t *leaf);
 void cpu_policy_settle(struct cpu_policy *p);
 
-bool cpu_policy_has(const struct cpu_policy *p, enum cpu_feature feature);
+/* `feature`: enum cpu_feature, or any CPU_FEATURE(). */
+bool cpu_policy_has(const struct cpu_policy *p, uint32_t feature);
 
 static inline uint64_t cpu_policy_cr4(const struct cpu_policy *p)
 {
