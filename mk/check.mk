@@ -19,12 +19,18 @@ TIDY_CHECKS := -*,clang-analyzer-*,bugprone-*,misc-redundant-expression,misc-mis
     -bugprone-narrowing-conversions,-bugprone-assignment-in-if-condition,-bugprone-multi-level-implicit-pointer-conversion,$\
     -clang-analyzer-security.insecureAPI.DeprecatedOrUnsafeBufferHandling,-clang-analyzer-core.FixedAddressDereference
 
-HV_C_SOURCES := $(filter %.c,$(HV_SOURCES))
+# What both architectures compile is looked at once, as arm64's.
+HV_C_SOURCES := $(filter $(if $(filter arm64,$(ARCH)),%.c,hypervisor/arch/%.c),$(HV_SOURCES))
+CHECK_ARCHES := arm64 x86_64
 
-.PHONY: check check-format check-text check-scripts check-compilers check-reproducible check-cppcheck \
+.PHONY: check $(CHECK_ARCHES:%=check-%) check-format check-text check-scripts check-compilers check-reproducible check-cppcheck \
     check-tidy format
 
-check: check-text check-format check-scripts check-compilers check-reproducible check-cppcheck check-tidy ## check formatting, layers, licences, both compilers, static analysis
+check: check-text check-format check-scripts $(CHECK_ARCHES:%=check-%) ## check formatting, layers, licences, both compilers, static analysis
+
+# One after the other: each uses all CPUs.
+$(CHECK_ARCHES:%=check-%): check-%:
+	@$(MAKE) --no-print-directory ARCH=$* check-compilers check-reproducible check-cppcheck check-tidy
 
 check-text: | $(CHECK_NEEDS)
 	@$(PYTHON) tests/check/text.py
@@ -62,30 +68,30 @@ check-reproducible: | check-compilers
 	@cmp $(BUILD)/$(ARCH)/hospes $(BUILD)/check/elsewhere/build/$(ARCH)/hospes
 	@cmp $(BUILD)/$(ARCH)/hospes.elf $(BUILD)/check/elsewhere/build/$(ARCH)/hospes.elf
 	@rm -rf $(BUILD)/check/elsewhere
-	@echo 'reproducible: two builds in two folders give the same bytes'
+	@echo 'reproducible, $(ARCH): two builds in two folders give the same bytes'
 
-$(BUILD)/check/cppcheck:
+$(BUILD)/check/cppcheck$(BESIDE):
 	@mkdir -p $@
 
 # cppcheck takes a linker script's symbols for different objects, and its parser trips over
 # some macros and expressions that both compilers take.
-check-cppcheck: $(BUILD)/debian/dev.stamp | $(CHECK_NEEDS) $(BUILD)/check/cppcheck
-	@cppcheck -q -j $(JOBS) --cppcheck-build-dir=$(BUILD)/check/cppcheck --std=c11 --platform=unix64 \
+check-cppcheck: $(BUILD)/debian/dev.stamp | $(CHECK_NEEDS) $(BUILD)/check/cppcheck$(BESIDE)
+	@cppcheck -q -j $(JOBS) --cppcheck-build-dir=$(BUILD)/check/cppcheck$(BESIDE) --std=c11 --platform=unix64 \
 	    --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
 	    --suppress=missingIncludeSystem --suppress=unknownMacro --suppress=comparePointers \
 	    --suppress=preprocessorErrorDirective --suppress=internalAstError --suppress='*:$(BUILD)/*' \
-	    -D__aarch64__ -D__LP64__ -D__GNUC__=12 -D__SIZEOF_POINTER__=8 -DHOSPES_DEBUG=0 \
+	    -D__$(ARCH:arm64=aarch64)__ -D__LP64__ -D__GNUC__=12 -D__SIZEOF_POINTER__=8 -DHOSPES_DEBUG=0 \
 	    -Ihypervisor/include -Ihypervisor/arch/$(ARCH_DIR)/include -Ihypervisor/include/libc \
 	    $(HV_C_SOURCES)
-	@echo 'cppcheck: $(words $(HV_C_SOURCES)) files'
+	@echo 'cppcheck, $(ARCH): $(words $(HV_C_SOURCES)) files'
 
 TIDY_FLAGS = --target=$(TARGET_$(ARCH)) -std=gnu11 -O2 -ffreestanding -mgeneral-regs-only -fshort-wchar \
     $(filter-out -nostdinc,$(HV_INCLUDES)) -nostdlibinc -D__XEN_TOOLS__ -DHOSPES_DEBUG=0
 
 # xargs tells by its exit status whether any run found something.
-check-tidy: $(BUILD)/debian/dev.stamp | $(CHECK_NEEDS) $(BUILD)/check/cppcheck
+check-tidy: $(BUILD)/debian/dev.stamp | $(CHECK_NEEDS) $(BUILD)/check/cppcheck$(BESIDE)
 	@status=0; printf '%s\n' $(HV_C_SOURCES) | xargs -P $(JOBS) -n 4 sh -c '$(TIDY) --quiet \
 	    --warnings-as-errors="*" --checks="$(TIDY_CHECKS)" --header-filter="hypervisor/.*" \
-	    "$$@" -- $(TIDY_FLAGS) || exit 1' tidy >$(BUILD)/check/tidy.log 2>&1 || status=1; \
-	    grep -vE '^[0-9]+ warnings? |^\[[0-9]+/[0-9]+\] Processing |^Suppressed |^Use -header' $(BUILD)/check/tidy.log; exit $$status
-	@echo 'tidy: $(words $(HV_C_SOURCES)) files'
+	    "$$@" -- $(TIDY_FLAGS) || exit 1' tidy >$(BUILD)/check/tidy$(BESIDE).log 2>&1 || status=1; \
+	    grep -vE '^[0-9]+ warnings? |^\[[0-9]+/[0-9]+\] Processing |^Suppressed |^Use -header' $(BUILD)/check/tidy$(BESIDE).log; exit $$status
+	@echo 'tidy, $(ARCH): $(words $(HV_C_SOURCES)) files'

@@ -6,9 +6,9 @@ import pytest
 import pc
 
 
-def to_shell(boot, **settings):
+def to_shell(start, **settings):
     """A machine at dom0's prompt."""
-    machine = boot(**settings)
+    machine = start(**settings)
     machine.expect("dom0: Linux")
     machine.shell("dom0")
     return machine

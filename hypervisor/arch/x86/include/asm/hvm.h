@@ -93,7 +93,7 @@ struct hvm_ops {
     void (*load)(struct vcpu *v);
 
     /* Enters `v` with the stack empty. */
-    void (*enter_first)(struct vcpu *v) __noreturn;
+    __noreturn void (*enter_first)(struct vcpu *v);
 
     uint64_t (*get_reg)(const struct vcpu *v, enum hvm_reg reg);
     void (*set_reg)(struct vcpu *v, enum hvm_reg reg, uint64_t value);
