@@ -140,7 +140,7 @@ GROUPS = {
 def derive(found):
     """What follows from other figures."""
     found = dict(found)
-    if found.get("first-touch") is not None and found["first-touch"] < 100:  # mapped and cleared at boot
+    if found.get("first-touch") is not None and found["first-touch"] < 100 and "start-last-two" in found:  # mapped and cleared at boot
         found["first-touch"] = (found["start-last-two"] - found["start"]) // 256
     return found
 
