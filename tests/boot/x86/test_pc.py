@@ -29,7 +29,7 @@ def test_cpus(boot, cpus):
     """Else a user's CPUs are not all used, or the machine hangs for having another number of them."""
     machine = to_shell(boot, cpus=cpus)
     assert machine.run("nproc") == (0, "%d\n" % cpus)
-    status, text = machine.run("dmesg | grep -E 'BUG|Call Trace|Oops|stall'")
+    status, text = machine.run("dmesg | grep -E 'BUG|Call Trace|Oops|stalls on|soft lockup'")
     assert status == 1, text
 
 

@@ -9,6 +9,8 @@
 #include <xen/vcpu.h>
 #include <xen/version.h>
 
+#define LVT_PERIODIC (1u << 17)
+
 const char arch_capabilities[] = "hvm-3.0-x86_32 hvm-3.0-x86_32p hvm-3.0-x86_64";
 const uint32_t arch_features = BIT32(XENFEAT_hvm_callback_vector) | BIT32(XENFEAT_hvm_safe_pvclock);
 const uint64_t arch_no_calls[] = {
@@ -104,15 +106,22 @@ static void vcpus(void)
     answers(vcpu_op(VCPUOP_is_up, machine.cpus, NULL), -ENOENT, "nobody is");
 }
 
+/* The timer comes again and again: once might be before the call. */
 static void block(void)
 {
     uint64_t before = taken[0][VECTOR_ALARM];
+    uint32_t count;
 
     sleep_until(now()); /* the timer is set up */
-    alarm_set(now() + ticks_of_us(1000));
+    alarm_set(now() + ticks_of_us(2000));
+    count = apic_read(APIC_INITIAL);
+    apic_write(APIC_LVT_TIMER, LVT_PERIODIC | VECTOR_ALARM);
+    apic_write(APIC_INITIAL, count);
     irq_on();
     answers(sched(SCHEDOP_block, NULL), 0, "block until an interrupt");
     irq_off();
+    apic_write(APIC_INITIAL, 0);
+    irq_window();
     check(taken[0][VECTOR_ALARM] > before, "which has come");
 }
 
