@@ -37,7 +37,7 @@ HV_LDFLAGS := -pie --no-dynamic-linker -z text -z max-page-size=4096 -z norelro 
     --build-id=sha1 --gc-sections --orphan-handling=error --fatal-warnings $(HV_LDFLAGS_$(ARCH))
 # libzstd names C's allocator even where it is given one.
 HV_LDFLAGS += --defsym=malloc=heap_alloc --defsym=calloc=heap_calloc --defsym=free=heap_free
-HV_LIBS := $(patsubst %,$(BUILD)/debian/$(ARCH)-dev/lib/%,libfdt.a libzstd.a)
+HV_LIBS := $(patsubst %,$(BUILD)/debian/$(ARCH)-dev/lib/%,libfdt.a libz.a libzstd.a)
 
 .PHONY: hypervisor
 hypervisor: $(OUT)/hospes

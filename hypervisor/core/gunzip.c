@@ -1,40 +1,44 @@
 /* SPDX-License-Identifier: MIT */
-/* gzip files (RFC 1952) of one member, around <lib/inflate.h>. <hospes/unpack.h> has the contract.
- */
+/* gzip files (RFC 1952): zlib does the work, its memory comes from our heap. <hospes/unpack.h>. */
+#define Z_SOLO     /* zlib.h without C's library */
+#define ZLIB_CONST /* input is not written */
 #include <hospes/compiler.h>
 #include <hospes/errno.h>
 #include <hospes/heap.h>
 #include <hospes/map.h>
 #include <hospes/unpack.h>
 #include <lib/bits.h>
-#include <lib/inflate.h>
+#include <zlib.h>
 
-#define SHORTEST    18u     /* header and trailer */
-#define PIECE_BYTES KIB(16) /* up to some thirty instructions a byte */
+#define GZIP_ONLY   (16 + MAX_WBITS) /* inflateInit2(): a gzip header, the largest window */
+#define SHORTEST    18u              /* header and trailer */
+#define PIECE_BYTES KIB(16)          /* up to 33 instructions a byte */
 
-#define MAGIC    0x8b1fu
-#define DEFLATED 8u
-
-/* Parts of the header that may follow the fixed one, and are of no interest. */
-#define HAS_CRC     BIT(1)
-#define HAS_EXTRA   BIT(2)
-#define HAS_NAME    BIT(3)
-#define HAS_COMMENT BIT(4)
-#define HAS_UNKNOWN MASK(7, 5)
-
-enum part { FIXED, EXTRA_LENGTH, EXTRA, NAME, COMMENT, HEADER_CRC, BODY, CRC, LENGTH, ENDED };
-
-struct gunzip {
-    struct inflate inflate;
-    enum part part;
-    uint32_t flags, left; /* of the header, and of its part */
-    uint32_t crc;         /* so far */
-};
-
-/* --- CRC-32: RFC 1952, chapter 8 ---------------------------------------------------------------
+/*
+ * What zlib takes when it is given no allocator. It always is given one: these keep the linker from
+ * bringing in malloc().
  */
+voidpf zcalloc(voidpf opaque, unsigned items, unsigned size);
+void zcfree(voidpf opaque, voidpf p);
 
+voidpf zcalloc(voidpf opaque, unsigned items, unsigned size)
+{
+    (void)opaque;
+    return heap_calloc(items, size);
+}
+
+void zcfree(voidpf opaque, voidpf p)
+{
+    (void)opaque;
+    heap_free(p);
+}
+
+/*
+ * The checksums, in place of zlib's own, whose tables are larger than what we need of zlib besides.
+ * CRC-32 is RFC 1952's chapter 8; Adler-32 (RFC 1950) is for streams that we do not accept.
+ */
 #define CRC32_POLYNOMIAL 0xedb88320u
+#define ADLER_BASE       65521u
 
 static uint32_t crc_table[256];
 
@@ -51,16 +55,31 @@ static void make_crc_table(void)
     }
 }
 
-static uint32_t crc_of(uint32_t crc, const uint8_t *p, uint64_t bytes)
+uLong crc32(uLong crc, const Bytef *buf, uInt len)
 {
-    crc = ~crc;
-    for (; bytes; bytes--)
-        crc = crc >> 8 ^ crc_table[(uint8_t)crc ^ *p++];
-    return ~crc;
+    uint32_t c = ~(uint32_t)crc;
+
+    if (!buf)
+        return 0;
+    if (!load_acquire(crc_table[255]))
+        make_crc_table();
+    for (; len; len--)
+        c = c >> 8 ^ crc_table[(uint8_t)c ^ *buf++];
+    return (uint32_t)~c;
 }
 
-/* --- parts of the file -------------------------------------------------------------------------
- */
+uLong adler32(uLong adler, const Bytef *buf, uInt len)
+{
+    uint32_t a = (uint32_t)adler & 0xffff, b = (uint32_t)adler >> 16;
+
+    if (!buf)
+        return 1;
+    for (; len; len--) {
+        a = (a + *buf++) % ADLER_BASE;
+        b = (b + a) % ADLER_BASE;
+    }
+    return b << 16 | a;
+}
 
 /* The file's last word is its length. */
 static uint64_t length(maddr_t from, uint64_t *bytes, bool sized)
@@ -74,120 +93,43 @@ static uint64_t length(maddr_t from, uint64_t *bytes, bool sized)
     return w[0] | (uint32_t)w[1] << 8 | (uint32_t)w[2] << 16 | (uint32_t)w[3] << 24;
 }
 
-/* Bytes up to a zero, or `left` of them. False: there are more. */
-static bool skip(struct gunzip *g, bool text)
-{
-    uint32_t byte = 1;
-
-    while (text ? byte != 0 : g->left != 0) {
-        if (!inflate_bits(&g->inflate, 8, &byte))
-            return false;
-        g->left -= !text;
-    }
-    return true;
-}
-
-/* The first words, of which each is looked at when it is there. 1: done; 0: more; -EINVAL. */
-static int fixed_header(struct gunzip *g)
-{
-    uint32_t word;
-
-    while (g->left < 10) {
-        if (!inflate_bits(&g->inflate, 16, &word))
-            return 0;
-        if (g->left == 0 && word != MAGIC)
-            return -EINVAL;
-        if (g->left == 2) {
-            g->flags = word >> 8;
-            if ((word & 0xff) != DEFLATED || g->flags & HAS_UNKNOWN)
-                return -EINVAL;
-        }
-        g->left += 2;
-    }
-    return 1;
-}
-
-/* A number of the header's or the trailer's. */
-static int number(struct gunzip *g, uint32_t bits, uint32_t *value)
-{
-    return inflate_bits(&g->inflate, bits, value) ? 1 : 0;
-}
-
-static int body(struct gunzip *g)
-{
-    struct inflate *s = &g->inflate;
-    uint64_t before = s->out_done;
-    int rc = inflate_run(s, before + PIECE_BYTES);
-
-    g->crc = crc_of(g->crc, s->out + before, s->out_done - before);
-    if (rc > 0)
-        inflate_align(s);
-    return rc < 0 ? -EINVAL : rc;
-}
-
-/* The part that is next. 1: it is done; 0: it needs more input, or time; -EINVAL. */
-static int run_part(struct gunzip *g)
-{
-    uint32_t value;
-    int rc = 1;
-
-    switch (g->part) {
-    case FIXED:
-        return fixed_header(g);
-    case EXTRA_LENGTH:
-        return g->flags & HAS_EXTRA ? number(g, 16, &g->left) : 1;
-    case EXTRA:
-        return g->flags & HAS_EXTRA ? skip(g, false) : 1;
-    case NAME:
-        return g->flags & HAS_NAME ? skip(g, true) : 1;
-    case COMMENT:
-        return g->flags & HAS_COMMENT ? skip(g, true) : 1;
-    case HEADER_CRC:
-        return g->flags & HAS_CRC ? number(g, 16, &value) : 1;
-    case BODY:
-        return body(g);
-    case CRC:
-        rc = number(g, 32, &value);
-        return rc && value != g->crc ? -EINVAL : rc;
-    case LENGTH:
-        rc = number(g, 32, &value);
-        return rc && value != (uint32_t)g->inflate.out_done ? -EINVAL : rc;
-    case ENDED:
-        break;
-    }
-    return rc;
-}
-
 static void *begin(void)
 {
-    if (!load_acquire(crc_table[255]))
-        make_crc_table();
-    return heap_alloc(sizeof(struct gunzip));
+    z_stream *z = heap_alloc(sizeof(*z));
+
+    if (!z)
+        return NULL;
+    z->zalloc = zcalloc;
+    z->zfree = zcfree;
+    if (inflateInit2(z, GZIP_ONLY) != Z_OK) {
+        heap_free(z);
+        return NULL;
+    }
+    return z;
 }
 
 static int run(void *state, struct unpack_io *io)
 {
-    struct gunzip *g = state;
-    struct inflate *s = &g->inflate;
-    int rc = 1;
+    uint32_t room = (uint32_t)min(io->out_bytes - io->out_done, PIECE_BYTES);
+    z_stream *z = state;
+    int rc;
 
-    s->in = io->in;
-    s->in_bytes = io->in_bytes;
-    s->out = io->out;
-    s->out_bytes = io->out_bytes;
-    while (rc > 0 && g->part != ENDED) {
-        rc = run_part(g);
-        if (rc > 0)
-            g->part++;
-    }
-    io->in = s->in;
-    io->in_bytes = s->in_bytes;
-    io->out_done = s->out_done;
-    return rc;
+    z->next_in = io->in;
+    z->avail_in = io->in_bytes;
+    z->next_out = io->out + io->out_done;
+    z->avail_out = room;
+    rc = inflate(z, Z_NO_FLUSH);
+    io->in = z->next_in;
+    io->in_bytes = z->avail_in;
+    io->out_done += room - z->avail_out;
+    if (rc == Z_STREAM_END)
+        return 1;
+    return rc == Z_OK || rc == Z_BUF_ERROR ? 0 : -EINVAL;
 }
 
 static void end(void *state)
 {
+    (void)inflateEnd(state);
     heap_free(state);
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Unpacking compressed files from machine memory into a buffer that holds all of the result, in
- * steps: gzip (RFC 1952) by <lib/inflate.h>, Zstandard (RFC 8878) by libzstd with memory of our
- * heap, which uses floating-point registers: see domain_build_step().
+ * steps. Libraries do the work, with memory of our heap: zlib for gzip (RFC 1952), libzstd for
+ * Zstandard (RFC 8878). They use floating-point registers: see domain_build_step().
  *
  * The whole result stays in one buffer because that is the window which Zstandard looks back in: up
  * to 128 MiB for Linux kernels, more than the result itself.
@@ -12,7 +12,7 @@
 
 #include <hospes/types.h>
 
-/* What is given to unpack, and how far that has come. */
+/* What a library is given, and how far it has come. */
 struct unpack_io {
     const uint8_t *in; /* unread input, */
     uint32_t in_bytes; /* so much */
@@ -31,7 +31,7 @@ struct unpacker {
      * it is no part of the format. 0: it does not say.
      */
     uint64_t (*length)(maddr_t from, uint64_t *bytes, bool sized);
-    /* Its state; NULL without memory. */
+    /* The library's state; NULL without memory. */
     void *(*begin)(void);
     /* Goes on, for at most about half a millisecond: 0; 1 at the end; -EINVAL: damaged. */
     int (*run)(void *state, struct unpack_io *io);
