@@ -11,8 +11,10 @@
 #include <hospes/errno.h>
 #include <hospes/evtchn.h>
 #include <hospes/heap.h>
+#include <hospes/iomem.h>
 #include <hospes/log.h>
 #include <hospes/option.h>
+#include <hospes/p2m.h>
 #include <hospes/runstate.h>
 #include <hospes/vcpu_info.h>
 #include <hospes/vcpu_timer.h>
@@ -218,6 +220,19 @@ WEAK int64_t vcpu_timer_op(struct vcpu *v, struct vcpu *target, uint32_t cmd, ui
 WEAK void vcpu_info_vcpu_destroy(struct vcpu *v)
 {
     (void)v;
+}
+
+/* --- devices' registers ----------------------------------------------------------------- */
+
+WEAK int iomem_permit(struct domain *d, mfn_t mfn, uint64_t frames)
+{
+    (void)d, (void)mfn, (void)frames;
+    return 0;
+}
+
+WEAK int iomem_map(struct domain *d, gfn_t gfn, mfn_t mfn, uint64_t frames)
+{
+    return p2m_map(d, gfn, mfn, frames, P2M_DEVICE);
 }
 
 /* --- event channels ---------------------------------------------------------------------- */
