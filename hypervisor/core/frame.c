@@ -338,12 +338,12 @@ static bool take_or_wait(unsigned int order, uint64_t frames, unsigned int flags
     }
 }
 
-/* A single frame that is at hand; its last owner's data is in it. */
+/* A single frame that is at hand, wherever it is; its last owner's data is in it. */
 static bool take_at_hand(unsigned int flags, uint64_t *mfn)
 {
     bool taken;
 
-    if ((flags & FRAME_LOW) != 0)
+    if ((flags & (FRAME_LOW | FRAME_LASTING)) != 0)
         return false;
     spin_lock(&lock);
     taken = nr_at_hand > 0;

@@ -15,7 +15,7 @@ _Static_assert(sizeof(struct shared_info) <= FRAME_SIZE, "a page of its own");
 
 int vcpu_info_domain_init(struct domain *d)
 {
-    int err = frame_alloc(d->id, 0, 0, &d->shared_info_mfn, NULL);
+    int err = frame_alloc(d->id, 0, FRAME_LASTING, &d->shared_info_mfn, NULL);
 
     if (err)
         return err;

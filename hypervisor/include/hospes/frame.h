@@ -49,6 +49,8 @@ enum frame_alloc_flags {
     FRAME_DIRTY_OK = 1u << 0,   /* the caller overwrites or clears it before the owner can see it */
     FRAME_LOW = 1u << 1,        /* below 4 GiB */
     FRAME_HIGH_FIRST = 1u << 2, /* prefer high addresses: keeps low ones for 1:1 domains */
+    FRAME_LASTING = 1u << 3,    /* one that stays: from among small pieces, not out of a block that
+                                   was just given back, which it would keep from growing whole */
 };
 
 /*
