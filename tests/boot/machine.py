@@ -66,10 +66,12 @@ class Machine:
                 for number in (signal.SIGTERM, signal.SIGKILL):
                     self.console.kill(number)
                     try:
-                        self.console.expect(pexpect.EOF, timeout=10)
+                        self.console.expect(pexpect.EOF, timeout=60)
                         break
                     except pexpect.TIMEOUT:
                         continue
+                # It has closed its console: on a busy computer it still takes its time to go.
+                self.console.wait()
             self.console.close(force=True)
             self.output.close()
             self.console = None
