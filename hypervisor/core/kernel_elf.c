@@ -116,7 +116,7 @@ static int read_segments(const struct kernel_head *h, struct kernel_image *k, st
 
 int kernel_probe_elf(const struct kernel_head *h, struct kernel_image *k)
 {
-    struct phdrs t;
+    struct phdrs t = { 0 };
     int rc = read_segments(h, k, &t);
 
     if (rc)
@@ -190,7 +190,7 @@ static bool is_in_segment(const struct kernel_image *k, uint64_t at)
 int kernel_probe_pvh(const struct kernel_head *h, struct kernel_image *k)
 {
     struct notes n = { .entry = false };
-    struct phdrs t;
+    struct phdrs t = { 0 };
     struct phdr p;
     int rc = read_segments(h, k, &t);
 

@@ -8,7 +8,6 @@
 extern const struct uart_driver uart_pl011;
 extern const struct uart_driver uart_sbsa;
 extern const struct uart_driver uart_cadence;
-extern const struct uart_driver uart_ns16550;
 extern const struct uart_driver uart_dw;
 extern const struct uart_driver uart_bcm2835_aux;
 

@@ -182,7 +182,7 @@ void vgic_set_line(struct domain *d, struct vcpu *v, uint32_t intid, bool level)
 static void pend_private(struct vgic *g, struct vcpu *v, uint32_t intid, bool here)
 {
     struct vgic_bank *b = &v->arch.vgic.priv;
-    uint32_t bit = (uint32_t)1 << intid;
+    uint32_t bit = (uint32_t)1 << intid % 32; /* of its first bank */
 
     if (here && (b->enabled & vgic_in_groups(g, b) & bit) && vgic_show(v, b, intid, 0))
         return;
