@@ -12,8 +12,6 @@
 #include <hospes/map.h>
 #include <lib/bits.h>
 
-#include <string.h>
-
 #define UNITS_MOST 8u
 #define DOMAIN     1u /* number by which translations are remembered */
 
@@ -66,19 +64,6 @@ static uint64_t told;
 #define IVMD_BLOCK    32u
 #define IVHD_BLOCK    24u
 
-static uint32_t get16(const uint8_t *p)
-{
-    return p[0] | (uint32_t)p[1] << 8;
-}
-
-static uint64_t get64(const uint8_t *p)
-{
-    uint64_t value;
-
-    memcpy(&value, p, sizeof(value));
-    return value;
-}
-
 static bool is_known(uint64_t base)
 {
     for (uint32_t i = 0; i < nr_units; i++)
@@ -111,12 +96,13 @@ static int take_block(const uint8_t *b, uint32_t length)
     case IVHD_FIRST:
     case IVHD_EXTENDED:
     case IVHD_NAMED:
-        return length >= IVHD_BLOCK ? add_unit(get64(b + IVHD_BASE)) : -EINVAL;
+        return length >= IVHD_BLOCK ? add_unit(load_le64(b + IVHD_BASE)) : -EINVAL;
     case 0x20:
     case 0x21:
     case 0x22:
         if (length >= IVMD_BLOCK)
-            iommu_add_unity(get64(b + IVMD_START), get64(b + IVMD_START) + get64(b + IVMD_BYTES));
+            iommu_add_unity(load_le64(b + IVMD_START),
+                            load_le64(b + IVMD_START) + load_le64(b + IVMD_BYTES));
         return 0;
     default:
         return 0;
@@ -129,7 +115,7 @@ static int probe(const uint8_t *table, uint32_t bytes)
     int err = 0;
 
     while (!err && bytes >= 4 && at <= bytes - 4) {
-        uint32_t length = get16(table + at + BLOCK_LENGTH);
+        uint32_t length = load_le16(table + at + BLOCK_LENGTH);
 
         if (length < 4 || length > bytes - at)
             err = -EINVAL;

@@ -14,8 +14,6 @@
 #include <hospes/map.h>
 #include <lib/bits.h>
 
-#include <string.h>
-
 #define UNITS_MOST 8u
 #define DOMAIN     1u
 
@@ -72,19 +70,6 @@ static bool caching;
 #define RMRR_BASE       8u
 #define RMRR_LIMIT      16u
 
-static uint32_t get16(const uint8_t *p)
-{
-    return p[0] | (uint32_t)p[1] << 8;
-}
-
-static uint64_t get64(const uint8_t *p)
-{
-    uint64_t value;
-
-    memcpy(&value, p, sizeof(value));
-    return value;
-}
-
 static int add_unit(uint64_t base)
 {
     struct unit *u = &units[nr_units];
@@ -115,12 +100,12 @@ static int add_unit(uint64_t base)
 
 static int take_structure(const uint8_t *s, uint32_t length)
 {
-    switch (get16(s)) {
+    switch (load_le16(s)) {
     case DRHD:
-        return length >= DRHD_BASE + 8 ? add_unit(get64(s + DRHD_BASE)) : -EINVAL;
+        return length >= DRHD_BASE + 8 ? add_unit(load_le64(s + DRHD_BASE)) : -EINVAL;
     case RMRR:
         if (length >= RMRR_LIMIT + 8)
-            iommu_add_unity(get64(s + RMRR_BASE), get64(s + RMRR_LIMIT) + 1);
+            iommu_add_unity(load_le64(s + RMRR_BASE), load_le64(s + RMRR_LIMIT) + 1);
         return 0;
     default:
         return 0;
@@ -133,7 +118,7 @@ static int probe(const uint8_t *table, uint32_t bytes)
     int err = 0;
 
     while (!err && bytes >= 4 && at <= bytes - 4) {
-        uint32_t length = get16(table + at + 2);
+        uint32_t length = load_le16(table + at + 2);
 
         if (length < 4 || length > bytes - at)
             err = -EINVAL;
