@@ -40,6 +40,7 @@
 #define PAGES_ALL        0x7ffffffffffff003ull /* every address, and what was known of tables */
 
 struct unit {
+    uint64_t base;
     volatile uint8_t *regs;
     uint64_t *commands;
     uint32_t tail;
@@ -67,13 +68,12 @@ static uint64_t told;
 static bool is_known(uint64_t base)
 {
     for (uint32_t i = 0; i < nr_units; i++)
-        if (units[i].commands == (uint64_t *)(uintptr_t)base)
+        if (units[i].base == base)
             return true;
     return false;
 }
 
-/* A unit may be described by blocks of several types. Until it is enabled its base is kept in
- * `commands`. */
+/* A unit may be described by blocks of several types. */
 static int add_unit(uint64_t base)
 {
     if (is_known(base))
@@ -85,7 +85,7 @@ static int add_unit(uint64_t base)
     units[nr_units].regs = device_map(MADDR(base), REGS_BYTES);
     if (!units[nr_units].regs)
         return -ENOMEM;
-    units[nr_units++].commands = (uint64_t *)(uintptr_t)base;
+    units[nr_units++].base = base;
     iommu_keep(base, REGS_BYTES);
     return 0;
 }
