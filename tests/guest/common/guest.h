@@ -112,9 +112,10 @@ void delay_us(uint64_t us);
 #define wait_until(cond)                                      \
     ({                                                        \
         uint64_t wait_end = now() + ticks_of_us(PATIENCE_US); \
-        while (!(cond) && now() < wait_end)                   \
+        bool wait_met;                                        \
+        while (!(wait_met = (cond)) && now() < wait_end)      \
             relax();                                          \
-        (bool)(cond);                                         \
+        wait_met;                                             \
     })
 
 /* ---- one timer of the first CPU ---- */

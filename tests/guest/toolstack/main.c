@@ -10,6 +10,7 @@
 const char guest_name[] = "toolstack";
 
 #define POOL    (UINT64_C(1) << 20)
+#define PAGE    4096
 #define PAGES   64
 #define ROUNDS  100
 #define EPERM   1
@@ -70,7 +71,43 @@ static void calls(void)
     check(free_pages() > 0 && sys.u.physinfo.cpu_khz > 0, "memory and a clock");
 }
 
-/* A domain without memory cannot even fetch its first instruction: it takes aborts for ever. */
+static bool may_have_memory(uint16_t id)
+{
+    op.u.paging_mempool.size = POOL;
+    if (domctl(XEN_DOMCTL_set_paging_mempool_size, id))
+        return false;
+    op.u.max_mem.max_memkb = 4096;
+    return !domctl(XEN_DOMCTL_max_mem, id);
+}
+
+/* Gives the domain its first page, mapped over one of ours for as long as the code is written. */
+static bool give_code(uint16_t id)
+{
+    static _Alignas(PAGE) volatile uint32_t window[PAGE / sizeof(uint32_t)];
+    xen_pfn_t here = (uintptr_t)window / PAGE, there = entry_gfn;
+    struct xen_memory_reservation r = { .nr_extents = 1, .domid = id };
+    struct xen_add_to_physmap_batch map = {
+        .domid = DOMID_SELF, .space = XENMAPSPACE_gmfn_foreign, .size = 1, .u.foreign_domid = id
+    };
+    struct xen_remove_from_physmap unmap = { .domid = DOMID_SELF, .gpfn = here };
+    int err = -1;
+
+    r.extent_start.p = &there;
+    map.idxs.p = &there;
+    map.gpfns.p = &here;
+    map.errs.p = &err;
+    if (!may_have_memory(id) ||
+        hypercall_op(__HYPERVISOR_memory_op, XENMEM_populate_physmap, &r) != 1 ||
+        hypercall_op(__HYPERVISOR_memory_op, XENMEM_add_to_physmap_batch, &map) || err)
+        return false;
+    window[0] = endless_loop;
+    barrier();
+    r.domid = DOMID_SELF;
+    r.extent_start.p = &here;
+    return !hypercall_op(__HYPERVISOR_memory_op, XENMEM_remove_from_physmap, &unmap) &&
+           hypercall_op(__HYPERVISOR_memory_op, XENMEM_populate_physmap, &r) == 1;
+}
+
 static void life(void)
 {
     uint16_t id = made();
@@ -87,6 +124,7 @@ static void life(void)
     check_eq((uint64_t)domctl(XEN_DOMCTL_set_address_size, id), 0, "64-bit");
     op.u.address_size.size = 32;
     check_eq((uint64_t)domctl(XEN_DOMCTL_set_address_size, id), (uint64_t)-EINVAL, "not 32-bit");
+    check(give_code(id), "code to run");
     check_eq((uint64_t)domctl(XEN_DOMCTL_unpausedomain, id), 0, "unpaused");
     check(wait_until(flags_of(id) & XEN_DOMINF_running && op.u.getdomaininfo.cpu_time), "it runs");
     check_eq((uint64_t)domctl(XEN_DOMCTL_pausedomain, id), 0, "paused");
@@ -106,12 +144,8 @@ static bool give_memory(uint16_t id)
 {
     static xen_pfn_t gfns[PAGES];
     struct xen_memory_reservation r = { .nr_extents = PAGES, .domid = id };
-    bool got;
+    bool got = may_have_memory(id);
 
-    op.u.paging_mempool.size = POOL;
-    got = !domctl(XEN_DOMCTL_set_paging_mempool_size, id);
-    op.u.max_mem.max_memkb = 4096;
-    got = got && !domctl(XEN_DOMCTL_max_mem, id);
     for (unsigned int i = 0; i < PAGES; i++)
         gfns[i] = 0x40000 + 3 * i;
     r.extent_start.p = gfns;

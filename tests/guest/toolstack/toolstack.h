@@ -13,6 +13,9 @@
 int64_t set_state(uint16_t id);
 /* The same with all checks, what must be refused first. */
 void first_state(uint16_t id);
+/* The frame that it begins in, and code for there: a jump to itself. */
+extern const uint64_t entry_gfn;
+extern const uint32_t endless_loop;
 /* Devices of the machine for domains that are made; the hardware domain does not have them. */
 void devices(void);
 

@@ -2,6 +2,11 @@
 /* The first state of arm64's vCPU. */
 #include "../toolstack.h"
 
+#define ENTRY 0x40080000u
+
+const uint64_t entry_gfn = ENTRY >> 12;
+const uint32_t endless_loop = 0x14000000; /* B . */
+
 static struct vcpu_guest_context context;
 
 static int64_t set_context(uint16_t id, uint64_t pstate)
@@ -9,7 +14,7 @@ static int64_t set_context(uint16_t id, uint64_t pstate)
     memset(&context, 0, sizeof(context));
     context.flags = VGCF_online;
     context.user_regs.x0 = 0x48000000;
-    context.user_regs.pc64 = 0x40080000;
+    context.user_regs.pc64 = ENTRY;
     context.user_regs.cpsr = pstate;
     context.sctlr = SCTLR_GUEST_INIT;
     op.u.vcpucontext.vcpu = 0;
@@ -31,7 +36,7 @@ void first_state(uint16_t id)
     check_eq((uint64_t)set_state(id), 0, "its first state");
     memset(&context, 0, sizeof(context));
     check_eq((uint64_t)domctl(XEN_DOMCTL_getvcpucontext, id), 0, "read back");
-    check_eq(context.user_regs.pc64, 0x40080000, "pc");
+    check_eq(context.user_regs.pc64, ENTRY, "pc");
     check_eq(context.user_regs.x0, 0x48000000, "x0");
     check_eq(context.user_regs.cpsr, PSR_GUEST64_INIT, "pstate");
     check_eq(context.flags, VGCF_online, "online");

@@ -7,6 +7,9 @@
 
 #define ENTRY 0x1000000u
 
+const uint64_t entry_gfn = ENTRY >> 12;
+const uint32_t endless_loop = 0xfeeb; /* JMP . */
+
 static uint8_t buffer[65536];
 static uint32_t length;
 
