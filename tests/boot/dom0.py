@@ -24,11 +24,11 @@ def with_files(folder, files):
 class Dom0:
     """dom0's shell. Every command has to succeed unless a test says otherwise."""
 
-    def __init__(self, boot, ramdisk=board.IMAGE / "xl.cpio", memory=3072, dom0_memory=1024, beside=(), options=""):
+    def __init__(self, boot, ramdisk=board.IMAGE / "xl.cpio", memory=3072, dom0_memory=1024, beside=(), options="", **changes):
         self.machine = boot(domains=[board.xl_dom0(ramdisk=ramdisk), *beside], memory=memory,
                             bootargs="%s bootscrub=0 guest_loglvl=none dom0_mem=%dM %s"
                             % (board.CONSOLE, dom0_memory, options),
-                            qemu=board.devices(board.IMAGE / "disk.img"))
+                            qemu=board.devices(board.IMAGE / "disk.img"), **changes)
         self.machine.slowly = False  # dom0's console is no emulated UART
         self.machine.expect("dom0: Linux")
         self.machine.shell("dom0")
