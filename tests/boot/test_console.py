@@ -115,7 +115,7 @@ def test_escapes(boot):
     machine.expect("loud: Linux")
     machine.send("\r")
     machine.expect("loud# ")
-    machine.send("sleep 3; printf 'be''gin\\033[2J\\033[1;1H\\007%s\\a\\n' end\r")
+    machine.send("while sleep 1; do printf 'be''gin\\033[2J\\033[1;1H\\007%s\\a\\n' end; done\r")
     machine.expect(r"\n")
     switch(machine, "Hospes")
     machine.expect(r"\(d1\) begin([^\n]*)\n")

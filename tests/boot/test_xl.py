@@ -197,7 +197,7 @@ def test_hotplug_disk(dom0):
     with dom0.console():
         dom0.run("true")
     dom0.run("xl block-attach guest phy:/dev/vda,xvdb,w")
-    assert re.search(r"^51728 +0 +\d+ +4 ", dom0.run("xl block-list guest"), re.MULTILINE)
+    dom0.until('xl block-list guest | grep -qE "^51728 +0 +[0-9]+ +4 "')  # both ends are connected
     with dom0.console():
         dom0.until("[ -b /dev/xvdb ]")
         assert written in dom0.run("dd if=/dev/xvdb bs=1M count=4 2>/dev/null | md5sum")

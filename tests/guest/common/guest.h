@@ -107,7 +107,7 @@ static inline uint64_t atomic_add(volatile uint64_t *p, uint64_t n)
 /* ---- time: now() in ticks; for patience only, never for a result ---- */
 uint64_t ticks_of_us(uint64_t us);
 void delay_us(uint64_t us);
-#define PATIENCE_US 20000000u
+#define PATIENCE_US 100000000u
 /* Waits until cond holds; false if that lasts more than the patience. */
 #define wait_until(cond)                                      \
     ({                                                        \
