@@ -20,6 +20,9 @@ HV_FLAGS = $(FREESTANDING) $(HV_INCLUDES) -isystem $(XINCLUDE) $(XDEFINES) -fpie
 HV_CFLAGS_arm64   := -mfix-cortex-a53-835769
 # UEFI calls, and is called, by another convention there.
 HV_CFLAGS_x86_64  := -DGNU_EFI_USE_MS_ABI -DHAVE_USE_MS_ABI
+# Indirect calls go through arch/x86/thunk.S, which is made to fit the CPU; tables of jumps would not.
+HV_CFLAGS_x86_64  += -fno-jump-tables $(if $(filter clang,$(COMPILER)),-mretpoline -mretpoline-external-thunk,$\
+    -mindirect-branch=thunk-extern -mindirect-branch-register)
 HV_LDFLAGS_arm64  := --fix-cortex-a53-843419
 HV_LDFLAGS_x86_64 := -z noseparate-code
 HV_CFLAGS = $(HV_FLAGS) $(HV_CFLAGS_$(ARCH)) -include mk/hidden.h $(WARNINGS) -fstack-protector-strong -ffunction-sections -fdata-sections

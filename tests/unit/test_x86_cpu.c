@@ -40,6 +40,7 @@ static void fake_wrmsr(uint32_t msr, uint64_t value)
 #undef cpuid
 
 struct cpu_info cpu_info;
+struct speculation speculation = { .guest_spec_ctrl = SPEC_CTRL_STIBP };
 struct clock_scale clock_scale;
 uint64_t clock_tsc_khz = 2000000;
 
@@ -95,6 +96,22 @@ void vlapic_write_deadline(struct vcpu *v, uint64_t value)
 
 void inject_agree_on_priority(struct vcpu *v)
 {
+}
+
+static uint64_t spec_ctrl;
+
+bool speculation_read_guest(const struct vcpu *v, uint64_t *value)
+{
+    *value = spec_ctrl;
+    return true;
+}
+
+bool speculation_write_guest(struct vcpu *v, uint64_t value)
+{
+    if (value & ~speculation.guest_spec_ctrl)
+        return false;
+    spec_ctrl = value;
+    return true;
 }
 
 static uint32_t looked;
@@ -298,7 +315,8 @@ static void test_any_msr(void **state)
         }
     assert_true(faults > 5 * 0x3000 * 2 - 700);
     assert_int_equal(barriers, 0);
-    assert_int_equal(vcpu.arch.efer & ~(uint64_t)(EFER_SCE | EFER_LME | EFER_NXE | EFER_FFXSR), 0);
+    assert_int_equal(
+        vcpu.arch.efer & ~(uint64_t)(EFER_SCE | EFER_LME | EFER_NXE | EFER_FFXSR | EFER_AIBRSE), 0);
 }
 
 /* SVM is not there to be switched on; nor are reserved bits, and LMA is not the guest's to set. */
@@ -321,6 +339,23 @@ static void test_barrier(void **state)
     turn_off(&policy, CPU_AMD_IBPB);
     assert_int_equal(msr_write(&vcpu, MSR_PRED_CMD, PRED_CMD_IBPB), EXIT_FAULT);
     assert_int_equal(barriers, 1);
+}
+
+/* What CPUID tells of SPEC_CTRL is there, and only then is any of it told. */
+static void test_spec_ctrl(void **state)
+{
+    uint64_t value;
+
+    assert_true(cpu_policy_has(&policy, CPU_AMD_STIBP));
+    assert_int_equal(msr_write(&vcpu, MSR_SPEC_CTRL, SPEC_CTRL_STIBP), EXIT_HANDLED);
+    assert_int_equal(msr_read(&vcpu, MSR_SPEC_CTRL, &value), EXIT_HANDLED);
+    assert_int_equal(value, SPEC_CTRL_STIBP);
+    assert_int_equal(msr_write(&vcpu, MSR_SPEC_CTRL, SPEC_CTRL_STIBP | 1ull << 40), EXIT_FAULT);
+    speculation.guest_spec_ctrl = 0;
+    cpu_policy_default(&policy);
+    assert_false(cpu_policy_has(&policy, CPU_AMD_STIBP) || cpu_policy_has(&policy, CPU_AMD_IBRS) ||
+                 cpu_policy_has(&policy, CPU_AMD_SSBD) || cpu_policy_has(&policy, CPU_PSFD));
+    speculation.guest_spec_ctrl = SPEC_CTRL_STIBP;
 }
 
 /* Linux saves these and writes them back on each CPU. */
@@ -480,6 +515,7 @@ int main(void)
         cmocka_unit_test_setup(test_any_msr, setup),
         cmocka_unit_test_setup(test_efer, setup),
         cmocka_unit_test_setup(test_barrier, setup),
+        cmocka_unit_test_setup(test_spec_ctrl, setup),
         cmocka_unit_test_setup(test_mtrr, setup),
         cmocka_unit_test_setup(test_instructions, setup),
         cmocka_unit_test_setup(test_long_mode, setup),

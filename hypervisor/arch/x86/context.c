@@ -9,6 +9,7 @@
 #include <asm/fpu.h>
 #include <asm/hvm.h>
 #include <asm/msr.h>
+#include <asm/speculation.h>
 #include <asm/vtime.h>
 #include <hospes/domain.h>
 #include <hospes/log.h>
@@ -29,6 +30,7 @@ int arch_vcpu_init(struct vcpu *v)
     err = vlapic_vcpu_init(v);
     if (err)
         goto no_apic;
+    speculation_vcpu_init(v);
     vtime_tell(v);
     return 0;
 
@@ -59,6 +61,7 @@ void arch_vcpu_reset(struct vcpu *v)
     a->dr[0] = a->dr[1] = a->dr[2] = a->dr[3] = 0;
     a->dr_live = false;
     a->tsc_aux = 0;
+    a->spec_ctrl = 0;
     fpu_vcpu_reset(v);
     mtrr_reset(&a->mtrr);
     vlapic_vcpu_reset(v);
@@ -103,6 +106,7 @@ void arch_vcpu_save(struct vcpu *v)
 void arch_vcpu_load(struct vcpu *v)
 {
     hvm_ops->load(v);
+    speculation_vcpu_load(v);
     if (hvm_ops->get_reg(v, HVM_DR7) & DR7_ENABLED)
         debug_registers_load(v);
     if (cpu_has(CPU_RDTSCP))

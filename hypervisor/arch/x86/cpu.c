@@ -44,6 +44,7 @@ static const struct {
     [CPU_X8_B] = { EXTENDED + 8, 0, 1 },
     [CPU_XA_D] = { EXTENDED + 0xa, 0, 3 },
     [CPU_X21_A] = { EXTENDED + 0x21, 0, 0 },
+    [CPU_X21_C] = { EXTENDED + 0x21, 0, 2 },
 };
 
 static uint32_t read_word(enum cpu_word w)

@@ -10,6 +10,7 @@
 #include <asm/cpu_policy.h>
 #include <asm/fpu.h>
 #include <asm/msr.h>
+#include <asm/speculation.h>
 #include <hospes/compiler.h>
 #include <hospes/errno.h>
 #include <hospes/types.h>
@@ -60,10 +61,15 @@ enum cpuid_register { REG_A, REG_B, REG_C, REG_D };
 #define FEATURES_X7_D B(8)
 /* CLZERO XSAVEERPTR IBPB SSB_NO BTC_NO IBPB_RET */
 #define FEATURES_X8_B (B(0) | B(2) | B(12) | B(26) | B(29) | B(30))
-/* IBRS STIBP and how they are meant, SSBD PSFD: where the processor switches SPEC_CTRL */
+/* IBRS STIBP and how they are meant, SSBD PSFD: unless the user keeps SPEC_CTRL from guests */
 #define SPEC_CTRL_X8_B (B(14) | B(15) | B(16) | B(17) | B(18) | B(19) | B(24) | B(28))
-/* NO_NEST_BP FS_GS_NS LFENCE_DISPATCH NSCB FSRS FSRC EPSF FSRSC SRSO_NO */
-#define FEATURES_X21_A (B(0) | B(1) | B(2) | B(6) | B(10) | B(11) | B(18) | B(19) | B(29))
+/* NO_NEST_BP FS_GS_NS LFENCE_DISPATCH VERW_CLEAR NSCB AutoIBRS FSRS FSRC EPSF FSRSC IBPB_BRTYPE
+ * SRSO_NO SRSO_US_NO */
+#define FEATURES_X21_A                                                                         \
+    (B(0) | B(1) | B(2) | B(5) | B(6) | B(8) | B(10) | B(11) | B(18) | B(19) | B(28) | B(29) | \
+     B(30))
+/* TSA_SQ_NO TSA_L1_NO */
+#define FEATURES_X21_C (B(1) | B(2))
 
 /* Where a word of features stands, and what of it guests may have. */
 struct word {
@@ -86,13 +92,14 @@ static const struct word words[CPU_WORDS] = {
     [CPU_X8_B] = { EXTENDED + 8, 0, REG_B, FEATURES_X8_B, 0 },
     [CPU_XA_D] = { EXTENDED + 0xa, 0, REG_D, 0, 0 },
     [CPU_X21_A] = { EXTENDED + 0x21, 0, REG_A, FEATURES_X21_A, 0 },
+    [CPU_X21_C] = { EXTENDED + 0x21, 0, REG_C, FEATURES_X21_C, 0 },
 };
 
 static uint32_t allowed_features(enum cpu_word w)
 {
     uint32_t allowed = words[w].allowed;
 
-    if (w == CPU_X8_B && cpu_has(CPU_SVM_SPEC_CTRL))
+    if (w == CPU_X8_B && speculation.guest_spec_ctrl)
         allowed |= SPEC_CTRL_X8_B;
     return (cpu_info.words[w] & allowed) | words[w].emulated;
 }
@@ -256,10 +263,8 @@ static const struct gate cr4_gates[] = {
 };
 
 static const struct gate efer_gates[] = {
-    { EFER_SCE, CPU_FEATURE(CPU_X1_D, 11) },
-    { EFER_LME, CPU_LONG_MODE },
-    { EFER_NXE, CPU_NX },
-    { EFER_FFXSR, CPU_FEATURE(CPU_X1_D, 25) },
+    { EFER_SCE, CPU_FEATURE(CPU_X1_D, 11) },   { EFER_LME, CPU_LONG_MODE },    { EFER_NXE, CPU_NX },
+    { EFER_FFXSR, CPU_FEATURE(CPU_X1_D, 25) }, { EFER_AIBRSE, CPU_AUTO_IBRS },
 };
 
 static const struct gate xcr0_gates[] = {

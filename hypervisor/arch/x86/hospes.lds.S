@@ -31,6 +31,10 @@ SECTIONS
         _fixups_start = .;
         KEEP(*(.fixups))
         _fixups_end = .;
+        . = ALIGN(4);
+        _patches_start = .;
+        KEEP(*(.patches))
+        _patches_end = .;
     } :text
     .note.gnu.build-id : {
         _build_id = .;

@@ -5,6 +5,7 @@
 #include <asm/fpu.h>
 #include <asm/hvm.h>
 #include <asm/npt.h>
+#include <asm/speculation.h>
 #include <hospes/domain.h>
 #include <hospes/errno.h>
 #include <hospes/log.h>
@@ -32,6 +33,9 @@ int hvm_cpu_init(void)
 
     if (err)
         return err;
+    if (this_pcpu()->id == 0)
+        speculation_init();
+    speculation_pcpu_init();
     fpu_cpu_init();
     return hvm_ops->cpu_init();
 }

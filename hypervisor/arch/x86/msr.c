@@ -11,6 +11,7 @@
 #include <asm/hvm.h>
 #include <asm/hypercall_page.h>
 #include <asm/msr.h>
+#include <asm/speculation.h>
 #include <hospes/domain.h>
 #include <hospes/vcpu.h>
 
@@ -117,6 +118,18 @@ static enum exit_action write_predictor(struct vcpu *v, uint32_t msr, uint64_t v
     return EXIT_HANDLED;
 }
 
+static enum exit_action read_spec_ctrl(struct vcpu *v, uint32_t msr, uint64_t *value)
+{
+    (void)msr;
+    return speculation_read_guest(v, value) ? EXIT_HANDLED : EXIT_FAULT;
+}
+
+static enum exit_action write_spec_ctrl(struct vcpu *v, uint32_t msr, uint64_t value)
+{
+    (void)msr;
+    return speculation_write_guest(v, value) ? EXIT_HANDLED : EXIT_FAULT;
+}
+
 static enum exit_action read_efer(struct vcpu *v, uint32_t msr, uint64_t *value)
 {
     (void)msr;
@@ -167,6 +180,7 @@ static const struct {
 } table[] = {
     { MSR_X2APIC, MSR_X2APIC + 0xff, read_x2apic, write_x2apic },
     { MSR_TSC_DEADLINE, MSR_TSC_DEADLINE, read_deadline, write_deadline },
+    { MSR_SPEC_CTRL, MSR_SPEC_CTRL, read_spec_ctrl, write_spec_ctrl },
     { MSR_PRED_CMD, MSR_PRED_CMD, NULL, write_predictor },
     { MSR_TSC, MSR_TSC, NULL, write_ignored },
     { MSR_APIC_BASE, MSR_APIC_BASE, read_apic_base, write_apic_base },

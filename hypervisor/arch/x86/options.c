@@ -81,30 +81,48 @@ static bool read_dom0(struct option_reader *r, void *to)
     return true;
 }
 
+#define EXPECTED_SPEC                                                                           \
+    "[<boolean>,][no-]xen|hvm|msr-sc|rsb|verw|ibpb-entry|ibrs|ibpb|ssbd|psfd|bp-spec-reduce[=<" \
+    "boolean>],"                                                                                \
+    "bti-thunk=retpoline|lfence|jmp"
 #define EXPECTED_COM "<baud>|auto[,8n1[,<port>[,<interrupt>]]]"
 
 const struct option arch_options[] = {
     { "com1", read_com, &x86_options.com[0], EXPECTED_COM },
     { "com2", read_com, &x86_options.com[1], EXPECTED_COM },
     { "dom0", read_dom0, NULL, "pvh" },
+    { "spec-ctrl", speculation_read_option, &x86_options.spec, EXPECTED_SPEC },
     { 0 },
 };
 
 const char *const arch_without_effect[] = {
-    "acpi",       "apic",
-    "cpuid",      "cpuid_mask_cpu",
-    "dom0-iommu", "edd",
-    "ept",        "hap",
-    "hpet",       "mce",
-    "nmi",        "no-real-mode",
-    "nox2apic",   "pci",
-    "pcid",       "pv",
-    "reboot",     "smap",
-    "smep",       "smt",
-    "spec-ctrl",  "tickle_one_idle",
-    "ucode",      "vga",
-    "vpmu",       "x2apic",
-    "xsave",      "xpti",
+    "acpi",
+    "apic",
+    "cpuid",
+    "cpuid_mask_cpu",
+    "dom0-iommu",
+    "edd",
+    "ept",
+    "hap",
+    "hpet",
+    "mce",
+    "nmi",
+    "no-real-mode",
+    "nox2apic",
+    "pci",
+    "pcid",
+    "pv",
+    "reboot",
+    "smap",
+    "smep",
+    "smt",
+    "tickle_one_idle",
+    "ucode",
+    "vga",
+    "vpmu",
+    "x2apic",
+    "xsave",
+    "xpti",
     NULL,
 };
 

@@ -5,7 +5,14 @@
  *
  * The global interrupt flag is clear from before VMRUN until interrupts are off again: with it set, physical interrupts
  * end the guest's run only because RFLAGS.IF is set for its time (AMD APM volume 2, 15.17 and 15.21.1).
+ *
+ * Between VMRUN and the first C nothing branches by a prediction that the guest could have trained, returns included:
+ * what is done about predictions stands there, and speculation.c takes out what the CPU does not need.
  */
+#include <asm/cpu.h>
+#include <asm/msr.h>
+#include <asm/patch.h>
+
 #define REGS_RCX 8
 #define REGS_RDX 16
 #define REGS_RBX 24
@@ -21,7 +28,19 @@
 #define REGS_R14 112
 #define REGS_R15 120
 
+.macro fill_half
+    .rept 16
+    call 9f
+    int3
+9:
+    .endr
+    add $16 * 8, %rsp
+.endm
+
     .text
+data_selector:
+    .word SELECTOR_DATA
+
     .balign 64
 /* rdi = struct vcpu, rsi = machine address of its VMCB, rdx = top of the empty stack */
     .global svm_enter_first
@@ -46,6 +65,8 @@ enter:
     mov REGS_R14(%rdi), %r14
     mov REGS_R15(%rdi), %r15
     mov REGS_RDI(%rdi), %rdi
+1:  verw data_selector(%rip)          /* with microcode for it: no data of ours in the CPU's buffers */
+2:  patch_skip PATCH_NO_VERW, 1b, 2b
     clgi
     sti
     vmrun %rax
@@ -67,8 +88,29 @@ enter:
     mov %r14, REGS_R14(%rax)
     mov %r15, REGS_R15(%rax)
     mov %rax, %rdi
-    xor %ebp, %ebp                    /* a trace of the stack ends here */
+
+3:  mov $MSR_PRED_CMD, %ecx
+    mov $PRED_CMD_IBPB, %eax
+    xor %edx, %edx
+    wrmsr
+4:  patch_skip PATCH_NO_IBPB_EXIT, 3b, 4b
+
+    /* Each return, as deep as predictions go, is predicted to an int3 of ours. In halves, for the jump's reach. */
+5:  fill_half
+6:  patch_skip PATCH_NO_RSB_FILL, 5b, 6b
+7:  fill_half
+8:  patch_skip PATCH_NO_RSB_FILL, 7b, 8b
+
+    /* Nothing that the guest chose stays in registers that C functions save and could speculate with. */
+    xor %ebx, %ebx
+    xor %ebp, %ebp                    /* a trace of the stack ends here, too */
+    xor %r12d, %r12d
+    xor %r13d, %r13d
+    xor %r14d, %r14d
+    xor %r15d, %r15d
     call svm_exit
     mov %rax, %rdi
     mov %rdx, %rax
     jmp enter
+
+    .section .note.GNU-stack, "", %progbits

@@ -7,6 +7,7 @@
 #include <asm/exit.h>
 #include <asm/hvm.h>
 #include <asm/msr.h>
+#include <asm/speculation.h>
 #include <asm/svm.h>
 #include <asm/vmcb.h>
 #include <hospes/domain.h>
@@ -68,7 +69,7 @@ int svm_init_permissions(void)
         permit(&permissions[i]);
     if (cpu_has(CPU_RDTSCP))
         permit(&tsc_aux);
-    if (cpu_has(CPU_SVM_SPEC_CTRL))
+    if (speculation.guest_spec_ctrl && speculation.spec_ctrl_virtual)
         permit(&spec_ctrl); /* the VMCB has the guest's */
     return 0;
 }

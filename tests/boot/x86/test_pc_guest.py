@@ -39,6 +39,18 @@ def test_machines(boot, board, model):
     machine.expect_off()
 
 
+@pytest.mark.parametrize("option, words", [
+    ("", "indirect branches retpolines; used: RSB-fill; for guests: none"),
+    ("spec-ctrl=no", "indirect branches plain; used: none; for guests: none"),
+    ("spec-ctrl=bti-thunk=lfence", "indirect branches lfence; used: RSB-fill; for guests: none")])
+def test_speculation(boot, option, words):
+    """Else code that was made to fit the CPU crashes where it was changed, and the user is not told what was done."""
+    machine = boot(domains=[dom0("hypercalls", "control=1 other=0")], dom0_memory=64, bootargs="console=com1 " + option)
+    machine.expect("speculation: " + words)
+    verdict(machine, "hypercalls")
+    machine.expect_off()
+
+
 def test_ticks(boot):
     """Else a guest's timer does not come, or comes once."""
     machine = boot(domains=[dom0("tick", "name=t period=20")], dom0_memory=64)

@@ -11,7 +11,7 @@
 #define MSR_TSC            0x10u
 #define MSR_APIC_BASE      0x1bu
 #define MSR_SPEC_CTRL      0x48u
-#define MSR_PRED_CMD       0x49u
+#define MSR_PRED_CMD       U_(0x49)
 #define MSR_UCODE_WRITE    0x79u /* Intel */
 #define MSR_UCODE_REV      0x8bu
 #define MSR_MTRR_CAP       0xfeu
@@ -49,15 +49,17 @@
 #define MSR_VIRT_SPEC_CTRL 0xc001011fu
 #define MSR_LS_CFG         0xc0011020u
 #define MSR_DE_CFG         0xc0011029u
+#define MSR_BP_CFG         0xc001102eu
 
-#define EFER_SCE   (U_(1) << 0)
-#define EFER_LME   (U_(1) << 8)
-#define EFER_LMA   (U_(1) << 10)
-#define EFER_NXE   (U_(1) << 11)
-#define EFER_SVME  (U_(1) << 12)
-#define EFER_LMSLE (U_(1) << 13)
-#define EFER_FFXSR (U_(1) << 14)
-#define EFER_TCE   (U_(1) << 15)
+#define EFER_SCE    (U_(1) << 0)
+#define EFER_LME    (U_(1) << 8)
+#define EFER_LMA    (U_(1) << 10)
+#define EFER_NXE    (U_(1) << 11)
+#define EFER_SVME   (U_(1) << 12)
+#define EFER_LMSLE  (U_(1) << 13)
+#define EFER_FFXSR  (U_(1) << 14)
+#define EFER_TCE    (U_(1) << 15)
+#define EFER_AIBRSE (U_(1) << 21) /* automatic IBRS */
 
 #define APIC_BASE_BSP     (1ull << 8)
 #define APIC_BASE_X2APIC  (1ull << 10)
@@ -67,6 +69,7 @@
 #define SPEC_CTRL_IBRS  (U_(1) << 0)
 #define SPEC_CTRL_STIBP (U_(1) << 1)
 #define SPEC_CTRL_SSBD  (U_(1) << 2)
+#define SPEC_CTRL_PSFD  (U_(1) << 7)
 #define PRED_CMD_IBPB   (U_(1) << 0)
 
 #define VM_CR_SVMDIS (U_(1) << 4)

@@ -4,11 +4,13 @@
 #define ASM_OPTIONS_H
 
 #include <asm/com.h>
+#include <asm/speculation.h>
 
 #define COM_PORTS 2u
 
 struct x86_options {
     struct com_settings com[COM_PORTS]; /* com1=, com2= */
+    struct spec_options spec;           /* spec-ctrl= */
 };
 
 extern struct x86_options x86_options;

@@ -69,6 +69,8 @@ struct arch_vcpu {
     uint64_t dr[4]; /* DR0 to DR3, unless they are in the hardware: */
     bool dr_live;
     uint64_t tsc_aux;
+    uint64_t spec_ctrl; /* SPEC_CTRL, where the processor has none for each guest */
+    uint64_t spec_id;   /* no other vCPU's, ever: speculation.c */
     struct mtrr_state mtrr;
     struct known_length lengths[KNOWN_LENGTHS];
 
