@@ -26,7 +26,8 @@ def code(kind, arch):
                                     (CORE / (kind + ".c")).read_text()):
         found[name] = handler not in REFUSE
     for file in (TOP / "hypervisor" / "arch" / arch).glob("domctl*.c"):
-        found.update((name, True) for name in re.findall(r"case XEN_%s_([a-z]\w*):" % kind.upper(), file.read_text()))
+        found.update((name, not refusal) for name, refusal in
+                     re.findall(r"case XEN_%s_([a-z]\w*):(\s*return [^;]*-E\w+;)?" % kind.upper(), file.read_text()))
     return found
 
 

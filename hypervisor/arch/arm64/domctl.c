@@ -179,6 +179,10 @@ int64_t arch_domctl(struct domctl *c)
         return unbind_pt_irq(c);
     case XEN_DOMCTL_set_address_size:
         return set_address_size(c);
+    case XEN_DOMCTL_soft_reset:
+        return c->d == c->caller->domain ? -EINVAL : -ENOSYS;
+    case XEN_DOMCTL_dt_overlay:
+        return -EOPNOTSUPP;
     default:
         return -ENOSYS;
     }
@@ -194,6 +198,10 @@ void arch_sysctl_physinfo(struct xen_sysctl_physinfo *info)
 
 int64_t arch_sysctl(struct sysctl *s)
 {
-    (void)s;
-    return -ENOSYS;
+    switch (s->op->cmd) {
+    case XEN_SYSCTL_dt_overlay:
+        return -EOPNOTSUPP;
+    default:
+        return -ENOSYS;
+    }
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The calls that guests make of their firmware: PSCI 1.1 and the SMC Calling Convention 1.2, by HVC
- * #0 or SMC #0 alike. Only x0 carries a result; x1 and up are preserved. Arm DEN 0022D chapter 5,
- * DEN 0028E chapters 2 and 7.
+ * #0 or SMC #0 alike. Only x0 carries a result, and x1 to x3 the rest of who serves them; what
+ * carries none is preserved. Arm DEN 0022D chapter 5, DEN 0028E chapters 2, 6 and 7.
  */
 #include <asm/exit.h>
 #include <asm/psci.h>
@@ -214,16 +214,72 @@ static int64_t __noinline arch_call(const struct vcpu *v, uint32_t function)
     return PSCI_SUCCESS;
 }
 
+/* --- who serves calls: a service is the upper half of its calls' numbers --- */
+
+#define SERVICE_QUERIES 3 /* those below */
+#define PV_TIME_CALLS   2
+
+/* As Xen has them (its <xen/arch-arm/smccc.h> needs its own sources): by the second one's UID
+ * guests tell that this is Xen's interface. */
+static const struct service {
+    uint32_t number;
+    uint32_t major, minor;
+    uint32_t uid[4]; /* as it is in registers */
+} services[] = {
+    { SMCCC_STANDARD, 0, 1, { 0x6f3863f8, 0xbd4c394b, 0x16ce2092, 0x6f9fe541 } },
+    { SMCCC_HYPERVISOR, 0, 1, { 0xdc1218a7, 0x694398c6, 0xd179cf9a, 0x67e6de8d } },
+};
+
+static uint32_t count_calls(const struct service *s)
+{
+    uint32_t n = SERVICE_QUERIES;
+
+    if (s->number == SMCCC_HYPERVISOR)
+        return n + PV_TIME_CALLS;
+    for (uint32_t i = 0; i < PSCI_CALLS; i++)
+        n += (psci_calls32[i] ? 1u : 0) + (psci_calls64[i] ? 1u : 0);
+    return n;
+}
+
+static int64_t tell_uid(struct vcpu *v, const uint32_t uid[4])
+{
+    for (uint32_t i = 1; i < 4; i++)
+        v->regs.x[i] = uid[i];
+    return uid[0];
+}
+
+static int64_t service_query(struct vcpu *v, uint32_t function)
+{
+    const struct service *s = services;
+
+    while (s->number != (function & SMCCC_SERVICE_MASK))
+        if (++s == services + array_size(services))
+            return PSCI_NOT_SUPPORTED;
+    switch (function & ~SMCCC_SERVICE_MASK) {
+    case SMCCC_CALL_COUNT:
+        return count_calls(s);
+    case SMCCC_CALL_UID:
+        return tell_uid(v, s->uid);
+    case SMCCC_REVISION:
+        v->regs.x[1] = s->minor;
+        return s->major;
+    default:
+        return PSCI_NOT_SUPPORTED;
+    }
+}
+
+/* --- all of them --- */
+
 /* What is not PSCI: the calling convention's own calls, and a hypervisor's. */
 static int64_t __noinline smccc_other(struct vcpu *v, uint32_t function)
 {
-    if ((function & SMCCC_ARCH_MASK) == SMCCC_ARCH)
+    if ((function & SMCCC_SERVICE_MASK) == SMCCC_ARCH)
         return function == SMCCC_VERSION ? VERSION_SMCCC_1_2 : arch_call(v, function);
     if (function == PV_TIME_FEATURES)
         return pv_time_features(v->domain, (uint32_t)v->regs.x[1]);
     if (function == PV_TIME_ST)
         return pv_time_stolen(v);
-    return PSCI_NOT_SUPPORTED;
+    return service_query(v, function);
 }
 
 enum exit_action smccc_call(struct vcpu *v)

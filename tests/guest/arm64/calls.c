@@ -178,6 +178,40 @@ static void version_tests(void)
     }
 }
 
+/* ---- who serves them ---- */
+#define UNTOUCHED UINT64_C(0x1234567812345678)
+
+/* Each answer in its registers, and no more of these touched. */
+static void query(uint32_t insn, uint32_t fn, unsigned int results, const uint32_t want[4])
+{
+    uint64_t x[31] = { fn, UNTOUCHED, UNTOUCHED, UNTOUCHED };
+
+    check_eq(call(insn, x), 0, "0x%x is a call", fn);
+    for (unsigned int i = 0; i < 4; i++)
+        check_eq(x[i], i < results ? want[i] : UNTOUCHED, "0x%x: x%u", fn, i);
+}
+
+static void service_tests(void)
+{
+    static const uint32_t standard[] = { 0x6f3863f8, 0xbd4c394b, 0x16ce2092, 0x6f9fe541 },
+                          xen[] = { 0xdc1218a7, 0x694398c6, 0xd179cf9a, 0x67e6de8d },
+                          revision[] = { 0, 1, 0, 0 };
+    uint32_t calls = 0;
+
+    for (unsigned int smc = 0; smc < 2; smc++) {
+        query(smc ? SMC : HVC, 0x8400ff01, 4, standard);
+        query(smc ? SMC : HVC, 0x8400ff03, 2, revision);
+        query(smc ? SMC : HVC, 0x8500ff01, 4, xen);
+        query(smc ? SMC : HVC, 0x8500ff03, 2, revision);
+    }
+    check(psci(0x8500ff00, 0, 0, 0) >= 3, "the hypervisor's calls are counted");
+    for (uint32_t n = 0; n < 0x40; n++) {
+        calls += psci(PSCI_FEATURES, 0x84000000 | n, 0, 0) != NOT_SUPPORTED;
+        calls += psci(PSCI_FEATURES, 0xc4000000 | n, 0, 0) != NOT_SUPPORTED;
+    }
+    check_answer(psci(0x8400ff00, 0, 0, 0), calls + 3, "PSCI's calls are counted");
+}
+
 /* Functions whose effect this test asks for elsewhere, or never. */
 static bool has_effect(uint32_t fn)
 {
@@ -192,10 +226,11 @@ static bool has_effect(uint32_t fn)
 static void unknown_tests(void)
 {
     static const uint32_t none[] = {
-        0x84000077, 0xc4000077, 0xc4000000, 0xc400000a, 0x8000ffff, 0xc000ffff,
-        0x81000000, 0x82000000, 0x83000000, 0x8500abcd, 0xc500abcd, 0x86000000,
-        0xc6000000, 0xb0000000, 0xb2000000, 0xbf00ff01, 0xffffffff, 0x00000100,
-        0x01ffffff, 0x40000000, 0x7fffffff, 0x84ff0000, 0x8400ffff,
+        0x84000077, 0xc4000077, 0xc4000000, 0xc400000a, 0x8000ffff, 0xc000ffff, 0x81000000,
+        0x82000000, 0x83000000, 0x8500abcd, 0xc500abcd, 0x86000000, 0xc6000000, 0xb0000000,
+        0xb2000000, 0xbf00ff01, 0xffffffff, 0x00000100, 0x01ffffff, 0x40000000, 0x7fffffff,
+        0x84ff0000, 0x8400ffff, 0x8400ff02, 0x8500ff02, 0x8500ff04, 0x8600ff00, 0x8600ff01,
+        0x8600ff03, 0xc500ff01, 0xc400ff03, 0x8000ff01, 0x0500ff01,
     };
 
     for (unsigned int i = 0; i < ARRAY_SIZE(none) && domu; i++) {
@@ -398,6 +433,8 @@ void guest_main(void)
     *conduit_smc = machine.smc;
     clean_dcache(conduit_smc, 8);
     version_tests();
+    if (domu)
+        service_tests();
     preserved_tests();
     unknown_tests();
     affinity_tests();

@@ -17,7 +17,6 @@ const char guest_name[] = "toolstack";
 #define ESRCH   3
 #define EACCES  13
 #define EFAULT  14
-#define ENOSYS  38
 #define NOWHERE (UINT64_C(300) << 30) /* an address that is not mapped */
 
 static int64_t domctl_at(uint64_t address)

@@ -6,8 +6,9 @@
 
 #include "control.h"
 
-#define EINVAL 22
-#define ENOSYS 38
+#define EINVAL     22
+#define ENOSYS     38
+#define EOPNOTSUPP 95
 
 /* Gives vCPU 0 of a new domain the state that it starts with. */
 int64_t set_state(uint16_t id);

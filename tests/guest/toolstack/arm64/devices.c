@@ -5,12 +5,11 @@
  */
 #include "../toolstack.h"
 
-#define EPERM      1
-#define ENOENT     2
-#define E2BIG      7
-#define EBUSY      16
-#define EEXIST     17
-#define EOPNOTSUPP 95
+#define EPERM  1
+#define ENOENT 2
+#define E2BIG  7
+#define EBUSY  16
+#define EEXIST 17
 
 #define CLOCK     0x9010u
 #define UART      0x9000u

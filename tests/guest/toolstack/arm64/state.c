@@ -30,6 +30,10 @@ int64_t set_state(uint16_t id)
 void first_state(uint16_t id)
 {
     check_eq((uint64_t)domctl(XEN_DOMCTL_shadow_op, 0), (uint64_t)-ENOSYS, "no shadow tables");
+    check_eq((uint64_t)domctl(XEN_DOMCTL_soft_reset, 0), (uint64_t)-EINVAL, "no reset of oneself");
+    check_eq((uint64_t)domctl(XEN_DOMCTL_soft_reset, id), (uint64_t)-ENOSYS, "nor of others");
+    check_eq((uint64_t)domctl(XEN_DOMCTL_dt_overlay, id), (uint64_t)-EOPNOTSUPP, "no overlay");
+    check_eq((uint64_t)sysctl(XEN_SYSCTL_dt_overlay), (uint64_t)-EOPNOTSUPP, "nor of the machine");
     check_eq((uint64_t)set_context(id, PSR_MODE_EL2h), (uint64_t)-EINVAL, "no guest runs at EL2");
     check_eq((uint64_t)set_context(id, PSR_GUEST64_INIT | PSR_MODE_BIT), (uint64_t)-EINVAL,
              "nor in AArch32");

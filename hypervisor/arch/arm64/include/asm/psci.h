@@ -11,9 +11,14 @@
 #define SMCCC_FAST 0x80000000u
 #define SMCCC_64   0x40000000u
 
-/* The architecture's own calls, by what they have in common. */
-#define SMCCC_ARCH_MASK 0xffff0000u
-#define SMCCC_ARCH      0x80000000u
+/* Services, by what their calls have in common; and what each can be asked. */
+#define SMCCC_SERVICE_MASK 0xffff0000u
+#define SMCCC_ARCH         0x80000000u
+#define SMCCC_STANDARD     0x84000000u
+#define SMCCC_HYPERVISOR   0x85000000u
+#define SMCCC_CALL_COUNT   0xff00u
+#define SMCCC_CALL_UID     0xff01u
+#define SMCCC_REVISION     0xff03u
 
 #define PSCI_VERSION             0x84000000u
 #define PSCI_CPU_SUSPEND         0x84000001u
