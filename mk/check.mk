@@ -30,7 +30,7 @@ check: check-text check-format check-scripts $(CHECK_ARCHES:%=check-%) ## check 
 
 # One after the other: each uses all CPUs.
 $(CHECK_ARCHES:%=check-%): check-%:
-	@$(MAKE) --no-print-directory ARCH=$* check-compilers check-reproducible check-cppcheck $(if $(filter arm64,$*),check-tidy)
+	@$(MAKE) --no-print-directory ARCH=$* check-compilers check-reproducible check-cppcheck check-tidy
 
 check-text: | $(CHECK_NEEDS)
 	@$(PYTHON) tests/check/text.py

@@ -215,10 +215,10 @@ static void skip_memory(struct bytes *b, uint8_t modrm, uint8_t address)
             take(b, 1);
         return;
     }
-    if (rm == 4 && (take(b, 1) & 7) == 5 && mod == 0)
-        take(b, 4); /* a base of its own: none */
-    else if (mod == 0 && rm == 5)
-        take(b, 4);
+    if (rm == 4)
+        rm = take(b, 1) & 7; /* the base, in an index byte */
+    if (mod == 0 && rm == 5)
+        take(b, 4); /* none: a displacement only */
     if (mod == 1)
         take(b, 1);
     else if (mod == 2)

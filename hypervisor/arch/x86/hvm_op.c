@@ -66,7 +66,6 @@ static int check(uint32_t index, uint64_t value)
     case HVM_PARAM_MCA_CAP:
         return value ? -EINVAL : 0;
     case HVM_PARAM_NESTEDHVM:
-        return value ? -EOPNOTSUPP : 0;
     case HVM_PARAM_ALTP2M:
         return value ? -EOPNOTSUPP : 0;
     case HVM_PARAM_TRIPLE_FAULT_REASON:

@@ -61,9 +61,9 @@ void boot_add_file(struct boot_info *b, uint64_t start, uint64_t end, const char
 void boot_add_area(struct boot_info *b, uint64_t start, uint64_t bytes, uint32_t kind);
 
 /* Readers of the three protocols. 0, or -EINVAL: not what it should be; *why tells. */
-int multiboot_read(struct boot_info *b, uint64_t info, boot_at_fn *at, const char **why);
-int multiboot2_read(struct boot_info *b, uint64_t info, boot_at_fn *at, const char **why);
-int pvh_start_read(struct boot_info *b, uint64_t info, boot_at_fn *at, const char **why);
+int multiboot_read(struct boot_info *b, uint64_t where, boot_at_fn *at, const char **why);
+int multiboot2_read(struct boot_info *b, uint64_t where, boot_at_fn *at, const char **why);
+int pvh_start_read(struct boot_info *b, uint64_t where, boot_at_fn *at, const char **why);
 
 /* Writes the tree that the core reads: /chosen with lines, modules and a seed. 0 or -ENOSPC. */
 int boot_tree_write(const struct boot_info *b, boot_at_fn *at, const uint8_t *seed,

@@ -9,15 +9,11 @@
 #ifndef ASM_PASSTHROUGH_H
 #define ASM_PASSTHROUGH_H
 
-#include <asm/e820.h>
 #include <hospes/types.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 struct domain;
-
-/* The machine's memory map, as boot loaders told. Once passthrough_init() has run. */
-extern struct e820 host_e820;
 
 /* Once, when the IO-APICs are known and before the first domain is built. */
 void passthrough_init(void);
