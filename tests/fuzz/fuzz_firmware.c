@@ -6,8 +6,10 @@
  */
 #include <asm/boot_info.h>
 #include <asm/e820.h>
+#include <asm/microcode.h>
 #include <hospes/acpi.h>
 #include <hospes/map.h>
+#include <lib/cpio.h>
 
 #include <stdlib.h>
 #include <string.h>
@@ -71,6 +73,20 @@ static void read_loader(struct boot_info *b, uint8_t which)
         (void)boot_tree_write(b, at, NULL, 0, tree, sizeof(tree));
 }
 
+/* As the head of a ramdisk, and as the file itself. */
+static void read_microcode(void)
+{
+    struct microcode m;
+    uint64_t bytes;
+    const void *file =
+        cpio_find(memory, memory_bytes, "kernel/x86/microcode/AuthenticAMD.bin", &bytes);
+
+    if (file)
+        (void)microcode_amd_find(file, bytes, 0x00a20f12, &m);
+    if (!microcode_amd_find(memory, memory_bytes, 0x00a20f12, &m) && m.bytes)
+        memory[0] ^= ((const uint8_t *)m.patch)[m.bytes - 1];
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct boot_info info;
@@ -83,12 +99,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memset(&info, 0, sizeof(info));
     memset(&host_e820, 0, sizeof(host_e820));
     info.line = "";
-    if (data[0] % 5 == 3)
+    if (data[0] % 6 == 3)
         read_tables();
-    else if (data[0] % 5 == 4)
+    else if (data[0] % 6 == 4)
         (void)acpi_init(BASE, NULL, 0);
+    else if (data[0] % 6 == 5)
+        read_microcode();
     else
-        read_loader(&info, data[0] % 5);
+        read_loader(&info, data[0] % 6);
     free(memory);
     return 0;
 }

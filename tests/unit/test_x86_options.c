@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-// sources: core/cmdline.c arch/x86/options.c arch/x86/speculation_option.c
+// sources: core/cmdline.c arch/x86/options.c arch/x86/speculation_option.c arch/x86/microcode_option.c
 /* The command line's options that only PCs have, as users of GRUB write them. */
 #include "unit.h"
 
@@ -58,6 +58,11 @@ static void malformed(void **state)
         "console=com3",
         "console=com1,",
         "com3=9600",
+        "ucode=",
+        "ucode=99",
+        "ucode=--1",
+        "ucode=scan,",
+        "ucode=scan=maybe",
     };
 
     parse("com1=115200,8n1,0x3f8,4");
@@ -74,11 +79,28 @@ static void malformed(void **state)
     }
 }
 
+/* Where microcode is, in Xen's words. */
+static void microcode(void **state)
+{
+    const struct ucode_options *o = &x86_options.ucode;
+
+    parse("ucode=scan");
+    assert_true(o->scan && !o->by_number && !o->ignored);
+    parse("ucode=scan=no,nmi=yes");
+    assert_true(!o->scan && o->ignored);
+    parse("ucode=-1");
+    assert_true(o->by_number && o->number == -1 && !o->scan);
+    parse("ucode=2,digest-check");
+    assert_true(o->by_number && o->number == 2 && o->ignored);
+    assert_null(strstr(host_log, "\" ignored"));
+    parse("ucode=no");
+    assert_false(o->scan || o->by_number);
+}
+
 /* Xen's users have more on their lines: they are told, and nothing else happens. */
 static void strangers(void **state)
 {
-    parse("ucode=scan smt=0 autoballoon=1 vga=current");
-    assert_non_null(strstr(host_log, "\"ucode=scan\" ignored: has no effect"));
+    parse("smt=0 autoballoon=1 vga=current");
     assert_non_null(strstr(host_log, "\"smt=0\" ignored: has no effect"));
     assert_non_null(strstr(host_log, "\"autoballoon=1\" ignored: not known"));
 }
@@ -88,6 +110,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(serial_ports),
         cmocka_unit_test(malformed),
+        cmocka_unit_test(microcode),
         cmocka_unit_test(strangers),
     };
 

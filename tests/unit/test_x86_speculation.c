@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-// sources: core/cmdline.c arch/x86/options.c arch/x86/speculation_option.c
+// sources: core/cmdline.c arch/x86/options.c arch/x86/speculation_option.c arch/x86/microcode_option.c
 /*
  * What is done against speculation on which CPU, and what guests get; and that places in the code
  * are changed where that is needed and nowhere else. No emulator has these controls: here is all of

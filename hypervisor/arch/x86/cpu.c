@@ -110,6 +110,12 @@ void cpu_init_features(void)
     have_first = true;
 }
 
+void cpu_reread_features(void)
+{
+    have_first = false;
+    cpu_init_features();
+}
+
 void cpu_own_fs(void)
 {
     wrmsr(MSR_FS_BASE, (uint64_t)(uintptr_t)library_block);

@@ -92,6 +92,7 @@ const struct option arch_options[] = {
     { "com2", read_com, &x86_options.com[1], EXPECTED_COM },
     { "dom0", read_dom0, NULL, "pvh" },
     { "spec-ctrl", speculation_read_option, &x86_options.spec, EXPECTED_SPEC },
+    { "ucode", microcode_read_option, &x86_options.ucode, "scan, no, <number of a module>" },
     { 0 },
 };
 
@@ -117,7 +118,6 @@ const char *const arch_without_effect[] = {
     "smep",
     "smt",
     "tickle_one_idle",
-    "ucode",
     "vga",
     "vpmu",
     "x2apic",

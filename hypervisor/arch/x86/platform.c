@@ -7,6 +7,7 @@
 #include <asm/cpu.h>
 #include <asm/hvm.h>
 #include <asm/ioapic.h>
+#include <asm/microcode.h>
 #include <asm/passthrough.h>
 #include <asm/pci.h>
 #include <asm/platform.h>
@@ -83,6 +84,7 @@ static void init_pci(void)
 
 void arch_init_machine(void)
 {
+    microcode_init();
     cpu_report();
     init_tables();
     ioapic_silence_pics();

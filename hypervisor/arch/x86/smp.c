@@ -8,6 +8,7 @@
 #include <asm/cpu.h>
 #include <asm/hvm.h>
 #include <asm/machine.h>
+#include <asm/microcode.h>
 #include <asm/mm.h>
 #include <asm/platform.h>
 #include <asm/trampoline.h>
@@ -52,6 +53,7 @@ static __noreturn void secondary_start(void)
     trap_pcpu_init();
     if (!decide(p, START_ARRIVED))
         arch_cpu_halt(); /* another CPU may have its number by now */
+    microcode_pcpu_load();
     cpu_init_features();
     cpu_init_control();
     apic_pcpu_init();

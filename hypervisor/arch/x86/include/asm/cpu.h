@@ -205,6 +205,9 @@ static inline bool cpu_has(enum cpu_feature f)
 /* Reads this CPU's CPUID into cpu_info; on others than the first: what they have in common. */
 void cpu_init_features(void);
 
+/* The first CPU's have changed, before others start. */
+void cpu_reread_features(void);
+
 /* Logs what there is, once. */
 void cpu_report(void);
 

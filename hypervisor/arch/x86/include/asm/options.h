@@ -4,6 +4,7 @@
 #define ASM_OPTIONS_H
 
 #include <asm/com.h>
+#include <asm/microcode.h>
 #include <asm/speculation.h>
 
 #define COM_PORTS 2u
@@ -11,6 +12,7 @@
 struct x86_options {
     struct com_settings com[COM_PORTS]; /* com1=, com2= */
     struct spec_options spec;           /* spec-ctrl= */
+    struct ucode_options ucode;         /* ucode= */
 };
 
 extern struct x86_options x86_options;
