@@ -9,6 +9,7 @@
 #include <asm/hvm.h>
 #include <asm/ioapic.h>
 #include <asm/passthrough.h>
+#include <asm/power.h>
 #include <asm/vioapic.h>
 #include <asm/vpci.h>
 #include <hospes/acpi.h>
@@ -64,6 +65,8 @@ static int give_machine(struct domain *d, const struct domain_config *c)
     rc = add_ioapics(d);
     if (!rc)
         rc = vpci_init(d);
+    if (!rc)
+        rc = power_guard(d);
     if (!rc)
         rc = give_lines(d);
     if (!rc)

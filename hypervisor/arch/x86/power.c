@@ -10,16 +10,10 @@
 #define KEYBOARD_STATUS 0x64u
 #define KEYBOARD_BUSY   2u
 #define KEYBOARD_RESET  0xfeu
-#define RESET_CONTROL   0xcf9u /* Intel ICH9 datasheet, 13.7.5 */
 
-#define SLP_TYP_SHIFT 10
-#define SLP_TYP       (7u << SLP_TYP_SHIFT)
-#define SLP_EN        (1u << 13)
+struct power power;
 
-static struct acpi_fadt fadt;
 static volatile uint8_t *reset_register; /* if it is in memory */
-static bool can_sleep;
-static uint8_t sleep_type[2];
 
 static void pause_a_while(void)
 {
@@ -27,10 +21,10 @@ static void pause_a_while(void)
         arch_cpu_relax();
 }
 
-static void find_sleep_type(void)
+static void find_sleep_type(uint64_t maddr)
 {
-    struct acpi_table dsdt = { .maddr = fadt.dsdt };
-    const uint8_t *p = fadt.dsdt ? ram_map_readonly(MADDR(fadt.dsdt), ACPI_HEADER_BYTES) : NULL;
+    struct acpi_table dsdt = { .maddr = maddr };
+    const uint8_t *p = maddr ? ram_map_readonly(MADDR(maddr), ACPI_HEADER_BYTES) : NULL;
 
     if (!p)
         return;
@@ -39,29 +33,33 @@ static void find_sleep_type(void)
     if (dsdt.bytes < ACPI_HEADER_BYTES || dsdt.bytes > MIB(16))
         return;
     p = acpi_map(&dsdt);
-    can_sleep = p && acpi_find_s5(p, dsdt.bytes, sleep_type);
+    power.can_sleep = p && acpi_find_s5(p, dsdt.bytes, power.sleep_type);
     if (p)
         acpi_unmap(&dsdt, p);
 }
 
 void power_init(const struct acpi_fadt *f)
 {
-    fadt = *f;
-    find_sleep_type();
-    if (fadt.has_reset && fadt.reset.space == ACPI_MEMORY)
-        reset_register = device_map(MADDR(fadt.reset.address), 1);
-    if (!can_sleep || fadt.pm1a_control.space != ACPI_PORT || !fadt.pm1a_control.address)
+    power.pm1_control[0] = f->pm1a_control;
+    power.pm1_control[1] = f->pm1b_control;
+    if (f->has_reset)
+        power.reset = f->reset;
+    power.reset_value = f->reset_value;
+    find_sleep_type(f->dsdt);
+    if (power.reset.address && power.reset.space == ACPI_MEMORY)
+        reset_register = device_map(MADDR(power.reset.address), 1);
+    if (!power.can_sleep || f->pm1a_control.space != ACPI_PORT || !f->pm1a_control.address)
         log_info("ACPI does not say how to switch the machine off");
 }
 
 static void reset_by_acpi(void)
 {
-    if (!fadt.has_reset)
+    if (!power.reset.address)
         return;
     if (reset_register)
-        mmio_write8(reset_register, fadt.reset_value);
-    else if (fadt.reset.space == ACPI_PORT)
-        port_write8((uint16_t)fadt.reset.address, fadt.reset_value);
+        mmio_write8(reset_register, power.reset_value);
+    else if (power.reset.space == ACPI_PORT)
+        port_write8((uint16_t)power.reset.address, power.reset_value);
     pause_a_while();
 }
 
@@ -75,8 +73,8 @@ static void reset_by_keyboard(void)
 
 static void reset_by_chipset(void)
 {
-    port_write8(RESET_CONTROL, 2);
-    port_write8(RESET_CONTROL, 6);
+    port_write8(POWER_RESET_PORT, SYS_RST);
+    port_write8(POWER_RESET_PORT, SYS_RST | RST_CPU);
     pause_a_while();
 }
 
@@ -110,9 +108,9 @@ static void sleep(const struct acpi_register *r, uint8_t type)
 
 void arch_machine_off(void)
 {
-    if (!can_sleep)
+    if (!power.can_sleep)
         return;
-    sleep(&fadt.pm1a_control, sleep_type[0]);
-    sleep(&fadt.pm1b_control, sleep_type[1]);
+    sleep(&power.pm1_control[0], power.sleep_type[0]);
+    sleep(&power.pm1_control[1], power.sleep_type[1]);
     pause_a_while();
 }

@@ -4,6 +4,7 @@
 
 #include <asm/pci.h>
 #include <asm/pio.h>
+#include <asm/power.h>
 #include <hospes/domain.h>
 #include <hospes/errno.h>
 #include <hospes/heap.h>
@@ -84,8 +85,10 @@ static enum exit_action access_address(struct vcpu *v, struct pio_access *a, voi
 {
     struct vpci *p = device;
 
-    (void)v;
-    /* Narrower accesses are not the host bridge's: nobody answers, or it is another device's. */
+    if (a->size == 1 && a->port == POWER_RESET_PORT)
+        return power_access_reset_port(v, a);
+    /* Other narrower accesses are not the host bridge's: nobody answers, or it is another device's.
+     */
     if (a->size != 4 || a->port != PORT_ADDRESS) {
         if (!a->write)
             a->value = (uint32_t)MASK(8 * a->size - 1, 0);
