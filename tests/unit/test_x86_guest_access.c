@@ -4,6 +4,7 @@
  * wrote, in each of its modes, and the instructions that exited there. The guest's memory is an
  * array of pages; its frame and the machine's have the same number.
  */
+// sources: core/spinlock.c
 #include "unit.h"
 
 #include "x86_vcpu.h"
@@ -11,6 +12,8 @@
 #include "../../hypervisor/arch/x86/exit.c"
 #include "../../hypervisor/arch/x86/exit_length.c"
 #include "../../hypervisor/arch/x86/guest_access.c"
+
+#include <asm/host.h>
 
 #define PAGES 64u
 
@@ -123,6 +126,25 @@ void vcpu_block(struct vcpu *v)
 void sched_unit_yield(struct sched_unit *unit)
 {
     yielded++;
+}
+
+void vcpu_down(struct vcpu *v)
+{
+    v->online = false;
+}
+
+static int stopped; /* 1 + reason */
+
+void domain_stop(struct domain *d, enum domain_stop reason)
+{
+    stopped = 1 + (int)reason;
+}
+
+static bool has_nmi;
+
+bool arch_vcpu_has_interrupt(struct vcpu *v)
+{
+    return has_nmi;
 }
 
 void domain_crash(struct vcpu *v, const char *fmt, ...)
@@ -387,16 +409,47 @@ static void test_length_of_nothing(void **state)
 }
 
 /* HLT waits after the instruction, and a debugger that single-steps sees it executed. */
+/* Without interrupts it is the CPU's end, and that of all is the domain's. */
+static void test_hlt_for_good(void **state)
+{
+    struct vcpu second = { .domain = &dom, .online = true }, *vcpus[] = { &vcpu, NULL, &second };
+
+    host_pcpus_init(1);
+    dom.vcpus = vcpus;
+    dom.max_vcpus = 3;
+    map_64(7);
+    put_code(0x10, "\xf4\xf4\xf4", 3);
+    vcpu.regs.rip = VA + 0x10;
+    vcpu.online = true;
+    assert_int_equal(exit_hlt(&vcpu), EXIT_HANDLED);
+    assert_false(vcpu.online);
+    assert_int_equal(stopped, 0);
+
+    second.online = false;
+    vcpu.online = true;
+    has_nmi = true;
+    assert_int_equal(exit_hlt(&vcpu), EXIT_HANDLED);
+    assert_true(vcpu.online);
+    assert_int_equal(stopped, 0);
+
+    has_nmi = false;
+    assert_int_equal(exit_hlt(&vcpu), EXIT_HANDLED);
+    assert_false(vcpu.online);
+    assert_int_equal(stopped, 1 + DOMAIN_POWEROFF);
+    assert_int_equal(blocked, 0);
+}
+
 static void test_hlt(void **state)
 {
     map_64(7);
     vcpu.regs.rip = VA + 0x10;
     put_code(0x10, "\xf4", 1);
+    vcpu.regs.rflags = RFLAGS_IF;
     assert_int_equal(exit_hlt(&vcpu), EXIT_HANDLED);
     assert_int_equal(vcpu.regs.rip, VA + 0x11);
     assert_int_equal(blocked, 1);
     put_code(0x11, "\xf4", 1);
-    vcpu.regs.rflags = RFLAGS_TF;
+    vcpu.regs.rflags = RFLAGS_IF | RFLAGS_TF;
     assert_int_equal(exit_hlt(&vcpu), EXIT_HANDLED);
     assert_int_equal(injected, EXC_DB);
     assert_int_equal(fake_cpu.reg[HVM_DR6], DR6_BS);
@@ -419,6 +472,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_length_is_remembered, setup, teardown),
         cmocka_unit_test_setup_teardown(test_length_of_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_hlt, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_hlt_for_good, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

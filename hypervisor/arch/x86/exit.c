@@ -53,6 +53,30 @@ unsigned int exit_code_bits(const struct vcpu *v)
     return code.bits;
 }
 
+/*
+ * Nothing but an NMI ends HLT without interrupts. As in Xen it means that the vCPU is of no use any
+ * more until it is started again, and once all have come here that the domain is: this is how Linux
+ * ends where ACPI does not tell it how to switch the machine off.
+ */
+static void halt_for_good(struct vcpu *v)
+{
+    struct domain *d = v->domain;
+    struct vcpu *other;
+    bool last = true;
+    uint32_t i;
+
+    spin_lock(&d->lock);
+    if (arch_vcpu_has_interrupt(v)) /* an NMI; or INIT, which switches it off on its way */
+        last = false;
+    else
+        vcpu_down(v);
+    domain_for_each_vcpu (d, other, i)
+        last = last && !other->online;
+    spin_unlock(&d->lock);
+    if (last)
+        domain_stop(d, DOMAIN_POWEROFF);
+}
+
 enum exit_action exit_hlt(struct vcpu *v)
 {
     uint32_t length = exit_length(v, INSTRUCTION_HLT);
@@ -61,8 +85,12 @@ enum exit_action exit_hlt(struct vcpu *v)
         return EXIT_RETRY;
     exit_skip(v, length);
     inject_agree_on_priority(v);
-    if (!v->arch.event)
+    if (v->arch.event)
+        return EXIT_HANDLED;
+    if (v->regs.rflags & RFLAGS_IF)
         vcpu_block(v);
+    else
+        halt_for_good(v);
     return EXIT_HANDLED;
 }
 

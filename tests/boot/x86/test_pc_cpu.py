@@ -18,7 +18,7 @@ def test_cpu(boot, model):
 # A domain that Hospes started by itself starts again after these.
 ENDING = ["idt", "idtnowhere", "stack", "tables", "tabledev", "tableloop"]
 ENDLESS = ["jump", "faults", "nothing", "calls", "device", "messages", "nmis", "inits", "ports", "control",
-           "invalidate", "spin", "sleep", "step", "wild"]
+           "invalidate", "spin", "step", "wild"]
 
 
 def astray(boot, mode):
@@ -44,3 +44,10 @@ def test_astray(boot, mode):
     """Else a guest that is broken, or means to break others, takes them or the machine down."""
     machine = astray(boot, mode)
     tiny.expect_ticks(machine, "t", count=20)
+
+
+def test_halt(boot):
+    """Else a guest that switched itself off, all CPUs halted without interrupts, stays for ever: Linux ends so."""
+    machine = astray(boot, "sleep")
+    machine.expect("subject.* switched itself off")
+    tiny.expect_ticks(machine, "t", count=10)

@@ -2,7 +2,8 @@
 /*
  * Ends, restarts or goes astray in the way that mode= names. Nobody is asserted here but by the
  * neighbour, or by the hypervisor's last line. Modes that end in a triple fault, or by what Hospes
- * does then: idt, idtnowhere, stack, tables, tabledev. Those that never end: all others.
+ * does then: idt, idtnowhere, stack, tables, tabledev; in being switched off: sleep. Those that
+ * never end: all others.
  */
 #include "hypercall.h"
 
