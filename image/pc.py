@@ -175,11 +175,16 @@ class Machine:
         return arguments + self.qemu
 
 
+# A paravirtual device that reaches memory as any other does: through the IOMMU if there is one, and where its driver's
+# kernel says that devices can.
+VIRTIO = "disable-legacy=on,iommu_platform=on,romfile="
+
+
 def devices(*disks, snapshot=True, ssh=None):
     """QEMU's arguments for disks and a network card that dom0 gets; `ssh` is a port here that leads to dom0's."""
     arguments = []
     for number, disk in enumerate(disks):
         drive = "file=%s,if=none,format=raw,id=disk%d" % (disk, number) + (",snapshot=on" if snapshot else "")
-        arguments += ["-drive", drive, "-device", "virtio-blk-pci,drive=disk%d,romfile=" % number]
+        arguments += ["-drive", drive, "-device", "virtio-blk-pci,drive=disk%d,%s" % (number, VIRTIO)]
     net = "user,id=net0" + (",hostfwd=tcp:127.0.0.1:%d-:22" % ssh if ssh else "")
-    return arguments + ["-netdev", net, "-device", "virtio-net-pci,netdev=net0,romfile="]
+    return arguments + ["-netdev", net, "-device", "virtio-net-pci,netdev=net0," + VIRTIO]

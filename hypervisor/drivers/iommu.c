@@ -162,6 +162,11 @@ bool iommu_is_there(void)
     return driver;
 }
 
+bool iommu_is_on(void)
+{
+    return enabled;
+}
+
 /* All that the domain has so far, and what firmware's own devices use. */
 static int copy_all(struct domain *d)
 {

@@ -75,7 +75,7 @@ static const uint8_t *xsdt(uint64_t rsdp)
 static void start(void **state)
 {
     struct e820 map = { .nr = 2, .r = { { 0, 0x9f000, E820_RAM }, { MIB(1), GIB(1), E820_RAM } } };
-    struct pvh_start s = { "console=hvc0 a=b", GIB(1), 12345, 0x77, 3, &map };
+    struct pvh_start s = { "console=hvc0 a=b", GIB(1), 12345, 0x77, 3, &map, false };
     const struct hvm_start_info *i = (const void *)at(start_info_write(&block, &s));
     const struct hvm_modlist_entry *m = (const void *)at(i->modlist_paddr);
     const struct hvm_memmap_table_entry *e = (const void *)at(i->memmap_paddr);
@@ -104,11 +104,31 @@ static void no_ramdisk(void **state)
     assert_int_equal(i->modlist_paddr, 0);
 }
 
+static const char *line_of(const char *line, bool bounce)
+{
+    struct e820 map = { .nr = 0 };
+    struct pvh_start s = { .cmdline = line, .map = &map, .bounce = bounce };
+    const struct hvm_start_info *i = (const void *)at(start_info_write(&block, &s));
+
+    return (const char *)at(i->cmdline_paddr);
+}
+
+/* Without an IOMMU devices would write to the wrong place what goes to others' memory. */
+static void bounce(void **state)
+{
+    assert_string_equal(line_of("console=hvc0", true), "console=hvc0 swiotlb=force");
+    assert_string_equal(line_of("", true), " swiotlb=force");
+    assert_string_equal(line_of("a=swiotlb=1 b", true), "a=swiotlb=1 b swiotlb=force");
+    assert_string_equal(line_of("swiotlb=65536,force a", true), "swiotlb=65536,force a");
+    assert_string_equal(line_of("a swiotlb=noforce", true), "a swiotlb=noforce");
+    assert_string_equal(line_of("a", false), "a");
+}
+
 /* Whatever room there is: all is in it, or nothing counts. */
 static void too_small(void **state)
 {
     struct e820 map = { .nr = 2, .r = { { 0, 1, 1 }, { 2, 3, 1 } } };
-    struct pvh_start s = { "line", GIB(1), 1, 0, 0, &map };
+    struct pvh_start s = { "line", GIB(1), 1, 0, 0, &map, true };
     struct acpi_tables t = { .vcpus = 4 };
     bool info_fitted = false, acpi_fitted = false;
 
@@ -190,8 +210,8 @@ static void hardware(void **state)
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup(f, setup)
-    const struct CMUnitTest tests[] = { TEST(start), TEST(no_ramdisk), TEST(too_small), TEST(guest),
-                                        TEST(hardware) };
+    const struct CMUnitTest tests[] = { TEST(start),     TEST(no_ramdisk), TEST(bounce),
+                                        TEST(too_small), TEST(guest),      TEST(hardware) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -177,8 +177,13 @@ static uint64_t write_tables(const struct domain_config *c, const struct domain_
         .ramdisk_bytes = l->ramdisk_bytes,
         .flags = c->hardware ? SIF_PRIVILEGED | SIF_INITDOMAIN : 0,
         .map = map,
+        .bounce = c->hardware && !iommu_is_on(),
     };
 
+    if (s.bounce)
+        log_info("%s: no IOMMU: its devices reach its own memory only if its kernel has them do so "
+                 "(swiotlb=force)",
+                 c->node);
     if (make_map(c, l, map))
         return 0;
     s.rsdp = write_acpi(c, b);

@@ -32,6 +32,10 @@ struct pvh_start {
     uint64_t rsdp;                   /* 0: none */
     uint32_t flags;                  /* SIF_* */
     const struct e820 *map;
+    /* Devices know no addresses but the machine's: the domain's own memory stands there, what
+     * others granted it does not. Linux is told to have devices transfer to and from its own memory
+     * only, unless the line says something of that itself. */
+    bool bounce;
 };
 
 /* Writes it; its address in the domain, 0 when there was no room. */

@@ -24,14 +24,30 @@ uint64_t guest_block_at(const struct guest_block *b, const void *p)
     return b->at + (uint64_t)((const uint8_t *)p - b->to);
 }
 
-static uint64_t write_line(struct guest_block *b, const char *line)
+/* Linux's documentation, admin-guide/kernel-parameters. */
+#define BOUNCE_OPTION "swiotlb="
+
+static bool has_option(const char *line, const char *option)
 {
-    uint32_t bytes = (uint32_t)strlen(line) + 1;
-    char *p = guest_block_add(b, bytes, 1);
+    size_t length = strlen(option);
+
+    for (const char *p = line; *p; p++)
+        if ((p == line || p[-1] == ' ') && !strncmp(p, option, length))
+            return true;
+    return false;
+}
+
+static uint64_t write_line(struct guest_block *b, const struct pvh_start *s)
+{
+    bool bounce = s->bounce && !has_option(s->cmdline, BOUNCE_OPTION);
+    const char *also = bounce ? " " BOUNCE_OPTION "force" : "";
+    size_t length = strlen(s->cmdline), more = strlen(also) + 1;
+    char *p = guest_block_add(b, (uint32_t)(length + more), 1);
 
     if (!p)
         return 0;
-    memcpy(p, line, bytes);
+    memcpy(p, s->cmdline, length);
+    memcpy(p + length, also, more);
     return guest_block_at(b, p);
 }
 
@@ -73,7 +89,7 @@ uint64_t start_info_write(struct guest_block *b, const struct pvh_start *s)
         .flags = s->flags,
         .nr_modules = s->ramdisk_bytes != 0,
         .modlist_paddr = s->ramdisk_bytes ? write_modules(b, s) : 0,
-        .cmdline_paddr = write_line(b, s->cmdline),
+        .cmdline_paddr = write_line(b, s),
         .rsdp_paddr = s->rsdp,
         .memmap_paddr = write_map(b, s->map),
         .memmap_entries = s->map->nr,

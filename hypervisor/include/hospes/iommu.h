@@ -30,6 +30,9 @@ bool iommu_is_there(void);
  * -ENODEV: the hardware does not do it. */
 int iommu_attach(struct domain *d);
 
+/* True once that was done. */
+bool iommu_is_on(void);
+
 /* Part of arch_p2m_flush() of that domain: devices have forgotten what was taken back. */
 void iommu_flush(void);
 
