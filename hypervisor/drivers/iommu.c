@@ -15,9 +15,11 @@
 #include <hospes/timer.h>
 #include <lib/bits.h>
 
-#define WAIT_NS     1000000000u
-#define UNITY_MOST  16u
-#define BLOCK_BYTES MIB(2)
+#define WAIT_NS    1000000000u
+#define UNITY_MOST 16u
+
+#define STRUCTURES 48u /* where they begin, in IVRS and DMAR alike */
+#define HEADER     4u  /* of each: what it is, and its length in the last two bytes */
 
 static const struct iommu_driver *const drivers[] = { &iommu_amd, &iommu_vtd };
 
@@ -47,6 +49,21 @@ void iommu_add_unity(uint64_t start, uint64_t end)
     }
     unity[nr_unity].start = align_down(start, FRAME_SIZE);
     unity[nr_unity++].end = align_up(end, FRAME_SIZE);
+}
+
+int iommu_walk(const uint8_t *table, uint32_t bytes,
+               int (*take)(const uint8_t *structure, uint32_t length))
+{
+    uint32_t at = STRUCTURES;
+    int err = 0;
+
+    while (!err && bytes >= HEADER && at <= bytes - HEADER) {
+        uint32_t length = load_le16(table + at + 2);
+
+        err = length < HEADER || length > bytes - at ? -EINVAL : take(table + at, length);
+        at += length;
+    }
+    return err;
 }
 
 static void __noreturn no_answer(void)
@@ -106,27 +123,16 @@ static bool is_memory(const struct pgtable_leaf *leaf)
 /* Where there is no memory to split a block it goes whole: devices lose more than they had to. */
 static void take_back(uint64_t addr, uint64_t bytes)
 {
-    if (pgtable_clear(&tables, addr, bytes, &doomed) != -ENOMEM)
-        return;
-    log_limited(LOG_WARN, "IOMMU: no memory for its tables: devices lose the memory around %#llx",
-                (unsigned long long)addr);
-    for (uint64_t at = align_down(addr, BLOCK_BYTES); at < addr + bytes; at += BLOCK_BYTES)
-        (void)pgtable_clear(&tables, at, BLOCK_BYTES, &doomed);
-}
+    static const uint64_t blocks[] = { MIB(2), GIB(1), GIB(512) };
+    uint64_t end = addr + bytes;
 
-static void mirror(struct pgtable *pt, uint64_t addr, uint64_t bytes,
-                   const struct pgtable_leaf *leaf)
-{
-    (void)pt;
-    stale = true;
-    if (!is_memory(leaf)) {
-        take_back(addr, bytes);
-        return;
+    for (uint32_t i = 0; pgtable_clear(&tables, addr, end - addr, &doomed) == -ENOMEM; i++) {
+        log_limited(LOG_WARN,
+                    "IOMMU: no memory for its tables: devices lose the memory around %#llx",
+                    (unsigned long long)addr);
+        addr = align_down(addr, blocks[i]);
+        end = align_up(end, blocks[i]);
     }
-    if (pgtable_map(&tables, addr, bytes, leaf) == -ENOMEM)
-        take_back(addr, bytes);
-    if (driver->caches_absence() && enabled)
-        driver->flush();
 }
 
 void iommu_flush(void)
@@ -136,6 +142,24 @@ void iommu_flush(void)
     driver->flush();
     pgtable_free_doomed(&tables, &doomed);
     stale = false;
+}
+
+static void mirror(struct pgtable *pt, uint64_t addr, uint64_t bytes,
+                   const struct pgtable_leaf *leaf)
+{
+    (void)pt;
+    stale = true;
+    if (!is_memory(leaf)) {
+        take_back(addr, bytes);
+        /* What stands there instead may have been flushed already, as for the domain itself. */
+        if (leaf)
+            iommu_flush();
+        return;
+    }
+    if (pgtable_map(&tables, addr, bytes, leaf) == -ENOMEM)
+        take_back(addr, bytes);
+    if (driver->caches_absence() && enabled)
+        driver->flush();
 }
 
 /* --- life ------------------------------------------------------------------------------------- */

@@ -30,6 +30,11 @@ extern const struct iommu_driver iommu_amd, iommu_vtd;
 void iommu_keep(uint64_t start, uint64_t bytes);
 void iommu_add_unity(uint64_t start, uint64_t end);
 
+/* For probe(): calls take() for each structure of the table; the first error, or -EINVAL for one
+ * that is not whole. */
+int iommu_walk(const uint8_t *table, uint32_t bytes,
+               int (*take)(const uint8_t *structure, uint32_t length));
+
 /* Waits until (*p & mask) == value, as registers or memory have it. Hardware that does not answer
  * within a second cannot be trusted with memory: panics. */
 void iommu_wait32(const volatile void *p, uint32_t mask, uint32_t value);

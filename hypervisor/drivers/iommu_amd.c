@@ -53,9 +53,7 @@ static uint64_t told;
 
 /* --- IVRS ------------------------------------------------------------------------------------- */
 
-#define IVRS_BLOCKS   48u
 #define BLOCK_TYPE    0u
-#define BLOCK_LENGTH  2u
 #define IVHD_BASE     8u
 #define IVHD_FIRST    0x10u
 #define IVHD_EXTENDED 0x11u
@@ -111,18 +109,8 @@ static int take_block(const uint8_t *b, uint32_t length)
 
 static int probe(const uint8_t *table, uint32_t bytes)
 {
-    uint32_t at = IVRS_BLOCKS;
-    int err = 0;
+    int err = iommu_walk(table, bytes, take_block);
 
-    while (!err && bytes >= 4 && at <= bytes - 4) {
-        uint32_t length = load_le16(table + at + BLOCK_LENGTH);
-
-        if (length < 4 || length > bytes - at)
-            err = -EINVAL;
-        else
-            err = take_block(table + at, length);
-        at += length;
-    }
     if (err || !nr_units)
         log_err("IOMMU: AMD: its table (IVRS) makes no sense: not used");
     return nr_units ? err : -ENODEV;
@@ -250,11 +238,8 @@ static uint64_t *make_devices(maddr_t root)
     return all;
 }
 
-static int start(struct unit *u, const uint64_t *devices)
+static void start(struct unit *u, const uint64_t *devices)
 {
-    u->commands = heap_alloc_pages(0);
-    if (!u->commands)
-        return -ENOMEM;
     u->tail = 0;
     mmio_write64(u->regs + REG_CONTROL, 0);
     mmio_write64(u->regs + REG_DEVICE_TABLE, arch_virt_to_maddr(devices).v | TABLE_PAGES);
@@ -263,22 +248,34 @@ static int start(struct unit *u, const uint64_t *devices)
     mmio_write64(u->regs + REG_HEAD, 0);
     mmio_write64(u->regs + REG_TAIL, 0);
     mmio_write64(u->regs + REG_CONTROL, CONTROL_ENABLE | CONTROL_COHERENT | CONTROL_COMMANDS);
-    return 0;
 }
 
+/* All memory is taken before the first unit is on: what it uses is not given back. */
 static int enable(maddr_t root)
 {
-    uint64_t *devices = make_devices(root);
-    int err = devices ? 0 : -ENOMEM;
+    uint64_t *devices = make_devices(root), *queues[UNITS_MOST];
+    volatile uint64_t *written = heap_alloc(sizeof(*written));
+    int err = devices && written ? 0 : -ENOMEM;
 
-    done = heap_alloc(sizeof(*done));
-    if (!done)
-        err = -ENOMEM;
-    for (uint32_t i = 0; i < nr_units && !err; i++)
-        err = start(&units[i], devices);
-    if (!err)
-        flush();
-    return err;
+    for (uint32_t i = 0; i < nr_units; i++) {
+        queues[i] = heap_alloc_pages(0);
+        if (!queues[i])
+            err = -ENOMEM;
+    }
+    if (err) {
+        for (uint32_t i = 0; i < nr_units; i++)
+            heap_free_pages(queues[i], 0);
+        heap_free((void *)(uintptr_t)written);
+        heap_free_pages(devices, DEVICES_ORDER);
+        return err;
+    }
+    done = written;
+    for (uint32_t i = 0; i < nr_units; i++) {
+        units[i].commands = queues[i];
+        start(&units[i], devices);
+    }
+    flush();
+    return 0;
 }
 
 const struct iommu_driver iommu_amd = {

@@ -6,6 +6,7 @@
  */
 #include "iommu.h"
 
+#include <hospes/compiler.h>
 #include <hospes/cpu.h>
 #include <hospes/errno.h>
 #include <hospes/heap.h>
@@ -40,6 +41,8 @@
 #define COMMAND_TRANSLATE    BIT(31)
 #define COMMAND_SET_ROOT     BIT(30)
 #define COMMAND_WRITE_BUFFER BIT(27)
+#define COMMAND_QUEUE        BIT(26) /* what is to be forgotten stands in memory */
+#define COMMAND_INTERRUPTS   BIT(25) /* messages are translated */
 /* Of the status, what stays when another bit is commanded: 11.4.4. */
 #define STATUS_LASTING 0x96ffffffu
 
@@ -63,12 +66,11 @@ static bool caching;
 
 /* --- DMAR ------------------------------------------------------------------------------------- */
 
-#define DMAR_STRUCTURES 48u
-#define DRHD            0u
-#define DRHD_BASE       8u
-#define RMRR            1u
-#define RMRR_BASE       8u
-#define RMRR_LIMIT      16u
+#define DRHD       0u
+#define DRHD_BASE  8u
+#define RMRR       1u
+#define RMRR_BASE  8u
+#define RMRR_LIMIT 16u
 
 static int add_unit(uint64_t base)
 {
@@ -114,18 +116,8 @@ static int take_structure(const uint8_t *s, uint32_t length)
 
 static int probe(const uint8_t *table, uint32_t bytes)
 {
-    uint32_t at = DMAR_STRUCTURES;
-    int err = 0;
+    int err = iommu_walk(table, bytes, take_structure);
 
-    while (!err && bytes >= 4 && at <= bytes - 4) {
-        uint32_t length = load_le16(table + at + 2);
-
-        if (length < 4 || length > bytes - at)
-            err = -EINVAL;
-        else
-            err = take_structure(table + at, length);
-        at += length;
-    }
     if (err || !nr_units)
         log_err("IOMMU: Intel: its table (DMAR) makes no sense: not used");
     else if (!(all_can & (CAP_LEVELS_3 | CAP_LEVELS_4)))
@@ -194,6 +186,21 @@ static bool caches_absence(void)
 
 /* --- the hardware ----------------------------------------------------------------------------- */
 
+/* Firmware may have used it: what it left on is switched off, one after the other. */
+static void stop(const struct unit *u)
+{
+    static const uint64_t on[] = { COMMAND_TRANSLATE, COMMAND_INTERRUPTS, COMMAND_QUEUE };
+
+    for (uint32_t i = 0; i < array_size(on); i++) {
+        uint32_t now = mmio_read32(u->regs + REG_STATUS) & STATUS_LASTING;
+
+        if (!(now & on[i]))
+            continue;
+        mmio_write32(u->regs + REG_COMMAND, now & ~(uint32_t)on[i]);
+        iommu_wait32(u->regs + REG_STATUS, (uint32_t)on[i], 0);
+    }
+}
+
 static void command(const struct unit *u, uint64_t bit, bool stays)
 {
     uint32_t now = mmio_read32(u->regs + REG_STATUS) & STATUS_LASTING;
@@ -228,8 +235,11 @@ static uint64_t *make_root(maddr_t tree)
 {
     uint64_t *root = heap_alloc_pages(0), *contexts = heap_alloc_pages(0);
 
-    if (!root || !contexts)
+    if (!root || !contexts) {
+        heap_free_pages(root, 0);
+        heap_free_pages(contexts, 0);
         return NULL;
+    }
     for (uint32_t i = 0; i < CONTEXTS; i++) {
         root[2 * i] = arch_virt_to_maddr(contexts).v | CONTEXT_THERE;
         contexts[2 * i] = tree.v | CONTEXT_THERE;
@@ -250,6 +260,7 @@ static int enable(maddr_t tree)
     for (uint32_t i = 0; i < nr_units; i++) {
         const struct unit *u = &units[i];
 
+        stop(u);
         mmio_write64(u->regs + REG_ROOT, arch_virt_to_maddr(root).v);
         command(u, COMMAND_SET_ROOT, true);
         mmio_write64(u->regs + REG_CONTEXT, CONTEXT_FORGET | CONTEXT_ALL);
