@@ -253,6 +253,22 @@ static void test_rights(void **state)
     assert_true(mfn_is_none(arch_guest_frame(&vcpu, VA, true)));
 }
 
+/* A program that has a device mapped does not reach its kernel's memory by string instructions that
+ * are carried out for it. */
+static void test_user(void **state)
+{
+    map_64(7);
+    set64(4, 2, 10ull << 12 | 3);
+    set64(4, 3, 11ull << 12 | 5);
+    vcpu.arch.cr0 &= ~(uint64_t)CR0_WP;
+    fake_cpu.cpl = 3;
+    assert_int_equal(arch_guest_frame(&vcpu, VA + 0x1000, true).v, 9);
+    assert_true(mfn_is_none(arch_guest_frame(&vcpu, VA + 0x2000, false)));
+    assert_true(mfn_is_none(arch_guest_frame(&vcpu, VA + 0x3000, true)));
+    fake_cpu.cpl = 0;
+    assert_int_equal(arch_guest_frame(&vcpu, VA + 0x2000, true).v, 10);
+}
+
 /* A guest that throws clean pages away must see that a hypercall wrote to one. */
 static void test_dirty(void **state)
 {
@@ -462,6 +478,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_flags_are_no_address, setup, teardown),
         cmocka_unit_test_setup_teardown(test_large, setup, teardown),
         cmocka_unit_test_setup_teardown(test_rights, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_user, setup, teardown),
         cmocka_unit_test_setup_teardown(test_dirty, setup, teardown),
         cmocka_unit_test_setup_teardown(test_pae, setup, teardown),
         cmocka_unit_test_setup_teardown(test_32, setup, teardown),

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Where a guest's virtual address is in the machine: a walk of its page tables in software, with
- * the rights of its kernel. AMD APM volume 2, chapter 5.
+ * the rights of the code that runs: a kernel's hypercalls, or instructions of either that are
+ * carried out for it. AMD APM volume 2, chapter 5.
  *
  *   64-bit  4 levels of 512 entries of 8 bytes; pages of 4 KiB, 2 MiB, 1 GiB
  *   PAE     4 entries, whose only flag is P; then two such levels
@@ -24,6 +25,7 @@
 
 #define PTE_PRESENT  BIT(0)
 #define PTE_WRITE    BIT(1)
+#define PTE_USER     BIT(2)
 #define PTE_DIRTY    BIT(6)
 #define PTE_LARGE    BIT(7)
 #define PTE_ADDRESS  MASK(51, 12)
@@ -31,6 +33,7 @@
 #define TOP_SHIFT_64 39u
 #define BITS_64      9u
 #define CR3_PAE      MASK(31, 5)
+#define LEVEL_USER   3u
 
 /* One level of a walk. */
 struct level {
@@ -164,6 +167,8 @@ static bool translate(struct vcpu *v, uint64_t va, bool write, struct found *f)
 {
     uint64_t need = PTE_PRESENT | (write && v->arch.cr0 & CR0_WP ? PTE_WRITE : 0);
 
+    if (unlikely(hvm_ops->cpl(v) == LEVEL_USER))
+        need |= PTE_USER | (write ? PTE_WRITE : 0);
     f->type = P2M_NONE;
     f->leaf = 0;
     if (likely(v->arch.paging == PAGING_64))

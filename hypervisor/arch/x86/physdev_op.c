@@ -10,6 +10,7 @@
 #include <hospes/domain.h>
 #include <hospes/errno.h>
 #include <hospes/guest_access.h>
+#include <hospes/irq.h>
 #include <hospes/vcpu.h>
 #include <xen/physdev.h>
 
@@ -22,6 +23,9 @@ static int64_t setup_gsi(struct vcpu *v, uint64_t at)
         return -EFAULT;
     if (s.gsi < 0 || (uint32_t)s.gsi >= nr_gsis || s.triggering > 1 || s.polarity > 1)
         return -EINVAL;
+    /* One that Hospes has would come for ever. */
+    if (irq_can_give((uint32_t)s.gsi, v->domain))
+        return -EPERM;
     irq_set_polarity((uint32_t)s.gsi, s.polarity);
     return 0;
 }

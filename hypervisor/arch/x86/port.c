@@ -32,27 +32,25 @@ static uint64_t linear(const struct vcpu *v, const struct exit_pio *x, enum gpr 
     return exit_code_bits(v) == 64 ? s.base + offset : (uint32_t)(s.base + offset);
 }
 
-/* Where the guest's memory cannot be used, it gets what its own access would have given. */
+/*
+ * Where the guest's memory cannot be used it gets a fault. A device that says to come again has
+ * done nothing yet, and nor has the guest.
+ */
 static enum exit_action string_element(struct vcpu *v, const struct exit_pio *x,
                                        struct pio_access *a)
 {
     enum gpr reg = x->write ? RSI : RDI;
     uint64_t at = linear(v, x, reg);
     uint64_t by = v->regs.rflags & RFLAGS_DF ? (uint64_t)0 - x->size : x->size;
+    enum exit_action action;
 
-    if (x->write) {
-        if (guest_read(v, &a->value, at, x->size))
-            return EXIT_FAULT;
-        pio_dispatch(v, a);
-    } else {
-        uint32_t probe;
-
-        if (guest_read(v, &probe, at, x->size))
-            return EXIT_FAULT;
-        pio_dispatch(v, a);
-        if (guest_write(v, at, &a->value, x->size))
-            return EXIT_FAULT;
-    }
+    if (guest_read(v, &a->value, at, x->size))
+        return EXIT_FAULT;
+    action = pio_dispatch(v, a);
+    if (action != EXIT_HANDLED)
+        return action;
+    if (!x->write && guest_write(v, at, &a->value, x->size))
+        return EXIT_FAULT;
     set_low(&v->regs.gpr[reg], v->regs.gpr[reg] + by, x->address_bits);
     return EXIT_HANDLED;
 }
@@ -73,17 +71,26 @@ static enum exit_action string(struct vcpu *v, const struct exit_pio *x, struct 
     return v->regs.rcx & mask ? EXIT_RETRY : EXIT_HANDLED;
 }
 
+static enum exit_action string_untold(struct vcpu *v, const struct exit_pio *x,
+                                      struct pio_access *a)
+{
+    struct exit_pio as_code = *x;
+
+    as_code.address_bits = (uint8_t)exit_code_bits(v);
+    return string(v, &as_code, a);
+}
+
 enum exit_action exit_port(struct vcpu *v, const struct exit_pio *x)
 {
     struct pio_access a = { .port = x->port, .size = x->size, .write = x->write };
-    enum exit_action action = EXIT_HANDLED;
+    enum exit_action action;
 
     if (unlikely(x->string)) {
-        action = string(v, x, &a);
+        action = x->address_bits ? string(v, x, &a) : string_untold(v, x, &a);
     } else {
         a.value = (uint32_t)(v->regs.rax & MASK(8 * x->size - 1u, 0));
-        pio_dispatch(v, &a);
-        if (!x->write)
+        action = pio_dispatch(v, &a);
+        if (!x->write && action == EXIT_HANDLED)
             set_low(&v->regs.rax, a.value, 8u * x->size);
     }
     if (action == EXIT_HANDLED)

@@ -75,12 +75,15 @@ static bool send(struct domain *d, uint64_t *entry)
     return true;
 }
 
-/* A guest's line is open at the machine's IO-APIC while its own entry is. */
-static void open_line(const struct vioapic *io, uint32_t pin)
+/* A guest's line is open at the machine's IO-APIC while its own entry is. What a guest writes of a
+ * line that Hospes has, or nobody, is without effect. */
+static void open_line(const struct domain *d, const struct vioapic *io, uint32_t pin)
 {
     uint64_t entry = io->entries[pin];
     uint32_t gsi = io->gsi_base + pin;
 
+    if (irq_can_give(gsi, d))
+        return;
     if (entry & APIC_MASKED) {
         irq_guest_disable(gsi);
         return;
@@ -90,7 +93,8 @@ static void open_line(const struct vioapic *io, uint32_t pin)
     irq_guest_enable(gsi, this_pcpu()->id);
 }
 
-static void write_entry(struct vioapic *io, uint32_t pin, bool high, uint32_t value)
+static void write_entry(const struct domain *d, struct vioapic *io, uint32_t pin, bool high,
+                        uint32_t value)
 {
     uint64_t old = io->entries[pin], entry;
 
@@ -104,7 +108,7 @@ static void write_entry(struct vioapic *io, uint32_t pin, bool high, uint32_t va
         entry &= ~APIC_REMOTE_IRR;
     io->entries[pin] = entry;
     if (old != entry)
-        open_line(io, pin);
+        open_line(d, io, pin);
 }
 
 /* --- registers -------------------------------------------------------------------------------- */
@@ -127,14 +131,14 @@ static uint32_t read_selected(const struct vioapic *io)
     }
 }
 
-static void write_selected(struct vioapic *io, uint32_t value)
+static void write_selected(const struct domain *d, struct vioapic *io, uint32_t value)
 {
     uint32_t pin = (io->select - REG_ENTRY) / 2;
 
     if (io->select == REG_ID)
         io->id = (uint32_t)field_get(ID_FIELD, value);
     else if (io->select >= REG_ENTRY && pin < io->nr_pins)
-        write_entry(io, pin, io->select & 1, value);
+        write_entry(d, io, pin, io->select & 1, value);
 }
 
 static enum exit_action access_page(struct vcpu *v, struct mmio_access *a, void *device)
@@ -158,7 +162,7 @@ static enum exit_action access_page(struct vcpu *v, struct mmio_access *a, void 
     else if (a->offset == PAGE_SELECT)
         io->select = (uint8_t)a->value;
     else if (a->offset == PAGE_WINDOW)
-        write_selected(io, (uint32_t)a->value);
+        write_selected(v->domain, io, (uint32_t)a->value);
     spin_unlock(&all->lock);
     return EXIT_HANDLED;
 }

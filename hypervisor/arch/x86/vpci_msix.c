@@ -183,6 +183,7 @@ static enum exit_action access_pages(struct vcpu *v, struct mmio_access *a, void
 {
     struct vpci_function *f = device;
     uint64_t at = a->addr.v - f->table.v, table_bytes = (uint64_t)f->nr_entries * ENTRY_BYTES;
+    ptrdiff_t beside = (ptrdiff_t)at; /* or in front of it */
 
     if (a->addr.v >= f->table.v && at + a->size <= table_bytes)
         return access_table(v->domain, f, a, (uint32_t)at);
@@ -191,7 +192,7 @@ static enum exit_action access_pages(struct vcpu *v, struct mmio_access *a, void
         a->value = UINT64_MAX;
         return EXIT_HANDLED;
     }
-    access_machine(f->regs + at, a);
+    access_machine(f->regs + beside, a);
     return EXIT_HANDLED;
 }
 

@@ -152,7 +152,7 @@ struct exit_pio {
     uint16_t port;
     uint8_t size; /* bytes: 1, 2, 4 */
     bool write, string, rep;
-    uint8_t address_bits; /* strings: 16, 32, 64 */
+    uint8_t address_bits; /* strings: 16, 32, 64; 0: not known, as the code's */
     uint8_t segment;      /* strings out: enum segment_name */
     uint8_t length;       /* of the instruction; 0: not known */
 };
