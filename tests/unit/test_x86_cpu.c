@@ -139,7 +139,7 @@ uint32_t exit_length(struct vcpu *v, enum exit_instruction kind)
 
 uint32_t exit_prefixes(const uint8_t *bytes, uint32_t nr, unsigned int code_bits)
 {
-    return nr && code_bits == 64 && (bytes[0] & 0xf0) == 0x40;
+    return nr && (bytes[0] == 0xf0 || (code_bits == 64 && (bytes[0] & 0xf0) == 0x40));
 }
 
 void exit_skip(struct vcpu *v, uint32_t length)
@@ -495,6 +495,12 @@ static void test_control_instructions(void **state)
     assert_int_equal(looked, 1);
     vcpu.regs.rax = 16;
     assert_int_equal(exit_control(&vcpu), EXIT_FAULT);
+    vcpu.regs.rax = 5;
+    fake_cpu.segment[SEG_CS].attributes = SEG_DB;
+    run_code("\xf0\x0f\x22\xc0", 4); /* lock mov eax, cr0: cr8 for code of 32 bits */
+    assert_int_equal(exit_control(&vcpu), EXIT_HANDLED);
+    assert_int_equal(fake_cpu.tpr, 5);
+    assert_int_equal(vcpu.arch.cr0, CR0_PE | CR0_AM | CR0_ET | CR0_MP);
     run_code("\x0f\x0b\x90", 3);
     assert_int_equal(exit_control(&vcpu), EXIT_FAULT);
     run_code("\x0f", 1);

@@ -240,6 +240,12 @@ static void test_has_interrupt(void **state)
     assert_true(arch_vcpu_has_interrupt(&vcpu));
     vcpu.regs.rflags = 0;
     assert_false(arch_vcpu_has_interrupt(&vcpu));
+    apic_vector = -1;
+    vcpu.arch.held = event(EVENT_INTERRUPT, 0x40); /* an exception took its place */
+    assert_false(arch_vcpu_has_interrupt(&vcpu));
+    vcpu.regs.rflags = RFLAGS_IF;
+    assert_true(arch_vcpu_has_interrupt(&vcpu));
+    vcpu.regs.rflags = 0;
     vcpu.arch.nmi_pending = true;
     assert_true(arch_vcpu_has_interrupt(&vcpu));
 }

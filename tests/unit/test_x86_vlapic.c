@@ -348,6 +348,11 @@ static void test_start(void **state)
     running = false;
     assert_int_equal(store(0, APIC_ICR, 0x460b), EXIT_HANDLED);
     assert_int_equal(started_at, 0xb);
+    /* A toolstack that gives it a state gives it all of it. */
+    store(0, APIC_ICR, 0x4500);
+    arch_vcpu_reset(ap);
+    assert_false(vlapic_take_init(ap));
+    assert_true(ap->online);
     /* INIT, level, de-assert: nothing. */
     store(0, APIC_ICR, 0x8500);
     assert_false(vlapic_take_init(ap));

@@ -19,6 +19,9 @@
 #define CR0_CACHES ((uint64_t)(CR0_CD | CR0_NW))
 #define CR0_LMSW   ((uint64_t)(CR0_PE | CR0_MP | CR0_EM | CR0_TS))
 
+#define LOCK  0xf0u
+#define REX_R 4u
+
 static void set_paging(struct vcpu *v)
 {
     struct arch_vcpu *a = &v->arch;
@@ -132,6 +135,15 @@ static bool lmsw(struct vcpu *v, uint64_t value)
     return control_write_cr0(v, (cr0 & ~(CR0_LMSW & ~(uint64_t)CR0_PE)) | (value & CR0_LMSW));
 }
 
+/* With this prefix the other half of the registers is meant, for code that has no REX: CR8. */
+static bool has_lock(const uint8_t *bytes, uint32_t nr)
+{
+    for (uint32_t i = 0; i < nr; i++)
+        if (bytes[i] == LOCK)
+            return true;
+    return false;
+}
+
 /* What follows the prefixes, at least three bytes. Its length; 0: it is none of these, or faults.
  */
 static uint32_t perform(struct vcpu *v, const uint8_t *op, unsigned int rex, bool is_64)
@@ -142,7 +154,7 @@ static uint32_t perform(struct vcpu *v, const uint8_t *op, unsigned int rex, boo
     if (op[0] != 0x0f)
         return 0;
     if (op[1] == 0x22) /* MOV CRn, reg: its mod bits are not looked at */
-        return write_register(v, reg | (rex & 4) << 1, value) ? 3 : 0;
+        return write_register(v, reg | (rex & REX_R) << 1, value) ? 3 : 0;
     if (op[1] == 0x01 && reg == 6 && op[2] >> 6 == 3)
         return lmsw(v, value) ? 3 : 0;
     if (op[1] == 0x06)
@@ -162,6 +174,8 @@ enum exit_action exit_control(struct vcpu *v)
     if (nr < skip + 3)
         return EXIT_FAULT;
     rex = code.bits == 64 && skip && (bytes[skip - 1] & 0xf0) == 0x40 ? bytes[skip - 1] : 0;
+    if (has_lock(bytes, skip))
+        rex |= REX_R;
     length = perform(v, bytes + skip, rex, code.bits == 64);
     if (!length)
         return EXIT_FAULT;

@@ -279,6 +279,9 @@ enum exit_action emulate_access(struct vcpu *v, gaddr_t at, bool write)
         return EXIT_RETRY;
     if (!decode(bytes, nr, width_of(v), &i))
         return EXIT_UNDEF;
+    /* Another vCPU changed it meanwhile: what the guest's tables allowed is not this. */
+    if ((i.op == DECODE_LOAD && write) || (i.op == DECODE_STORE && !write))
+        return EXIT_RETRY;
     action = carry_out(v, &i, at, write);
     if (action == EXIT_HANDLED)
         exit_skip(v, i.length);

@@ -121,6 +121,14 @@ static int64_t get_time(struct vcpu *v, uint64_t at)
     return guest_write(v, at, &t, sizeof(t));
 }
 
+/* Devices' too: another vCPU may be changing the tables that are freed then. */
+static void flush_tlbs(struct domain *d)
+{
+    spin_lock(&d->p2m.lock);
+    arch_p2m_flush(d, GFN(0), UINT64_MAX);
+    spin_unlock(&d->p2m.lock);
+}
+
 int64_t arch_hvm_op(struct vcpu *v, uint64_t op, uint64_t at)
 {
     switch (op) {
@@ -131,7 +139,7 @@ int64_t arch_hvm_op(struct vcpu *v, uint64_t op, uint64_t at)
     case HVMOP_flush_tlbs:
         if (at)
             return -EINVAL;
-        arch_p2m_flush(v->domain, GFN(0), UINT64_MAX);
+        flush_tlbs(v->domain);
         return 0;
     case HVMOP_altp2m:
         return -EOPNOTSUPP;

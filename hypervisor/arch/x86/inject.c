@@ -172,7 +172,7 @@ bool arch_vcpu_has_interrupt(struct vcpu *v)
 
     if (read_once(v->arch.nmi_pending) || read_once(v->arch.vlapic.init_pending))
         return true;
-    return v->regs.rflags & RFLAGS_IF && next_interrupt(v, &is_apics) >= 0;
+    return v->regs.rflags & RFLAGS_IF && (v->arch.held || next_interrupt(v, &is_apics) >= 0);
 }
 
 void arch_vcpu_deliver(struct vcpu *v)

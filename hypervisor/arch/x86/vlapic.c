@@ -155,6 +155,7 @@ void vlapic_vcpu_reset(struct vcpu *v)
     struct vlapic *l = &v->arch.vlapic;
 
     vlapic_timer_reset(v);
+    l->init_pending = false;
     for (unsigned int i = 0; i < 4; i++)
         l->irr[i] = l->isr[i] = l->tmr[i] = 0;
     l->icr = 0;

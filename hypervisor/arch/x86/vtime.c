@@ -6,8 +6,11 @@
 #include <hospes/compiler.h>
 #include <hospes/domain.h>
 #include <hospes/errno.h>
+#include <hospes/timer.h>
 #include <hospes/vcpu.h>
 #include <xen/xen.h>
+
+#define NEVER_SHIFT 60 /* ticks: decades of any TSC */
 
 void vtime_domain_init(struct domain *d)
 {
@@ -65,6 +68,11 @@ uint64_t vtime_tsc(const struct domain *d)
 
 uint64_t vtime_ns_of_tsc(const struct domain *d, uint64_t guest_tsc)
 {
+    uint64_t now = vtime_tsc(d);
+
+    /* Beyond what fits in nanoseconds, or in the machine's ticks, lies never. */
+    if (guest_tsc > now && (guest_tsc - now) >> NEVER_SHIFT)
+        return TIMER_NEVER;
     /* Guests' ticks count from their start: the machine's are not fewer, unless they set it. */
     return clock_from_tsc(guest_tsc - (uint64_t)d->arch.tsc_offset);
 }

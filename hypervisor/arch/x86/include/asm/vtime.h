@@ -28,7 +28,8 @@ void vtime_tell(struct vcpu *v);
 int vtime_place(struct vcpu *v, struct vcpu *caller, uint64_t va);
 void vtime_vcpu_destroy(struct vcpu *v);
 
-/* Between a guest's ticks and clock_ns(); a tick that was before the clock began is 0. */
+/* Between a guest's ticks and clock_ns(); a tick that was before the clock began is 0, one decades
+ * from now TIMER_NEVER. */
 uint64_t vtime_ns_of_tsc(const struct domain *d, uint64_t guest_tsc);
 uint64_t vtime_tsc(const struct domain *d); /* now */
 
