@@ -26,5 +26,5 @@ boot-test: hypervisor guests image image-xl $(BOOT_NEEDS_$(ARCH)) | $(BUILD)/hos
 	@ARCH=$(ARCH) $(PYTEST) -n $(JOBS) -q --tb=short --hypervisor=$(OUT)/hospes $(if $(XEN),--xen) $(if $(K),-k '$(K)') \
 	    $(BOOT_TESTS_$(ARCH)) || { status=$$?; [ $$status != 5 ] || echo "boot-test: K='$(K)' is in the name of no test of $(ARCH)" >&2; exit $$status; }
 
-fuzz: image | $(BUILD)/host/fuzz ## feed a parser what a hostile user might write (FUZZ=domain_tree|kernel_image|kernel_x86|hypercalls|decode|firmware SECONDS=60)
+fuzz: image | $(BUILD)/host/fuzz ## feed a parser what a hostile user might write (FUZZ=domain_tree|kernel_image|kernel_x86|hypercalls|decode|firmware|context SECONDS=60)
 	@tests/fuzz/run $(SECONDS) $(FUZZ)

@@ -44,6 +44,21 @@ def test_devices(boot, board):
     assert status == 0 and " 0% packet loss" in text
 
 
+@pytest.mark.parametrize("iommu, name", [("amd-iommu", "AMD"), ("intel-iommu", "Intel")])
+def test_iommu(boot, iommu, name):
+    """Else dom0's disk and network are dead on a machine with an IOMMU, or reach all memory."""
+    behind = [word + ",disable-legacy=on,iommu_platform=on" if word.startswith("virtio-") else word
+              for word in pc.devices(pc.IMAGE / "disk.img")]
+    machine = boot(iommu=iommu, qemu=behind)
+    machine.expect("IOMMU: %s; devices see d0's memory only" % name)
+    machine.expect("dom0: Linux")
+    machine.shell("dom0")
+    status, text = machine.run("dd if=/dev/urandom of=/dev/vda bs=64k count=64 && sync && "
+                               "echo 3 > /proc/sys/vm/drop_caches && dd if=/dev/vda bs=64k count=64 | md5sum && "
+                               "ifconfig eth0 10.0.2.15 && ping -c 3 10.0.2.2")
+    assert status == 0 and " 0% packet loss" in text
+
+
 def test_reboot(boot):
     """Else dom0's reboot leaves the machine standing, or ends it behind the back of guests."""
     machine = to_shell(boot)

@@ -16,15 +16,19 @@ def test_cpu(boot, model):
 
 
 # A domain that Hospes started by itself starts again after these.
-ENDING = ["idt", "idtnowhere", "stack", "tables", "tabledev", "tableloop"]
+ENDING = ["idt", "idtnowhere", "stack", "tables", "tabledev", "tableloop",
+          "stackdev", "idtdev", "tableshared", "task"]
 ENDLESS = ["jump", "faults", "nothing", "calls", "device", "messages", "nmis", "inits", "ports", "control",
-           "invalidate", "spin", "step", "wild"]
+           "invalidate", "spin", "step", "wild",
+           "msrs", "states", "strings", "changing", "codedev"]
+# Those of tests/guest/x86/modes.c; the others are crash.c's.
+MODES = ["stackdev", "idtdev", "tableshared", "task", "msrs", "states", "strings", "changing", "codedev"]
 
 
 def astray(boot, mode):
     """A machine with a ticker, and beside it a domain that goes astray like this."""
     ticker = dom0("tick", "name=t period=100")
-    subject = tiny.guest("subject", "crash", "mode=" + mode, memory=48, cpus=2)
+    subject = tiny.guest("subject", "modes" if mode in MODES else "crash", "mode=" + mode, memory=48, cpus=2)
     machine = boot(domains=[ticker, subject], dom0_memory=64)
     machine.expect("crash begins: " + mode)
     return machine

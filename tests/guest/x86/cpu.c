@@ -335,6 +335,110 @@ static void check_ports(void)
     check_eq(count, 0, "rep insb: count");
 }
 
+/* ---- devices' memory, by other instructions than loads and stores ---- */
+#define APIC_VERSION (DEVICE + 0x30)
+#define APIC_TPR_AT  (DEVICE + 0x80)
+
+/* push rsi; push rdi; mov rdi, to; mov rsi, from; mov ecx, count; mov edx, a port; instruction; pop
+ * rdi; pop rsi */
+static uint64_t string(const char *instruction, uint64_t to, uint64_t from, uint32_t count)
+{
+    uint8_t bytes[CODE_BYTES - 1] = { 0x56, 0x57, 0x48, 0xbf };
+    const uint32_t port = NOBODYS_PORT;
+    unsigned int n = 34;
+
+    memcpy(bytes + 4, &to, 8);
+    memcpy(bytes + 12, "\x48\xbe", 2);
+    memcpy(bytes + 14, &from, 8);
+    bytes[22] = 0xb9;
+    memcpy(bytes + 23, &count, 4);
+    bytes[27] = 0xba;
+    memcpy(bytes + 28, &port, 4);
+    memcpy(bytes + 32, "\x90\x90", 2);
+    while (*instruction)
+        bytes[n++] = (uint8_t)*instruction++;
+    bytes[n++] = 0x5f;
+    bytes[n++] = 0x5e;
+    return execute(bytes, n);
+}
+
+#define REP_MOVSD "\xf3\xa5"
+#define REP_STOSD "\xf3\xab"
+#define REP_INSD  "\xf3\x6d"
+#define REP_OUTSD "\xf3\x6f"
+#define CMPSD     "\xa7"
+
+/* Which exit such an instruction makes first, the port's or the memory's, is the processor's. */
+static void refused(uint64_t got, const char *what)
+{
+    check(got == PROBED(EXCEPTION_GP) || got == PROBED(EXCEPTION_UD), "%s: 0x%lx", what, got);
+}
+
+static void check_strings(void)
+{
+    uint32_t version = read32(APIC_VERSION), got[3] = { 1, 1, 1 }, prio = 0x50;
+    uint64_t at = (uint64_t)(uintptr_t)got;
+
+    check_eq(string(REP_MOVSD, at, APIC_VERSION, 1), 0, "rep movsd from a device");
+    check_eq(got[0], version, "rep movsd from a device: what is read");
+    check_eq(got[1], 1, "rep movsd from a device: no more");
+    check_eq(string(REP_MOVSD, APIC_TPR_AT, (uint64_t)(uintptr_t)&prio, 1), 0,
+             "rep movsd to a device");
+    check_eq(get_cr8(), 5, "rep movsd to a device: what it did");
+    set_cr8(0);
+    check_eq(string("\x31\xc0" REP_STOSD, APIC_TPR_AT, 0, 3), 0, "rep stosd to a device");
+    check_eq(string(REP_MOVSD, APIC_TPR_AT, APIC_VERSION, 1), PROBED(EXCEPTION_UD),
+             "rep movsd from a device to a device");
+    check_eq(string(CMPSD, at, APIC_VERSION, 1), PROBED(EXCEPTION_UD), "cmpsd of a device");
+    refused(string(REP_INSD, DEVICE, 0, 1), "rep insd to a device");
+    refused(string(REP_OUTSD, 0, DEVICE, 1), "rep outsd from a device");
+    check_eq(string(REP_INSD, at, 0, 0), 0, "rep insd of none");
+    check_eq(got[0], version, "rep insd of none: nothing is read");
+}
+
+/* Instructions on two pages; code where there is none. */
+static void check_code(void)
+{
+    static uint8_t pages[3 * 4096];
+    uint64_t end = ((uint64_t)(uintptr_t)pages + 8191) & ~(uint64_t)4095;
+    uint64_t last = machine.mem[0].base + machine.mem[0].bytes;
+    /* mov eax, [version], and back */
+    uint8_t load[] = { 0xa1, 0x30, 0x00, 0xe0, 0xfe, 0, 0, 0, 0, 0xc3 };
+
+    for (unsigned int in_first = 1; in_first < 9; in_first++) {
+        memcpy((uint8_t *)(uintptr_t)end - in_first, load, sizeof(load));
+        check_eq(probe_jump(end - in_first) & PROBE_MASK, 0, "mov of a device, %u bytes on a page",
+                 in_first);
+    }
+    check_eq(probe_jump(DEVICE) & PROBE_MASK, PROBED(EXCEPTION_GP), "code in a device");
+    check_eq(probe_jump(UNMAPPED - 4096) & PROBE_MASK, PROBED(EXCEPTION_GP), "code in nothing");
+    if (is_memory(last)) {
+        note("memory does not end at 0x%lx", last);
+        return;
+    }
+    ((volatile uint8_t *)(uintptr_t)last)[-1] = 0x0f;
+    check_eq(probe_jump(last - 1) & PROBE_MASK, PROBED(EXCEPTION_GP),
+             "an instruction whose end is in nothing");
+}
+
+/* The page that the guest asks to have its hypercalls in. */
+static void check_hypercall_page(void)
+{
+    uint32_t r[4];
+    uint64_t value;
+
+    cpuid(machine.xen_leaves + 2, 0, r);
+    value = DEVICE;
+    check_eq(probe_wrmsr(r[1], &value) & PROBE_MASK, PROBED(EXCEPTION_GP),
+             "a hypercall page in a device");
+    value = UNMAPPED - 4096;
+    check_eq(probe_wrmsr(r[1], &value) & PROBE_MASK, PROBED(EXCEPTION_GP),
+             "a hypercall page in nothing");
+    value = UINT64_MAX << 12;
+    check_eq(probe_wrmsr(r[1], &value) & PROBE_MASK, PROBED(EXCEPTION_GP),
+             "a hypercall page beyond all addresses");
+}
+
 void guest_main(void)
 {
     check_cpuid();
@@ -344,5 +448,8 @@ void guest_main(void)
     check_debug();
     check_xsave();
     check_ports();
+    check_strings();
+    check_code();
+    check_hypercall_page();
     finish();
 }
