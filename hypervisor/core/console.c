@@ -148,6 +148,7 @@ void console_line(const char *text)
     console_ring_put(text, n);
     console_ring_put("\n", 1);
     console_wire_line(CONSOLE_PREFIX, text, n);
+    console_screen_line(CONSOLE_PREFIX, text, n);
     spin_unlock(&console_lock);
     console_tx_pump();
 }

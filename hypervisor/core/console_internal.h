@@ -2,7 +2,8 @@
 /*
  * What the parts of the console share. From above to below: console_input.c (keys); console.c
  * (focus); console_queue.c (domains' output), console_budget.c (how much of it); console_wire.c
- * (lines); console_tx.c (transmit ring). console_ring.c (log ring) stands aside.
+ * (lines); console_tx.c (transmit ring). console_ring.c (log ring) and console_screen.c (a display)
+ * stand aside.
  */
 #ifndef CORE_CONSOLE_INTERNAL_H
 #define CORE_CONSOLE_INTERNAL_H
@@ -87,6 +88,14 @@ void console_ring_move(char *to, uint64_t bytes);
 
 /* Calls fn with each of the ring's lines that is whole, without its '\n'. */
 void console_ring_for_lines(void (*fn)(const char *line, uint32_t n));
+
+/* --- console_screen.c --- */
+
+/* Under console_lock: a line of the hypervisor. */
+void console_screen_line(const char *prefix, const char *text, uint32_t n);
+
+/* Raw text of a panic. */
+void console_screen_panic(const char *text);
 
 /* --- console_tx.c --- */
 

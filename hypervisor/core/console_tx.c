@@ -196,6 +196,7 @@ void console_panic_write(const char *text)
 {
     struct uart *u = tx.uart;
 
+    console_screen_panic(text);
     for (; u && *text; text++) {
         if (*text == '\n')
             panic_put(u, '\r');

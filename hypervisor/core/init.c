@@ -107,6 +107,8 @@ static void build_domains(void)
     if (!nr)
         log_err("no domain could be started: see the lines above, and /chosen in the device tree");
     domain_config_release(host_fdt, &domain_configs);
+    if (nr)
+        console_release_screen();
     for (uint32_t i = 0; i < nr; i++)
         domain_start(built[i]);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The console's lines, focus, keys and budgets. Tests run in the order of a machine that boots. */
 // sources: core/console.c core/console_budget.c core/console_input.c core/console_queue.c
-// sources: core/console_ring.c core/console_tx.c core/console_wire.c core/log.c core/timer.c
+// sources: core/console_ring.c core/console_screen.c core/console_tx.c core/console_wire.c core/log.c core/timer.c
 // sources: core/spinlock.c
 #include "console_fake.h"
 

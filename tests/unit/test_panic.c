@@ -2,7 +2,7 @@
 /* panic(): what remains to be read after a bug of ours. Each test is the end of a machine of its
  * own. */
 // sources: core/console.c core/console_budget.c core/console_input.c core/console_queue.c
-// sources: core/console_ring.c core/console_tx.c core/console_wire.c core/log.c core/panic.c
+// sources: core/console_ring.c core/console_screen.c core/console_tx.c core/console_wire.c core/log.c core/panic.c
 // sources: core/timer.c core/spinlock.c
 #include "console_fake.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The UART that guests see, with the real console behind it. */
 // sources: arch/arm64/vpl011.c core/mmio.c core/console.c core/console_budget.c
-// sources: core/console_input.c core/console_queue.c core/console_ring.c core/console_tx.c
+// sources: core/console_input.c core/console_queue.c core/console_ring.c core/console_screen.c core/console_tx.c
 // sources: core/console_wire.c core/log.c core/timer.c core/spinlock.c
 #include "console_fake.h"
 

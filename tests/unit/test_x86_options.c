@@ -59,6 +59,8 @@ static void malformed(void **state)
         "console=com1,",
         "com3=9600",
         "ucode=",
+        "vga=",
+        "vga=keep,",
         "ucode=99",
         "ucode=--1",
         "ucode=scan,",
@@ -97,10 +99,23 @@ static void microcode(void **state)
     assert_false(o->scan || o->by_number);
 }
 
+/* The screen's mode is not ours to set: who asks for another is told. */
+static void screen(void **state)
+{
+    parse("vga=current,keep");
+    assert_true(x86_options.vga_keep);
+    parse("vga=text-80x25");
+    assert_false(x86_options.vga_keep);
+    assert_null(strstr(host_log, "\" ignored"));
+    parse("vga=gfx-1024x768x32,keep");
+    assert_non_null(strstr(host_log, "its mode is the boot loader's to set"));
+    assert_false(x86_options.vga_keep);
+}
+
 /* Xen's users have more on their lines: they are told, and nothing else happens. */
 static void strangers(void **state)
 {
-    parse("smt=0 autoballoon=1 vga=current");
+    parse("smt=0 autoballoon=1");
     assert_non_null(strstr(host_log, "\"smt=0\" ignored: has no effect"));
     assert_non_null(strstr(host_log, "\"autoballoon=1\" ignored: not known"));
 }
@@ -108,10 +123,8 @@ static void strangers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(serial_ports),
-        cmocka_unit_test(malformed),
-        cmocka_unit_test(microcode),
-        cmocka_unit_test(strangers),
+        cmocka_unit_test(serial_ports), cmocka_unit_test(malformed), cmocka_unit_test(microcode),
+        cmocka_unit_test(screen),       cmocka_unit_test(strangers),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -81,6 +81,25 @@ static bool read_dom0(struct option_reader *r, void *to)
     return true;
 }
 
+/* [current|text-80x25,]keep */
+static bool read_vga(struct option_reader *r, void *to)
+{
+    bool keep = false;
+
+    do {
+        if (option_accept_word(r, "keep")) {
+            keep = true;
+        } else if (!option_accept_word(r, "current") && !option_accept_word(r, "text-80x25")) {
+            r->why = "its mode is the boot loader's to set";
+            return false;
+        }
+    } while (option_accept(r, ","));
+    if (*r->at)
+        return false;
+    *(bool *)to = keep;
+    return true;
+}
+
 #define EXPECTED_SPEC                                                                           \
     "[<boolean>,][no-]xen|hvm|msr-sc|rsb|verw|ibpb-entry|ibrs|ibpb|ssbd|psfd|bp-spec-reduce[=<" \
     "boolean>],"                                                                                \
@@ -92,6 +111,7 @@ const struct option arch_options[] = {
     { "com2", read_com, &x86_options.com[1], EXPECTED_COM },
     { "dom0", read_dom0, NULL, "pvh" },
     { "spec-ctrl", speculation_read_option, &x86_options.spec, EXPECTED_SPEC },
+    { "vga", read_vga, &x86_options.vga_keep, "[current,]keep" },
     { "ucode", microcode_read_option, &x86_options.ucode, "scan, no, <number of a module>" },
     { 0 },
 };
@@ -118,7 +138,6 @@ const char *const arch_without_effect[] = {
     "smep",
     "smt",
     "tickle_one_idle",
-    "vga",
     "vpmu",
     "x2apic",
     "xsave",

@@ -12,6 +12,7 @@
 #include <asm/pci.h>
 #include <asm/platform.h>
 #include <asm/power.h>
+#include <asm/vga.h>
 #include <hospes/acpi.h>
 #include <hospes/errno.h>
 #include <hospes/init.h>
@@ -84,6 +85,7 @@ static void init_pci(void)
 
 void arch_init_machine(void)
 {
+    vga_init();
     microcode_init();
     cpu_report();
     init_tables();

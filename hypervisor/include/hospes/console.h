@@ -71,6 +71,19 @@ extern const struct uart_driver *const uart_drivers[];
 void console_bind(struct uart *u);
 
 /*
+ * Shows text, '\n' between lines; waits for nothing. One caller at a time, but in a panic.
+ */
+typedef void console_screen_fn(const char *text, uint32_t n);
+
+/*
+ * A display that shows the hypervisor's lines beside the UART, those in the ring first. Domains
+ * that start take it away, and console_release_screen() says so, unless the user wants to `keep`
+ * it. Boot only.
+ */
+void console_bind_screen(console_screen_fn *write, bool keep);
+void console_release_screen(void);
+
+/*
  * With memory, timers and interrupts up: ring of conring_size, input, output by interrupts. What
  * cannot be had is said and done without. Once, on the pCPU that booted.
  */

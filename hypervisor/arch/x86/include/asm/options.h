@@ -13,6 +13,7 @@ struct x86_options {
     struct com_settings com[COM_PORTS]; /* com1=, com2= */
     struct spec_options spec;           /* spec-ctrl= */
     struct ucode_options ucode;         /* ucode= */
+    bool vga_keep;                      /* vga=keep */
 };
 
 extern struct x86_options x86_options;

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: MIT
+"""What stands on a PC's screen, read out of VGA's text memory through QEMU's monitor."""
+
+import json
+import socket
+import time
+
+import pytest
+
+import machine as boot_machine
+from test_pc_guest import dom0
+
+MEMORY, COLUMNS, ROWS = 0xb8000, 80, 25
+
+
+class Monitor:
+    """QEMU's own, on a socket in `folder`."""
+
+    def __init__(self, folder):
+        self.path = folder / "monitor"
+        self.memory = folder / "memory"
+        self.arguments = ["-vga", "std", "-qmp", "unix:%s,server=on,wait=off" % self.path]
+        self.stream = None
+
+    def read(self):
+        """The next answer; what QEMU tells unasked is passed over."""
+        while True:
+            line = json.loads(self.stream.readline())
+            if "event" not in line:
+                return line
+
+    def ask(self, command, **arguments):
+        """Runs a command to its end."""
+        self.stream.write(json.dumps({"execute": command, "arguments": arguments}) + "\n")
+        self.stream.flush()
+        answer = self.read()
+        assert "return" in answer, answer
+
+    def connect(self):
+        """QEMU has begun to run, so its socket is there."""
+        connection = socket.socket(socket.AF_UNIX)
+        connection.connect(str(self.path))
+        self.stream = connection.makefile("rw")
+        self.read()
+        self.ask("qmp_capabilities")
+
+    def screen(self):
+        """Its rows, without blanks at their ends."""
+        self.ask("pmemsave", val=MEMORY, size=2 * COLUMNS * ROWS, filename=str(self.memory))
+        text = self.memory.read_bytes()[::2].decode("latin-1")
+        return [text[at:at + COLUMNS].rstrip() for at in range(0, len(text), COLUMNS)]
+
+    def wait(self, wanted):
+        """Waits until some row begins so; all rows then."""
+        return self.until(lambda rows: any(row.startswith(wanted) for row in rows), wanted)
+
+    def until(self, there, wanted):
+        """Waits until there(rows); the rows then."""
+        end = time.monotonic() + boot_machine.PATIENCE
+        rows = self.screen()
+        while not there(rows):
+            assert time.monotonic() < end, "never on the screen: %s\n%s" % (wanted, "\n".join(rows))
+            time.sleep(0.2)
+            rows = self.screen()
+        return rows
+
+
+def watched(boot, tmp_path, kernel, arguments, options, **settings):
+    """A machine with a screen, and who reads it."""
+    monitor = Monitor(tmp_path)
+    machine = boot(domains=[dom0(kernel, arguments)], dom0_memory=64, bootargs=options, qemu=monitor.arguments, **settings)
+    return machine, monitor
+
+
+def test_keep(boot, tmp_path):
+    """Else who has no serial line sees nothing, or what scrolled away in place of the last lines."""
+    machine, monitor = watched(boot, tmp_path, "tick", "name=t period=100", "console=com1,vga vga=keep")
+    machine.expect("tick t 1")
+    monitor.connect()
+    rows = monitor.wait('(hospes) d0 "Domain-0"')
+    assert any("of RAM, of which" in row for row in rows)
+    assert not any("tick t" in row for row in rows)
+    # A key's lines push the older ones up; what is on the wire is on the screen.
+    machine.focus("hypervisor")
+    machine.send("hhhh")
+    rows = monitor.until(lambda rows: not any("of RAM, of which" in row for row in rows), "only new lines")
+    assert any(row.startswith("(hospes) h  this list") for row in rows)
+
+
+def test_dom0_gets_it(boot, tmp_path):
+    """Else the hypervisor writes over what dom0 draws."""
+    machine, monitor = watched(boot, tmp_path, "tick", "name=t period=100", "console=com1,vga")
+    machine.expect("tick t 1")
+    monitor.connect()
+    rows = monitor.wait("(hospes) the screen is the hardware domain's from here on")
+    machine.focus("hypervisor")
+    machine.send("h")
+    machine.expect(r"\(hospes\) h  this list")
+    machine.focus("dom0")
+    assert monitor.screen() == rows
+
+
+@pytest.mark.parametrize("loader", ["kernel", "grub"])
+def test_panic(boot, tmp_path, loader):
+    """Else a machine without a serial line that cannot work stands still without a word."""
+    monitor = Monitor(tmp_path)
+    boot(cpu="EPYC,-npt", boot=loader, domains=[dom0("stop")], dom0_memory=64, qemu=monitor.arguments,
+         bootargs="noreboot console=vga")
+    end = time.monotonic() + boot_machine.PATIENCE
+    while not monitor.path.exists():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    monitor.connect()
+    rows = monitor.wait("(hospes) this machine cannot run guests")
+    assert any("PANIC" in row for row in rows)
