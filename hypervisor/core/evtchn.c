@@ -147,17 +147,24 @@ static void open_port(struct domain *d, struct evtchn *chn, uint32_t port, enum 
 
 /* --- binding --------------------------------------------------------------------------------- */
 
-int evtchn_alloc_unbound(struct domain *d, uint16_t remote_domid, uint32_t *port)
+int evtchn_open_unbound(struct domain *d, uint16_t remote_domid, uint32_t *port)
 {
     struct evtchn *chn;
+    int err = take_port(d, port, &chn);
+
+    if (err)
+        return err;
+    open_port(d, chn, *port, EVTCHN_UNBOUND, 0);
+    chn->remote_domid = remote_domid;
+    return 0;
+}
+
+int evtchn_alloc_unbound(struct domain *d, uint16_t remote_domid, uint32_t *port)
+{
     int err;
 
     spin_lock(&d->evtchn.lock);
-    err = take_port(d, port, &chn);
-    if (!err) {
-        open_port(d, chn, *port, EVTCHN_UNBOUND, 0);
-        chn->remote_domid = remote_domid;
-    }
+    err = evtchn_open_unbound(d, remote_domid, port);
     spin_unlock(&d->evtchn.lock);
     return err;
 }
@@ -200,6 +207,8 @@ static int bind_interdomain(struct domain *d, struct domain *remote, uint32_t re
     connect(chn, remote, there, remote_port);
     connect(there, d, chn, port);
     there->state = EVTCHN_INTERDOMAIN;
+    if (remote_port == remote->evtchn.served)
+        chn->state = there->state = EVTCHN_SERVED;
     evtchn_pend(d, chn, port); /* something may have been sent before there was an end */
     return 0;
 }
@@ -269,8 +278,9 @@ int evtchn_bind_vcpu(struct domain *d, uint32_t port, uint32_t vcpu)
         return -ENOENT;
     spin_lock(&d->evtchn.lock);
     chn = evtchn_find(d, port);
-    if (chn && (chn->state == EVTCHN_UNBOUND || chn->state == EVTCHN_INTERDOMAIN ||
-                (chn->state == EVTCHN_VIRQ && evtchn_virq_is_global(chn->virq)))) {
+    if (chn && port != d->evtchn.served &&
+        (chn->state == EVTCHN_UNBOUND || evtchn_has_peer(chn) ||
+         (chn->state == EVTCHN_VIRQ && evtchn_virq_is_global(chn->virq)))) {
         write_once(chn->notify, (uint8_t)vcpu);
         err = 0;
     }
@@ -280,21 +290,41 @@ int evtchn_bind_vcpu(struct domain *d, uint32_t port, uint32_t vcpu)
 
 /* --- use ------------------------------------------------------------------------------------- */
 
+/* By a port that is no end of a common channel. Takes the lock over, and lets it go. */
+static __noinline int send_elsewhere(struct domain *d, struct evtchn *chn, uint32_t port)
+{
+    struct domain *served = NULL;
+    int err = 0;
+
+    if (!chn || port == d->evtchn.served) {
+        err = -EINVAL;
+    } else if (chn->state == EVTCHN_IPI) {
+        evtchn_pend(d, chn, port);
+    } else if (chn->state == EVTCHN_SERVED) {
+        served = chn->remote_domain;
+        domain_hold(served);
+    } else if (chn->state != EVTCHN_UNBOUND) { /* to nobody: lost */
+        err = -EINVAL;
+    }
+    spin_unlock(&d->evtchn.lock);
+    if (served) {
+        served->evtchn.serve(served);
+        domain_put(served);
+    }
+    return err;
+}
+
 int evtchn_send(struct domain *d, uint32_t port)
 {
     struct evtchn *chn;
-    int err = 0;
 
     spin_lock(&d->evtchn.lock);
     chn = evtchn_find(d, port);
-    if (likely(chn && chn->state == EVTCHN_INTERDOMAIN))
-        evtchn_pend(chn->remote_domain, chn->remote, chn->remote_port);
-    else if (chn && chn->state == EVTCHN_IPI)
-        evtchn_pend(d, chn, port);
-    else if (!chn || chn->state != EVTCHN_UNBOUND) /* to nobody: lost */
-        err = -EINVAL;
+    if (unlikely(!chn || chn->state != EVTCHN_INTERDOMAIN))
+        return send_elsewhere(d, chn, port);
+    evtchn_pend(chn->remote_domain, chn->remote, chn->remote_port);
     spin_unlock(&d->evtchn.lock);
-    return err;
+    return 0;
 }
 
 int evtchn_set_priority(struct domain *d, uint32_t port, uint32_t priority)

@@ -18,7 +18,7 @@ static void close_port(struct domain *d, struct evtchn *chn, uint32_t port)
         uint32_t vcpu = evtchn_virq_is_global(chn->virq) ? 0 : chn->notify;
 
         write_once(d->vcpus[vcpu]->evtchn.virq_port[chn->virq], 0);
-    } else if (chn->state == EVTCHN_INTERDOMAIN) {
+    } else if (evtchn_has_peer(chn)) {
         chn->remote->state = EVTCHN_UNBOUND;
         chn->remote->remote_domid = d->id;
     }
@@ -30,6 +30,8 @@ static void close_port(struct domain *d, struct evtchn *chn, uint32_t port)
     __atomic_store_n(&chn->missed, 0, __ATOMIC_RELAXED);
     chn->state = EVTCHN_FREE;
     write_once(chn->notify, 0);
+    if (port == d->evtchn.served)
+        d->evtchn.served = 0;
     d->evtchn.buckets[port / EVTCHN_BUCKET_PORTS].used--;
     d->evtchn.nr_open--;
 }
@@ -57,14 +59,14 @@ int evtchn_close(struct domain *d, uint32_t port)
 
     spin_lock(&d->evtchn.lock);
     chn = evtchn_find(d, port);
-    if (chn && chn->state == EVTCHN_INTERDOMAIN && chn->remote_domain != d) {
+    if (chn && evtchn_has_peer(chn) && chn->remote_domain != d) {
         peer = chn->remote_domain;
         domain_hold(peer); /* it may end the channel, and itself, when we let go of the lock */
         lock_peer(d, peer);
     }
     /* Closed and bound to a third domain meanwhile, it was closed all the same. */
-    if (chn && evtchn_is_open(chn) &&
-        !(chn->state == EVTCHN_INTERDOMAIN && chn->remote_domain != (peer ? peer : d))) {
+    if (chn && evtchn_is_open(chn) && (port != d->evtchn.served || d->evtchn.closing) &&
+        !(evtchn_has_peer(chn) && chn->remote_domain != (peer ? peer : d))) {
         close_port(d, chn, port);
         err = 0;
     }
@@ -100,7 +102,7 @@ int evtchn_reset(struct domain *d, bool resuming)
     }
     spin_lock(&e->lock);
     e->next_reset = 0;
-    if (e->nr_open)
+    if (e->nr_open > (e->served ? 1 : 0))
         err = -EAGAIN;
     else
         evtchn_fifo_destroy(d);

@@ -13,7 +13,7 @@ static void dump_port(struct domain *d, const struct evtchn *chn, uint32_t port)
 
     if (chn->state == EVTCHN_UNBOUND)
         format(what, sizeof(what), "waits for domain %u", chn->remote_domid);
-    else if (chn->state == EVTCHN_INTERDOMAIN)
+    else if (evtchn_has_peer(chn))
         format(what, sizeof(what), "to port %u of domain %u", chn->remote_port,
                chn->remote_domain->id);
     else if (chn->state == EVTCHN_VIRQ)

@@ -24,6 +24,11 @@ static inline bool evtchn_is_open(const struct evtchn *chn)
     return chn->state > EVTCHN_RESERVED;
 }
 
+static inline bool evtchn_has_peer(const struct evtchn *chn)
+{
+    return chn->state == EVTCHN_INTERDOMAIN || chn->state == EVTCHN_SERVED;
+}
+
 /* NULL: there is none of that number. */
 static inline struct vcpu *evtchn_vcpu(struct domain *d, uint32_t number)
 {
@@ -34,6 +39,9 @@ static inline bool evtchn_is_fifo(const struct domain *d)
 {
     return load_acquire(d->evtchn.pages);
 }
+
+/* evtchn_alloc_unbound(), under the lock. */
+int evtchn_open_unbound(struct domain *d, uint16_t remote_domid, uint32_t *port);
 
 /* evtchn_send_virq()'s kind is false: each vCPU has its own. */
 bool evtchn_virq_is_global(uint32_t virq);

@@ -133,20 +133,26 @@ static inline int64_t send(struct vcpu *v, uint64_t arg)
 static int describe(struct domain *d, uint32_t port, struct evtchn_status *op)
 {
     static const uint8_t status[] = {
-        [EVTCHN_FREE] = EVTCHNSTAT_closed,     [EVTCHN_RESERVED] = EVTCHNSTAT_closed,
-        [EVTCHN_UNBOUND] = EVTCHNSTAT_unbound, [EVTCHN_INTERDOMAIN] = EVTCHNSTAT_interdomain,
-        [EVTCHN_VIRQ] = EVTCHNSTAT_virq,       [EVTCHN_IPI] = EVTCHNSTAT_ipi,
+        [EVTCHN_FREE] = EVTCHNSTAT_closed,        [EVTCHN_RESERVED] = EVTCHNSTAT_closed,
+        [EVTCHN_UNBOUND] = EVTCHNSTAT_unbound,    [EVTCHN_INTERDOMAIN] = EVTCHNSTAT_interdomain,
+        [EVTCHN_VIRQ] = EVTCHNSTAT_virq,          [EVTCHN_IPI] = EVTCHNSTAT_ipi,
+        [EVTCHN_SERVED] = EVTCHNSTAT_interdomain,
     };
     const struct evtchn *chn;
+    int err = 0;
 
     spin_lock(&d->evtchn.lock);
     chn = evtchn_find(d, port);
-    if (chn) {
+    if (!chn) {
+        err = -EINVAL;
+    } else if (port && port == d->evtchn.served) {
+        err = -EACCES;
+    } else {
         op->status = status[chn->state];
         op->vcpu = chn->notify;
         if (chn->state == EVTCHN_UNBOUND) {
             op->u.unbound.dom = chn->remote_domid;
-        } else if (chn->state == EVTCHN_INTERDOMAIN) {
+        } else if (evtchn_has_peer(chn)) {
             op->u.interdomain.dom = chn->remote_domain->id;
             op->u.interdomain.port = chn->remote_port;
         } else if (chn->state == EVTCHN_VIRQ) {
@@ -154,7 +160,7 @@ static int describe(struct domain *d, uint32_t port, struct evtchn_status *op)
         }
     }
     spin_unlock(&d->evtchn.lock);
-    return chn ? 0 : -EINVAL;
+    return err;
 }
 
 static int64_t status(struct vcpu *v, uint64_t arg)

@@ -24,11 +24,12 @@ def with_files(folder, files):
 class Dom0:
     """dom0's shell. Every command has to succeed unless a test says otherwise."""
 
-    def __init__(self, boot, ramdisk=board.IMAGE / "xl.cpio", memory=3072, dom0_memory=1024, beside=(), options="", **changes):
+    def __init__(self, boot, ramdisk=board.IMAGE / "xl.cpio", memory=3072, dom0_memory=1024, beside=(), options="", qemu=(),
+                 **changes):
         self.machine = boot(domains=[board.xl_dom0(ramdisk=ramdisk), *beside], memory=memory,
                             bootargs="%s bootscrub=0 guest_loglvl=none dom0_mem=%dM %s"
                             % (board.CONSOLE, dom0_memory, options),
-                            qemu=board.devices(board.IMAGE / "disk.img"), **changes)
+                            qemu=[*board.devices(board.IMAGE / "disk.img"), *qemu], **changes)
         self.machine.slowly = False  # dom0's console is no emulated UART
         self.machine.expect("dom0: Linux")
         self.machine.shell("dom0")
@@ -71,15 +72,16 @@ class Dom0:
         """Waits until a guest answers a ping."""
         self.until("ping -c 1 -W 1 %s" % address(number))
 
-    def await_console(self, name="guest"):
+    def await_console(self, name="guest", kind="pv"):
         """Waits until xenconsoled has made a new guest's console."""
-        self.until("xenstore-read /local/domain/$(xl domid %s)/console/tty" % name)
+        place = {"pv": "console", "vuart": "vuart/0"}[kind]
+        self.until("xenstore-read /local/domain/$(xl domid %s)/%s/tty" % (name, place))
 
     @contextmanager
-    def console(self, name="guest"):
+    def console(self, name="guest", kind="pv"):
         """Commands of this block run in the guest, at its console."""
-        self.await_console(name)
-        self.machine.send("xl console %s\r\r" % name)
+        self.await_console(name, kind)
+        self.machine.send("xl console -t %s %s\r\r" % (kind, name))
         self.machine.focused = name
         self.machine.expect(re.escape(name + "# "), LONG)
         yield

@@ -142,6 +142,21 @@ def test_cap(boot):
     assert re.search(r"^guest +\d+ +256 +0", dom0.run("xl sched-credit2 -d guest"), re.MULTILINE)
 
 
+def test_uart(dom0):
+    """Else a guest that has no driver for Xen's console, or one not yet, is mute."""
+    before = dom0.run("xl info free_memory").split()[-1]
+    dom0.create("disk=[]", "vif=[]", 'vuart="sbsa_uart"',
+                extra="console=ttyAMA0 rdinit=/init name=guest")
+    with dom0.console(kind="vuart"):
+        assert "ttyAMA0" in dom0.run("cat /sys/class/tty/console/active")
+        # More than all queues on the way hold.
+        assert dom0.run("seq 1 3000") == "".join("%d\n" % number for number in range(1, 3001))
+        assert dom0.run("awk '/uart-pl011/ { print ($2 > 0) }' /proc/interrupts") == "1\n"
+    dom0.run("xl destroy guest")
+    assert dom0.domain("guest") is None
+    dom0.until('[ "$(xl info free_memory)" -ge %s ]' % before)
+
+
 def test_rename(dom0):
     """Else a guest's name cannot be changed, or its new one names nobody."""
     dom0.create("disk=[]")

@@ -1,11 +1,89 @@
 /* SPDX-License-Identifier: MIT */
 // sources: core/evtchn.c core/evtchn_close.c core/evtchn_2l.c core/evtchn_fifo.c core/evtchn_virq.c
-// sources: core/evtchn_poll.c core/evtchn_dump.c core/spinlock.c
+// sources: core/evtchn_poll.c core/evtchn_serve.c core/evtchn_dump.c core/spinlock.c
 /*
  * Event channels between domains, in the 2-level format: binding, sending, closing, and that
  * nothing stays of a domain that goes.
  */
 #include "test_evtchn.h"
+
+/* --- a port that Hospes serves --- */
+
+static uint32_t served[DOMAINS];
+
+static void serve(struct domain *d)
+{
+    assert_int_equal(this_pcpu()->nr_locks_held, 0);
+    served[d->id]++;
+}
+
+/* A guest's UART and the daemon behind it tell each other what they have written: else it hangs. */
+static void serves(void **state)
+{
+    uint32_t theirs, mine, other;
+
+    memset(served, 0, sizeof(served));
+    assert_int_equal(evtchn_serve(&doms[1], 0, serve, &theirs), 0);
+    assert_int_equal(evtchn_serve(&doms[1], 0, serve, &other), -EEXIST);
+    evtchn_serve_send(&doms[1]); /* to nobody yet: lost */
+    assert_int_equal(evtchn_bind_interdomain(&doms[2], &doms[1], theirs, &mine), -EINVAL);
+    assert_int_equal(evtchn_bind_interdomain(&doms[0], &doms[1], theirs, &mine), 0);
+    assert_true(take(0, mine));
+    assert_int_equal(told(0, 0), BIT(0));
+    assert_int_equal(evtchn_send(&doms[0], mine), 0);
+    assert_int_equal(served[1], 1);
+    assert_int_equal(told(1, 0), 0); /* its guest hears nothing of it */
+    assert_false(take(1, theirs));
+    evtchn_serve_send(&doms[1]);
+    assert_true(take(0, mine));
+    assert_int_equal(told(0, 0), BIT(0));
+    assert_int_equal(evtchn_bind_vcpu(&doms[0], mine, 1), 0);
+    evtchn_serve_send(&doms[1]);
+    assert_true(take(0, mine));
+    assert_int_equal(told(0, 1), BIT(0));
+}
+
+/* What is not the guest's it can neither use nor end. */
+static void served_is_not_the_guests(void **state)
+{
+    uint32_t theirs, mine, other;
+
+    assert_int_equal(evtchn_serve(&doms[1], 0, serve, &theirs), 0);
+    for (int bound = 0; bound < 2; bound++) {
+        assert_int_equal(evtchn_send(&doms[1], theirs), -EINVAL);
+        assert_int_equal(evtchn_close(&doms[1], theirs), -EINVAL);
+        assert_int_equal(evtchn_bind_vcpu(&doms[1], theirs, 1), -EINVAL);
+        assert_int_equal(evtchn_reset(&doms[1], false), 0);
+        assert_int_equal(
+            evtchn_bind_interdomain(&doms[0], &doms[1], theirs, bound ? &other : &mine),
+            bound ? -EINVAL : 0);
+    }
+    assert_int_equal(evtchn_close(&doms[0], mine), 0);
+    evtchn_serve_send(&doms[1]);
+    /* The daemon comes again; then its end is lost with the domain. */
+    assert_int_equal(evtchn_bind_interdomain(&doms[0], &doms[1], theirs, &mine), 0);
+    assert_true(take(0, mine));
+    evtchn_serve_send(&doms[1]);
+    assert_true(take(0, mine));
+    while (evtchn_release_step(&doms[1]))
+        ;
+    evtchn_serve_send(&doms[1]);
+    assert_false(take(0, mine));
+    assert_int_equal(state_of(0, mine), EVTCHN_UNBOUND);
+    assert_int_equal(evtchn_send(&doms[0], mine), 0);
+}
+
+/* Who could not make the device whole leaves no port behind. */
+static void serving_ends(void **state)
+{
+    uint32_t first, second;
+
+    assert_int_equal(evtchn_serve(&doms[1], 0, serve, &first), 0);
+    evtchn_serve_end(&doms[1]);
+    assert_int_equal(state_of(1, first), EVTCHN_FREE);
+    assert_int_equal(evtchn_serve(&doms[1], 0, serve, &second), 0);
+    assert_int_equal(first, second);
+}
 
 /* --- between domains ------------------------------------------------------------------------- */
 
@@ -499,6 +577,9 @@ int main(void)
         T(no_memory),
         T(short_locks),
         T(dumps),
+        T(serves),
+        T(served_is_not_the_guests),
+        T(serving_ends),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 // sources: core/evtchn.c core/evtchn_close.c core/evtchn_2l.c core/evtchn_fifo.c core/evtchn_virq.c
-// sources: core/evtchn_poll.c core/evtchn_op.c core/spinlock.c
+// sources: core/evtchn_poll.c core/evtchn_serve.c core/evtchn_op.c core/spinlock.c
 /*
  * HYPERVISOR_event_channel_op: whom it lets do what, long resets, and answers that cannot be
  * written. What a guest asks for itself is in tests/guest/evtchn.c.
@@ -111,11 +111,32 @@ static void resets(void **state)
     assert_int_equal(doms[1].evtchn.nr_open, 0);
 }
 
+static void serve(struct domain *d)
+{
+}
+
+/* A guest asks what a port is that Hospes serves: nobody but the other end may know. */
+static void status_of_served(void **state)
+{
+    struct evtchn_status op = { .dom = DOMID_SELF };
+    uint32_t mine;
+
+    assert_int_equal(evtchn_serve(&doms[1], 0, serve, &op.port), 0);
+    assert_int_equal(call(1, EVTCHNOP_status, &op), -EACCES);
+    assert_int_equal(evtchn_bind_interdomain(&doms[0], &doms[1], op.port, &mine), 0);
+    assert_int_equal(call(1, EVTCHNOP_status, &op), -EACCES);
+    op.port = mine;
+    assert_int_equal(call(0, EVTCHNOP_status, &op), 0);
+    assert_int_equal(op.status, EVTCHNSTAT_interdomain);
+    assert_int_equal(op.u.interdomain.dom, 1);
+}
+
 #define T(fn) cmocka_unit_test_setup_teardown(fn, start, stop)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { T(for_others), T(cannot_be_told), T(resets) };
+    const struct CMUnitTest tests[] = { T(for_others), T(cannot_be_told), T(resets),
+                                        T(status_of_served) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

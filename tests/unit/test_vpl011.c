@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* The UART that guests see, with the real console behind it. */
+/* The UART that guests see, with the real console, or a real ring, behind it. */
 // sources: arch/arm64/vpl011.c core/mmio.c core/console.c core/console_budget.c
 // sources: core/console_input.c core/console_queue.c core/console_ring.c core/console_screen.c core/console_tx.c
 // sources: core/console_wire.c core/log.c core/timer.c core/spinlock.c
+// sources: core/xencons.c
 #include "console_fake.h"
 
 #include <asm/vgic.h>
 #include <asm/vpl011.h>
 #include <hospes/domain.h>
+#include <hospes/evtchn.h>
 #include <hospes/vcpu.h>
+#include <xen/io/console.h>
 
 #define BASE 0x22000000u
 #define VIRQ 32u
@@ -80,6 +83,49 @@ static void set(uint32_t offset, uint32_t value)
     uint64_t v = value;
 
     assert_int_equal(access(offset, 4, true, &v), EXIT_HANDLED);
+}
+
+/* --- another domain's console daemon --- */
+
+static struct xencons_interface rings;
+static evtchn_serve_fn *daemon_sends;
+static uint32_t daemon_told, areas;
+static int no_port;
+
+int guest_area_map(struct domain *d, gaddr_t at, uint64_t bytes, struct guest_area *out)
+{
+    if (at.v != 0x39003000)
+        return -EINVAL;
+    *out = (struct guest_area){ &rings, MFN(1) };
+    areas++;
+    return 0;
+}
+
+void guest_area_unmap(struct guest_area *a)
+{
+    areas -= a->p != NULL;
+    a->p = NULL;
+}
+
+int evtchn_serve(struct domain *d, uint16_t remote_domid, evtchn_serve_fn *serve, uint32_t *port)
+{
+    assert_int_equal(remote_domid, 7);
+    if (no_port)
+        return no_port;
+    daemon_sends = serve;
+    *port = 3;
+    return 0;
+}
+
+void evtchn_serve_send(struct domain *d)
+{
+    assert_int_equal(this_pcpu()->nr_locks_held, 0);
+    daemon_told++;
+}
+
+void evtchn_serve_end(struct domain *d)
+{
+    daemon_sends = NULL;
 }
 
 /* A new UART in dom, which has the focus. */
@@ -502,6 +548,108 @@ static void creation_fails(void **state)
     stop();
 }
 
+static void start_served(void)
+{
+    uint32_t port = 0;
+
+    memset(&dom, 0, sizeof(dom));
+    memset(&rings, 0, sizeof(rings));
+    line = false;
+    no_port = 0;
+    dom.id = 1;
+    vcpu = (struct vcpu){ .domain = &dom };
+    assert_int_equal(vpl011_create_served(&dom, GADDR(BASE), VIRQ, GFN(0x39003), 7, &port), 0);
+    assert_int_equal(port, 3);
+    assert_int_equal(get(FR), FR_TXFE | FR_RXFE | FR_MODEM);
+    daemon_told = 0;
+}
+
+static void stop_served(void)
+{
+    if (line)
+        set(IMSC, 0);
+    vpl011_destroy(&dom);
+    vpl011_destroy(&dom);
+    mmio_destroy(&dom);
+    assert_int_equal(areas, 0);
+}
+
+/* Each byte is in the ring at once and told; without room the driver sees it, and goes on later. */
+static void transmits_to_a_ring(void **state)
+{
+    start_served();
+    set(LCRH, 0x70);
+    set(IMSC, TX);
+    set(DR, 'h');
+    set(DR, 'i');
+    assert_int_equal(daemon_told, 2);
+    assert_int_equal(rings.out_prod, 2);
+    assert_memory_equal(rings.out, "hi", 2);
+    for (uint32_t n = 2; (get(FR) & FR_TXFF) == 0; n++) {
+        assert_true(n < 2048 + 32);
+        set(DR, 'a' + n % 26);
+    }
+    assert_int_equal(rings.out_prod, 2048);
+    assert_int_equal(get(FR), FR_BUSY | FR_TXFF | FR_RXFE | FR_MODEM);
+    assert_false(line);
+    daemon_told = 0;
+    rings.out_cons = 2048;
+    daemon_sends(&dom);
+    assert_int_equal(daemon_told, 1);
+    assert_int_equal(rings.out_prod, 2048 + 32);
+    assert_int_equal((uint8_t)rings.out[0], 'a' + 2048 % 26);
+    assert_int_equal(get(FR), FR_TXFE | FR_RXFE | FR_MODEM);
+    assert_true(line);
+    stop_served();
+}
+
+/* What a user pastes stays in the ring until the guest has read what was before it. */
+static void receives_from_a_ring(void **state)
+{
+    uint32_t n = 0;
+
+    start_served();
+    set(LCRH, 0x70);
+    set(IMSC, RX | RT);
+    for (uint32_t i = 0; i < 1024; i++)
+        rings.in[rings.in_prod++ % 1024] = (char)('a' + i % 26);
+    daemon_sends(&dom);
+    assert_int_equal(daemon_told, 1);
+    assert_int_equal(rings.in_cons, 32);
+    assert_int_equal(get(FR) & FR_RXFF, FR_RXFF);
+    assert_true(line);
+    for (; (get(FR) & FR_RXFE) == 0; n++)
+        assert_int_equal(get(DR), 'a' + n % 26);
+    assert_int_equal(n, 1024);
+    assert_int_equal(rings.in_cons, 1024);
+    assert_int_equal(daemon_told, 1 + 1024 - 32);
+    assert_false(line);
+    assert_int_equal(get(RSR), 0); /* none was lost */
+    stop_served();
+}
+
+/* A toolstack that asks for what cannot be gets an error, and nothing stays of the UART. */
+static void serving_fails(void **state)
+{
+    uint32_t port;
+
+    start_served();
+    memset(&other, 0, sizeof(other));
+    other.id = 2;
+    assert_int_equal(vpl011_create_served(&other, GADDR(BASE), VIRQ, GFN(5), 7, &port), -EINVAL);
+    no_port = -ENOSPC;
+    assert_int_equal(vpl011_create_served(&other, GADDR(BASE), VIRQ, GFN(0x39003), 7, &port),
+                     -ENOSPC);
+    no_port = 0;
+    other.mmio = dom.mmio;
+    assert_int_equal(vpl011_create_served(&other, GADDR(BASE + 8), VIRQ, GFN(0x39003), 7, &port),
+                     -EEXIST);
+    assert_null(daemon_sends);
+    assert_null(other.arch.vuart);
+    assert_int_equal(areas, 1); /* dom's */
+    stop_served();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -519,6 +667,9 @@ int main(void)
         cmocka_unit_test(pasted_text),
         cmocka_unit_test(of_several_domains),
         cmocka_unit_test(creation_fails),
+        cmocka_unit_test(transmits_to_a_ring),
+        cmocka_unit_test(receives_from_a_ring),
+        cmocka_unit_test(serving_fails),
     };
 
     fake_machine(1);

@@ -7,6 +7,7 @@
 #include <asm/stage2.h>
 #include <asm/sysreg.h>
 #include <asm/vgic.h>
+#include <asm/vpl011.h>
 #include <hospes/domain.h>
 #include <hospes/domctl.h>
 #include <hospes/dt.h>
@@ -158,7 +159,12 @@ static int64_t bind_pt_irq(const struct domctl *c)
         return rc;
     /* Its end takes back what it has, once. */
     spin_lock(&c->d->lock);
-    rc = c->d->state == DOMAIN_DYING ? -EINVAL : irq_give(irq, IRQ_LEVEL, c->d, irq);
+    if (c->d->state == DOMAIN_DYING)
+        rc = -EINVAL;
+    else if (c->d->arch.vuart && irq == GUEST_VPL011_SPI)
+        rc = -EBUSY;
+    else
+        rc = irq_give(irq, IRQ_LEVEL, c->d, irq);
     spin_unlock(&c->d->lock);
     return rc;
 }
@@ -170,6 +176,50 @@ static int64_t unbind_pt_irq(const struct domctl *c)
     return rc ? rc : irq_take(c->op->u.bind_pt_irq.machine_irq, c->d);
 }
 
+/* Under d->lock: nobody looks at the domain's devices, nor will before it is let go. */
+static bool is_still(const struct domain *d)
+{
+    return d->state == DOMAIN_RUNNING && d->control_pauses && domain_is_quiet(d);
+}
+
+static int add_vuart(struct domain *d, struct xen_domctl_vuart_op *op, uint16_t by)
+{
+    int rc = -EINVAL;
+
+    if (d->arch.vgic.nr_banks * 32 <= GUEST_VPL011_SPI || op->gfn >> (64 - FRAME_SHIFT))
+        return -EINVAL;
+    spin_lock(&d->lock);
+    if (!is_still(d))
+        rc = -EPERM;
+    else if (!d->arch.vuart)
+        rc = vpl011_create_served(d, GADDR(GUEST_PL011_BASE), GUEST_VPL011_SPI, GFN(op->gfn), by,
+                                  &op->evtchn);
+    spin_unlock(&d->lock);
+    return rc;
+}
+
+/* A UART at the guest layout's place. Its memory and number of lines are the toolstack's to give.
+ */
+static int64_t vuart_op(const struct domctl *c)
+{
+    struct xen_domctl_vuart_op *op = &c->op->u.vuart_op;
+    struct domain *by;
+    int rc;
+
+    if (op->cmd != XEN_DOMCTL_VUART_OP_INIT || op->pad[0] || op->pad[1])
+        return -EINVAL;
+    if (c->d == c->caller->domain)
+        return -EPERM;
+    if (op->type != XEN_DOMCTL_VUART_TYPE_VPL011)
+        return -EOPNOTSUPP;
+    by = domain_get(op->console_domid);
+    if (!by)
+        return -ESRCH;
+    rc = add_vuart(c->d, op, by->id);
+    domain_put(by);
+    return rc;
+}
+
 int64_t arch_domctl(struct domctl *c)
 {
     switch (c->op->cmd) {
@@ -179,6 +229,8 @@ int64_t arch_domctl(struct domctl *c)
         return unbind_pt_irq(c);
     case XEN_DOMCTL_set_address_size:
         return set_address_size(c);
+    case XEN_DOMCTL_vuart_op:
+        return vuart_op(c);
     case XEN_DOMCTL_soft_reset:
         return c->d == c->caller->domain ? -EINVAL : -ENOSYS;
     case XEN_DOMCTL_dt_overlay:

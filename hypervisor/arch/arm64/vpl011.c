@@ -3,13 +3,17 @@
  * The UART that a domain sees: Arm PrimeCell PL011 (Arm DDI 0183G, chapter 3), with FIFOs of 32
  * bytes.
  *
+ * Its other end is Hospes's console, or (vpl011_create_served()) a ring that a console daemon of
+ * another domain empties and fills: "console" below is either.
+ *
  * Transmit: bytes go to the console at once. When it takes no more they stay in the FIFO, TXFF and
  * BUSY show, and console_room() goes on. The transmit interrupt rises when a byte leaves and the
  * FIFO is not above its trigger level, so a driver may write as many bytes as the level promises
  * without looking. Receive: behind the FIFO there is a longer queue, for a user who pastes text
  * into a busy guest; flags and levels are those of a FIFO of 32. A receive timeout is raised with
  * each byte, as if time passed at once. There are no modem lines (all present), no errors but
- * overrun, no DMA, no loopback, and the baud rate is a number.
+ * overrun, no DMA, no loopback, and the baud rate is a number. What waits in a ring stays there
+ * until the FIFO has room.
  *
  * The flag register is kept ready in `fr`, so that its reading, which guests do all the time, takes
  * no lock.
@@ -20,9 +24,11 @@
 #include <hospes/console_io.h>
 #include <hospes/domain.h>
 #include <hospes/errno.h>
+#include <hospes/evtchn.h>
 #include <hospes/heap.h>
 #include <hospes/mmio.h>
 #include <hospes/spinlock.h>
+#include <hospes/xencons.h>
 #include <lib/bits.h>
 
 #define PL011_BYTES 0x1000u
@@ -85,6 +91,9 @@ struct vpl011 {
     uint32_t dmacr;
     bool line;    /* the interrupt's level, as told to the vGIC */
     bool overrun; /* a byte was dropped after the last in the queue */
+    bool served;  /* by the ring; else the console is Hospes's */
+    bool tell;    /* the ring has changed: its other end is to be told */
+    struct xencons ring;
     uint32_t settings[NR_SETTINGS];
     uint32_t rx_first, rx_count;
     uint32_t tx_first, tx_count;
@@ -117,12 +126,22 @@ static void update(struct vpl011 *u)
     }
 }
 
+static bool pass_on(struct vpl011 *u, uint8_t byte)
+{
+    if (!u->served)
+        return console_domain_write(&u->domain->console, byte);
+    if (!xencons_put(&u->ring, byte))
+        return false;
+    u->tell = true;
+    return true;
+}
+
 /* Under the lock: passes on what the console takes. */
 static void drain(struct vpl011 *u)
 {
     uint32_t before = u->tx_count;
 
-    while (u->tx_count > 0 && console_domain_write(&u->domain->console, u->tx[u->tx_first])) {
+    while (u->tx_count > 0 && pass_on(u, u->tx[u->tx_first])) {
         u->tx_first = (u->tx_first + 1) % FIFO_BYTES;
         u->tx_count--;
     }
@@ -141,6 +160,52 @@ static void received(struct vpl011 *u)
         u->ris |= (uint32_t)INT_RX;
 }
 
+/* Under the lock: there is room. */
+static void receive(struct vpl011 *u, uint8_t byte)
+{
+    uint16_t entry = (uint16_t)(byte | (u->overrun ? DR_OE : 0));
+
+    u->rx[(u->rx_first + u->rx_count++) % QUEUE_BYTES] = entry;
+    u->overrun = false;
+    received(u);
+}
+
+/* Under the lock: what waits in the ring, as far as the FIFO goes. */
+static void collect(struct vpl011 *u)
+{
+    uint8_t byte;
+
+    while (u->rx_count < FIFO_BYTES && xencons_get(&u->ring, &byte)) {
+        receive(u, byte);
+        u->tell = true;
+    }
+}
+
+/* Lets the lock go, and tells the ring's other end what has become of it. */
+static void unlock(struct vpl011 *u)
+{
+    bool tell = u->tell;
+
+    u->tell = false;
+    spin_unlock(&u->lock);
+    if (unlikely(tell))
+        evtchn_serve_send(u->domain);
+}
+
+/* The ring's other end has taken bytes from it, or put some there. */
+static void ring_changed(struct domain *d)
+{
+    struct vpl011 *u = load_acquire(d->arch.vuart);
+
+    if (!u)
+        return;
+    spin_lock(&u->lock);
+    collect(u);
+    drain(u);
+    update(u);
+    unlock(u);
+}
+
 static bool console_receive(struct console_domain *c, uint8_t byte)
 {
     struct vpl011 *u = c->device;
@@ -150,10 +215,7 @@ static bool console_receive(struct console_domain *c, uint8_t byte)
     spin_lock(&u->lock);
     bool room = u->rx_count < QUEUE_BYTES;
     if (room) {
-        uint16_t entry = (uint16_t)(byte | (u->overrun ? DR_OE : 0));
-        u->rx[(u->rx_first + u->rx_count++) % QUEUE_BYTES] = entry;
-        u->overrun = false;
-        received(u);
+        receive(u, byte);
     } else {
         u->overrun = true;
         u->ris |= (uint32_t)INT_OE;
@@ -208,6 +270,8 @@ static uint64_t read_dr(struct vcpu *v, void *device, uint32_t index, uint8_t si
         u->ris &= ~(uint32_t)INT_RT;
     if (more)
         received(u);
+    if (u->served)
+        collect(u);
     update(u);
     return entry;
 }
@@ -329,7 +393,7 @@ static __noinline enum exit_action access_any(struct vcpu *v, struct mmio_access
     spin_lock(&u->lock);
     enum exit_action action =
         mmio_table_access(v, a, device, registers, (uint32_t)array_size(registers));
-    spin_unlock(&u->lock);
+    unlock(u);
     if (a->size < 8)
         a->value &= BIT(8 * a->size) - 1;
     return action;
@@ -350,19 +414,29 @@ static enum exit_action access(struct vcpu *v, struct mmio_access *a, void *devi
 
 /* --- coming and going --- */
 
-int vpl011_create(struct domain *d, gaddr_t base, uint32_t virq)
+/* As it is at reset, with no other end yet. */
+static struct vpl011 *new_uart(struct domain *d, uint32_t virq)
 {
     struct vpl011 *u = heap_alloc(sizeof(*u));
-    int err;
 
     if (!u)
-        return -ENOMEM;
+        return NULL;
     u->lock = SPINLOCK_INIT(LOCK_VUART);
     u->domain = d;
     u->virq = virq;
     u->settings[CR] = CR_AT_RESET;
     u->settings[IFLS] = IFLS_AT_RESET;
     update(u);
+    return u;
+}
+
+int vpl011_create(struct domain *d, gaddr_t base, uint32_t virq)
+{
+    struct vpl011 *u = new_uart(d, virq);
+    int err;
+
+    if (!u)
+        return -ENOMEM;
     err = mmio_add(d, base, PL011_BYTES, access, u);
     if (err) {
         heap_free(u);
@@ -378,11 +452,46 @@ int vpl011_create(struct domain *d, gaddr_t base, uint32_t virq)
     return 0;
 }
 
+int vpl011_create_served(struct domain *d, gaddr_t base, uint32_t virq, gfn_t ring, uint16_t by,
+                         uint32_t *port)
+{
+    struct vpl011 *u = new_uart(d, virq);
+    int err;
+
+    if (!u)
+        return -ENOMEM;
+    u->served = true;
+    err = xencons_map(d, ring, &u->ring);
+    if (err)
+        goto no_ring;
+    err = evtchn_serve(d, by, ring_changed, port);
+    if (err)
+        goto no_port;
+    err = mmio_add(d, base, PL011_BYTES, access, u);
+    if (err)
+        goto no_place;
+    store_release(d->arch.vuart, u);
+    return 0;
+
+no_place:
+    evtchn_serve_end(d);
+no_port:
+    xencons_unmap(&u->ring);
+no_ring:
+    heap_free(u);
+    return err;
+}
+
 void vpl011_destroy(struct domain *d)
 {
-    if (!d->console.device)
-        return;
-    console_domain_remove(&d->console);
-    heap_free(d->console.device);
-    d->console.device = NULL;
+    if (d->console.device) {
+        console_domain_remove(&d->console);
+        heap_free(d->console.device);
+        d->console.device = NULL;
+    }
+    if (d->arch.vuart) {
+        xencons_unmap(&d->arch.vuart->ring);
+        heap_free(d->arch.vuart);
+        d->arch.vuart = NULL;
+    }
 }

@@ -35,6 +35,9 @@ struct vcpu;
 #define EVTCHN_NO_LIMIT     UINT32_MAX
 #define EVTCHN_GUEST_LIMIT  1023u /* of guests of whom nobody says else, as with xl and Xen */
 
+/* Hospes is sent an event by a port of `d` that it serves. No lock held. */
+typedef void evtchn_serve_fn(struct domain *d);
+
 enum evtchn_state {
     EVTCHN_FREE,
     EVTCHN_RESERVED, /* port 0, which stands for none */
@@ -42,6 +45,7 @@ enum evtchn_state {
     EVTCHN_INTERDOMAIN,
     EVTCHN_VIRQ,
     EVTCHN_IPI,
+    EVTCHN_SERVED, /* as INTERDOMAIN; one end is a port that Hospes serves for its domain */
 };
 
 /* One port. */
@@ -53,7 +57,7 @@ struct evtchn {
     uint16_t queue;   /* FIFO: vCPU * EVTCHN_QUEUES + priority of the queue that it was linked into
                          last; under that vCPU's queue_lock */
     uint16_t remote_domid; /* UNBOUND: the domain that may bind */
-    uint32_t remote_port;  /* INTERDOMAIN: the other end, as are: */
+    uint32_t remote_port;  /* INTERDOMAIN, SERVED: the other end, as are: */
     uint32_t virq;         /* VIRQ: its number */
     struct domain *remote_domain;
     struct evtchn *remote;
@@ -73,6 +77,8 @@ struct evtchn_domain {
     uint32_t next_reset; /* EVTCHNOP_reset: the port to go on with; 0: none is under way */
     uint32_t released;   /* evtchn_release_step(): how far it is */
     uint32_t capacity;   /* of buckets[] */
+    uint32_t served;     /* the port that Hospes serves; 0: none */
+    evtchn_serve_fn *serve;
     struct evtchn_bucket *buckets;
     struct guest_area *pages; /* FIFO: [EVTCHN_PAGES] of event words; NULL: 2-level; release */
     uint32_t nr_words;        /* event words there are; release */
@@ -120,6 +126,16 @@ int evtchn_bind_ipi(struct domain *d, uint32_t vcpu, uint32_t *port);
 
 /* Who is told of its events from now on. -ENOENT: no vCPU; -EINVAL: no port that may change. */
 int evtchn_bind_vcpu(struct domain *d, uint32_t port, uint32_t vcpu);
+
+/*
+ * A port of `d` that domain `remote_domid` may bind and that Hospes serves instead of `d`, which
+ * can neither send by it nor close it: for a device of the domain's that another domain has the
+ * other end of. evtchn_serve_send() pends that, if it is there. evtchn_serve_end() for who did not
+ * get on. Errors as above, and -EEXIST: a domain has one.
+ */
+int evtchn_serve(struct domain *d, uint16_t remote_domid, evtchn_serve_fn *serve, uint32_t *port);
+void evtchn_serve_send(struct domain *d);
+void evtchn_serve_end(struct domain *d);
 
 /* Its peer, if it has one, is unbound then. 0 or -EINVAL: it is not open. */
 int evtchn_close(struct domain *d, uint32_t port);

@@ -5,8 +5,11 @@
  */
 #include "../toolstack.h"
 
+#include <xen/memory.h>
+
 #define EPERM  1
 #define ENOENT 2
+#define ESRCH  3
 #define E2BIG  7
 #define EBUSY  16
 #define EEXIST 17
@@ -99,6 +102,50 @@ static void lines(uint16_t id, uint16_t other)
     check_answer(bind(XEN_DOMCTL_bind_pt_irq, id, CLOCK_IRQ, CLOCK_IRQ), 0, "bound again");
 }
 
+/* ---- an emulated UART, whose console daemon is another domain's ---- */
+#define RING 0x39003u
+
+static int64_t add_uart(uint16_t id, uint32_t cmd, uint32_t type, uint64_t gfn, uint16_t by)
+{
+    op.u.vuart_op =
+        (struct xen_domctl_vuart_op){ .cmd = cmd, .type = type, .gfn = gfn, .console_domid = by };
+    return domctl(XEN_DOMCTL_vuart_op, id);
+}
+
+static bool give_ring(uint16_t id)
+{
+    xen_pfn_t gfn = RING;
+    struct xen_memory_reservation r = { .nr_extents = 1, .domid = id };
+
+    r.extent_start.p = &gfn;
+    op.u.max_mem.max_memkb = 4096;
+    return !domctl(XEN_DOMCTL_max_mem, id) &&
+           hypercall_op(__HYPERVISOR_memory_op, XENMEM_populate_physmap, &r) == 1;
+}
+
+static void uart(void)
+{
+    uint16_t few = create_domain(1, NULL) ? 0 : op.domain, id = with_lines();
+
+    check_answer(add_uart(0, 1, 0, RING, 0), -EINVAL, "vuart: 1");
+    check_answer(add_uart(0, 0, 0, RING, 0), -EPERM, "vuart: not of oneself, who runs");
+    check_answer(add_uart(few, 0, 0, RING, 0), -EINVAL, "vuart: without a line");
+    check_answer(domctl(XEN_DOMCTL_destroydomain, few), 0, "that goes");
+    check(give_ring(id), "vuart: a page");
+    check_answer(add_uart(id, 0, 1, RING, 0), -EOPNOTSUPP, "vuart: of another kind");
+    check_answer(add_uart(id, 0, 0, RING, 77), -ESRCH, "vuart: nobody's daemon");
+    check_answer(add_uart(id, 0, 0, RING + 1, 0), -EINVAL, "vuart: no page");
+    check_answer(add_uart(id, 0, 0, UINT64_MAX, 0), -EINVAL, "vuart: no address");
+    check_answer(add_uart(id, 0, 0, (UINT64_C(1) << 52) + RING, 0), -EINVAL, "vuart: beyond all");
+    op.u.vuart_op = (struct xen_domctl_vuart_op){ .gfn = RING, .pad = { 1 } };
+    check_answer(domctl(XEN_DOMCTL_vuart_op, id), -EINVAL, "vuart: padding");
+    check_answer(add_uart(id, 0, 0, RING, 0), 0, "vuart");
+    check_eq(op.u.vuart_op.evtchn, 1, "vuart: its port");
+    check_answer(add_uart(id, 0, 0, RING, 0), -EINVAL, "vuart: once");
+    check_answer(bind(XEN_DOMCTL_bind_pt_irq, id, 32, 32), -EBUSY, "vuart: its line is in use");
+    check_answer(domctl(XEN_DOMCTL_destroydomain, id), 0, "it goes with its UART");
+}
+
 void devices(void)
 {
     uint16_t id = with_lines(), other = with_lines();
@@ -109,4 +156,5 @@ void devices(void)
     check_answer(permit(other, CLOCK, 1, true), 0, "the next one has its registers");
     check_answer(bind(XEN_DOMCTL_bind_pt_irq, other, CLOCK_IRQ, CLOCK_IRQ), 0, "and its line");
     check_answer(domctl(XEN_DOMCTL_destroydomain, other), 0, "and goes");
+    uart();
 }

@@ -11,8 +11,9 @@ struct arch_domain {
     struct vgic vgic;
     uint64_t cntvoff; /* CNTVOFF_EL2 of its vCPUs: ticks */
     struct pv_time pv_time;
-    uint32_t evtchn_ppi; /* by which it is told of events: INTID */
-    uint64_t vttbr;      /* root of stage 2 and VMID */
+    struct vpl011 *vuart; /* one that another domain's console daemon serves, or NULL; release */
+    uint32_t evtchn_ppi;  /* by which it is told of events: INTID */
+    uint64_t vttbr;       /* root of stage 2 and VMID */
 };
 
 #endif

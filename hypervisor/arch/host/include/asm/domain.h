@@ -6,8 +6,9 @@
 #include <stdint.h>
 
 struct arch_domain {
-    uint32_t flushes;  /* of its translations */
-    uint32_t injected; /* interrupts */
+    struct vpl011 *vuart; /* as arm64, whose UART is tested here */
+    uint32_t flushes;     /* of its translations */
+    uint32_t injected;    /* interrupts */
     uint32_t last_virq;
 };
 
