@@ -8,6 +8,7 @@ import re
 
 import board
 import pytest
+import tiny
 from dom0 import LONG, Dom0, address, with_files
 
 
@@ -155,6 +156,21 @@ def test_uart(dom0):
     dom0.run("xl destroy guest")
     assert dom0.domain("guest") is None
     dom0.until('[ "$(xl info free_memory)" -ge %s ]' % before)
+
+
+def test_device(boot, tmp_path):
+    """Else a guest of xl's cannot have a device of the machine, here its clock (a PL031), with its interrupt."""
+    partial = tmp_path / "partial.dtb"
+    partial.write_bytes(tiny.clock_tree())
+    dom0 = Dom0(boot, ramdisk=with_files(tmp_path, {"guest/partial.dtb": partial}), qemu=["-rtc", "base=2031-02-03"],
+                edit=lambda tree: tree.put("/pl031@9010000", "xen,passthrough", True))
+    assert dom0.run("ls /sys/class/rtc") == ""
+    for _ in range(2):  # the second time it is the first one's, who gave it back
+        dom0.create("disk=[]", "vif=[]", 'iomem=["0x9010,1"]', "irqs=[34]", 'device_tree="/guest/partial.dtb"',
+                    extra="console=hvc0 rdinit=/init name=guest")
+        with dom0.console():
+            tiny.try_clock(dom0.machine.run)
+        dom0.run("xl destroy guest")
 
 
 def test_rename(dom0):

@@ -4,8 +4,9 @@
 import re
 import struct
 
+import libfdt
 from machine import board
-from tree import cells64
+from tree import Tree, cells64
 
 GUEST = board.GUEST
 
@@ -102,3 +103,27 @@ def reserve(blob, address, size):
     offsets = [offset + 16 if offset > at else offset for offset in offsets]
     head = blob[:4] + struct.pack(">4I", total + 16, *offsets) + blob[20:]
     return head[:at] + struct.pack(">2Q", address, size) + head[at:]
+
+
+def try_clock(run):
+    """In a guest that has the machine's clock: it runs, and its alarm comes by the interrupt. `run`: (status, text)."""
+    assert run("cat /sys/class/rtc/rtc0/date") == (0, "2031-02-03\n")
+    # A second and some away; set again, should it have been past before it was set.
+    run("s() { for a in 0 +2; do echo $a >/sys/class/rtc/rtc0/wakealarm; done; sleep 4; }")
+    run("r() { awk '/rtc-pl031/ { exit !$2 }' /proc/interrupts; }")
+    assert run("r") == (1, "")
+    assert run("until r; do s; done") == (0, "")
+
+
+def clock_tree():
+    """A partial device tree's bytes: the clock of QEMU's virt, a PL031, for a guest."""
+    tree = Tree(bytes(libfdt.Fdt.create_empty_tree(4096).as_bytearray()))
+    tree.set("/passthrough", **{"compatible": "simple-bus", "ranges": True, "#address-cells": 2, "#size-cells": 2})
+    tree.set("/passthrough/clk", **{"compatible": "fixed-clock", "#clock-cells": 0, "clock-frequency": 24000000,
+                                    "phandle": 0x100})
+    tree.set("/passthrough/rtc@9010000", **{
+        "compatible": ["arm,pl031", "arm,primecell"], "reg": cells64(0x9010000, 0x1000),
+        "xen,reg": cells64(0x9010000, 0x1000, 0x9010000), "xen,path": "/pl031@9010000",
+        "xen,force-assign-without-iommu": True, "interrupt-parent": 0xFDE8, "interrupts": [0, 2, 4],
+        "clocks": 0x100, "clock-names": "apb_pclk"})
+    return tree.blob()
