@@ -181,12 +181,30 @@ static void offer(const struct sched_unit *u)
         pcpu_kick(idle, PENDING_SCHED);
 }
 
+/* A timer that fires too early sets itself anew: that is rarer than a slice that ends early. */
+static void arm(struct pcpu *p)
+{
+    struct sched_pcpu *s = &p->sched;
+
+    if (s->slice_end_ns < s->armed_ns) {
+        s->armed_ns = s->slice_end_ns;
+        timer_set(&s->slice_timer, p, s->armed_ns);
+    }
+}
+
+/* On p itself: the slice of what runs ends then, if not before. */
+static void end_slice_by(struct pcpu *p, uint64_t end_ns)
+{
+    p->sched.slice_end_ns = min(p->sched.slice_end_ns, end_ns);
+    arm(p);
+}
+
 /* Queues `u`, which is in no queue and may run, on `p`. */
 static void put(struct pcpu *p, struct sched_unit *u, uint64_t now_ns)
 {
     struct sched_pcpu *s = &p->sched;
     const struct sched_unit *next = s->next;
-    bool preempt = sched_policy->arrive(p, u, now_ns);
+    uint64_t overtake_ns = sched_policy->arrive(p, u, now_ns);
 
     set_state(u, SCHED_QUEUED, now_ns);
     queue_add(p, u);
@@ -198,10 +216,14 @@ static void put(struct pcpu *p, struct sched_unit *u, uint64_t now_ns)
             return;
         if (next != NULL)
             offer(next); /* one of the two has to wait now */
-    } else if (preempt || s->slice_end_ns == TIMER_NEVER) {
-        s->preempt |= preempt;
-        write_once(s->resched, true);
-        pcpu_kick(p, PENDING_SCHED);
+    } else if (overtake_ns != TIMER_NEVER || s->slice_end_ns == TIMER_NEVER) {
+        s->overtake_ns = min(s->overtake_ns, overtake_ns);
+        if (now_ns < s->overtake_ns && s->overtake_ns != TIMER_NEVER && p == this_pcpu()) {
+            end_slice_by(p, s->overtake_ns); /* mostly `running` sleeps before that */
+        } else {
+            write_once(s->resched, true);
+            pcpu_kick(p, PENDING_SCHED);
+        }
     }
     offer(u);
 }
@@ -479,8 +501,9 @@ static inline __attribute__((always_inline)) struct sched_unit *reschedule_with(
 {
     struct sched_pcpu *s = &p->sched;
     struct sched_unit *cur = s->running, *stay = cur, *next;
-    bool slice_over = s->slice_end_ns != TIMER_NEVER && now_ns >= s->slice_end_ns;
-    bool over = slice_over || s->preempt || s->yield;
+    bool overtaken = now_ns >= s->overtake_ns;
+    bool slice_over = now_ns >= s->slice_end_ns && s->slice_end_ns != s->overtake_ns;
+    bool over = slice_over || overtaken || s->yield;
 
     write_once(s->resched, false);
     if (cur != NULL) {
@@ -507,12 +530,14 @@ static inline __attribute__((always_inline)) struct sched_unit *reschedule_with(
     set_idle(p, next == NULL);
     update_loaded(p);
 
-    s->preempt = false;
     s->yield = false;
+    if (next != cur || overtaken)
+        s->overtake_ns = TIMER_NEVER;
     if (s->nr_queued == 0)
         s->slice_end_ns = TIMER_NEVER;
     else if (next != cur || over || s->slice_end_ns == TIMER_NEVER)
         s->slice_end_ns = now_ns + sched_policy->slice_ns(p, next);
+    s->slice_end_ns = min(s->slice_end_ns, s->overtake_ns);
     if (caps && next != NULL && next->cap != NULL)
         s->slice_end_ns = min(s->slice_end_ns, sched_cap_end_ns(next, now_ns));
     s->let_go = s->prev != NULL && (s->prev->state == SCHED_MOVING || s->prev->pause_count != 0);
@@ -582,11 +607,7 @@ static __noinline struct sched_unit *pick(struct pcpu *p, uint64_t now_ns)
         spin_unlock(&s->lock);
     } while (next == NULL && any_loaded() && steal(p));
 
-    /* A timer that fires too early sets itself anew: that is rarer than a slice that ends early. */
-    if (s->slice_end_ns < s->armed_ns) {
-        s->armed_ns = s->slice_end_ns;
-        timer_set(&s->slice_timer, p, s->armed_ns);
-    }
+    arm(p);
     return next;
 }
 
@@ -664,6 +685,7 @@ int sched_pcpu_init(struct pcpu *p)
     p->sched = (struct sched_pcpu){
         .lock = SPINLOCK_INIT(LOCK_SCHED),
         .slice_end_ns = TIMER_NEVER,
+        .overtake_ns = TIMER_NEVER,
         .armed_ns = TIMER_NEVER,
         .idle_since_ns = clock_ns(),
         .coin = p->id,

@@ -9,12 +9,15 @@
 #include <hospes/pcpu.h>
 #include <hospes/sched.h>
 #include <hospes/sched_policy.h>
+#include <hospes/timer.h>
+#include <lib/bits.h>
 
 #define SLICE_NS UINT64_C(5000000)
 #define CREDIT_NS \
     UINT64_C(2500000) /* virtual: how far behind the queue's least a unit may come in */
 #define OVERTAKE_NS \
     UINT64_C(500000) /* virtual: how far behind the running unit it must be to go first */
+#define REST_NS UINT64_C(250000) /* how long after it last ran it may do so */
 
 static bool before(uint64_t a, uint64_t b)
 {
@@ -58,13 +61,19 @@ static void limit_credit(const struct pcpu *p, struct sched_unit *u)
         u->vtime = least;
 }
 
-static bool fair_arrive(struct pcpu *p, struct sched_unit *u, uint64_t now_ns)
+/*
+ * Who sleeps for moments only lets the one that wakes it run on: else every piece of what that one
+ * has for it would cost two switches, and be served alone.
+ */
+static uint64_t fair_arrive(struct pcpu *p, struct sched_unit *u, uint64_t now_ns)
 {
     const struct sched_unit *running = p->sched.running;
 
     sched_account(p, now_ns);
     limit_credit(p, u);
-    return running != NULL && before(u->vtime + OVERTAKE_NS, running->vtime);
+    if (running == NULL || !before(u->vtime + OVERTAKE_NS, running->vtime))
+        return TIMER_NEVER;
+    return max(now_ns, u->started_ns + REST_NS);
 }
 
 static void fair_leave(struct pcpu *p, struct sched_unit *u, uint64_t now_ns)

@@ -9,6 +9,7 @@
 #include <hospes/pcpu.h>
 #include <hospes/sched.h>
 #include <hospes/sched_policy.h>
+#include <hospes/timer.h>
 
 #define VCPU_NS   UINT64_C(9000000) /* the vCPU runs before the worker has a turn */
 #define WORKER_NS UINT64_C(1000000) /* the worker runs before the vCPU has its turn again */
@@ -89,10 +90,11 @@ static struct pcpu *null_place(const struct sched_unit *u)
 }
 
 /* A vCPU does not wait for the worker. */
-static bool null_arrive(struct pcpu *p, struct sched_unit *u, uint64_t now_ns)
+static uint64_t null_arrive(struct pcpu *p, struct sched_unit *u, uint64_t now_ns)
 {
-    (void)now_ns;
-    return p->sched.running != NULL && u->is_vcpu && !p->sched.running->is_vcpu;
+    bool first = p->sched.running != NULL && u->is_vcpu && !p->sched.running->is_vcpu;
+
+    return first ? now_ns : TIMER_NEVER;
 }
 
 static struct sched_unit *null_choose(struct pcpu *p, struct sched_unit *cur, bool over)

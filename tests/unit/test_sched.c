@@ -132,6 +132,29 @@ static void wakes_beside_others(void **state)
         assert_true(v[i]->max_latency_ns <= 8 * 30 * US);
 }
 
+/* A guest's console would be slow, and take much of the machine, if dom0 came in for each byte. */
+static void rests(void **state)
+{
+    sim_init(1, SCHED_FAIR);
+    struct sim_unit *spinner = sim_spinner(256);
+    struct sim_unit *v = sim_add(256, -1, 10 * US, 20 * US);
+
+    sim_run(100 * MS);
+    v->max_latency_ns = 0;
+    sim_pcpus[0].switches = 0;
+    sim_run(S);
+    assert_in_range(sim_pcpus[0].switches, 2 * S / MS, 2 * S / (250 * US));
+    assert_in_range(v->max_latency_ns, 1, 250 * US);
+    assert_true(spinner->u.runtime_ns > S / 10 * 9);
+
+    /* Beside one that did not wake it just now, nobody rests. */
+    v->sleep_ns = 260 * US;
+    sim_run(MS);
+    v->max_latency_ns = 0;
+    sim_run(S);
+    assert_int_equal(v->max_latency_ns, 0);
+}
+
 /* A guest would get more than its share at its neighbours' cost by sleeping at the right moments.
  */
 static void sleeping_gains_nothing(void **state)
@@ -645,6 +668,7 @@ int main(void)
         cmocka_unit_test(alone_undisturbed),
         cmocka_unit_test(wakes_at_once),
         cmocka_unit_test(wakes_beside_others),
+        cmocka_unit_test(rests),
         cmocka_unit_test(sleeping_gains_nothing),
         cmocka_unit_test(sleepers_gain_nothing),
         cmocka_unit_test(affinity),

@@ -103,15 +103,16 @@ struct sched_pcpu {
     struct sched_unit *own;         /* sched=null: the vCPU whose pCPU this is; atomic */
     struct pcpu *push_to;  /* (o) where `prev` is to go, if it is MOVING; NULL: not chosen */
     uint64_t slice_end_ns; /* (o) when `running` is to be preempted; TIMER_NEVER without a rival */
+    uint64_t overtake_ns;  /* when one that woke overtakes `running`; TIMER_NEVER: none does */
     uint64_t armed_ns;     /* (o) what slice_timer is set to; may be too early */
     uint64_t idle_ns, idle_since_ns;
-    uint32_t coin;       /* sched=fair: for choices at random */
-    uint64_t load;       /* sum of the weights of QUEUED and RUNNING units; read without lock */
-    bool resched;        /* sched_pick() has to look; read by the owner without lock */
-    bool preempt, yield; /* ends the slice: overtaken by one that woke; by its own wish */
-    bool let_go;         /* (o) see sched_must_save() */
-    bool idle;           /* its bit in the map of pCPUs that are idle, nothing queued */
-    bool loaded;         /* its bit in the map of those that may have units to steal */
+    uint32_t coin; /* sched=fair: for choices at random */
+    uint64_t load; /* sum of the weights of QUEUED and RUNNING units; read without lock */
+    bool resched;  /* sched_pick() has to look; read by the owner without lock */
+    bool yield;    /* ends the slice, by `running`'s own wish */
+    bool let_go;   /* (o) see sched_must_save() */
+    bool idle;     /* its bit in the map of pCPUs that are idle, nothing queued */
+    bool loaded;   /* its bit in the map of those that may have units to steal */
     struct timer slice_timer;
 };
 

@@ -33,9 +33,10 @@ struct sched_ops {
     /* The order of a queue. */
     tree_less_fn *less;
 
-    /* `u` is about to be put into p's queue, and did not run there just now: sets its place. True
-     * if it should run before p's running unit (NULL: none) at once. */
-    bool (*arrive)(struct pcpu *p, struct sched_unit *u, uint64_t now_ns);
+    /* `u` is about to be put into p's queue, and did not run there just now: sets its place. When
+     * it should run before p's running unit (NULL: none), now_ns: at once; TIMER_NEVER: it waits
+     * for the slice's end. */
+    uint64_t (*arrive)(struct pcpu *p, struct sched_unit *u, uint64_t now_ns);
 
     /* `u`, in no queue, leaves p's clock; and comes under it. */
     void (*leave)(struct pcpu *p, struct sched_unit *u, uint64_t now_ns);
