@@ -2,19 +2,19 @@
 #
 # Measures: the same guests on Hospes and on Debian's Xen, in counts of instructions.
 
-BENCH_OUT := $(BUILD)/bench
+BENCH_OUT := $(BUILD)/bench$(BESIDE)
 
 .PHONY: bench bench-programs
-bench: hypervisor guests image $(if $(filter arm64,$(ARCH)),image-xl bench-programs $(BUILD)/debian/xen.stamp,$(IMAGE)/xen) | $(BUILD)/host/run $(BUILD)/host/bench ## measure against Xen, write doc/measurements.md (ARCH=arm64|x86_64)
+bench: hypervisor guests image image-xl bench-programs $(if $(filter arm64,$(ARCH)),$(BUILD)/debian/xen.stamp,$(IMAGE)/xen) | $(BUILD)/host/run $(BUILD)/host/bench ## measure against Xen, write doc/measurements.md (ARCH=arm64|x86_64)
 	@ARCH=$(ARCH) $(PYTHON) tests/bench/run $(ARGS)
 
 bench-programs: $(BENCH_OUT)/measure $(BENCH_OUT)/share.so $(BENCH_OUT)/brd.ko
 
 # A Linux program without a C library, for dom0 and a guest.
-$(BENCH_OUT)/measure: tests/bench/dom0/measure.c $(MK) mk/bench.mk $(HV_NEEDS)
+$(BENCH_OUT)/measure: tests/bench/dom0/measure.c tests/bench/dom0/$(ARCH_DIR)/linux.h $(MK) mk/bench.mk $(HV_NEEDS)
 	@mkdir -p $(@D)
 	@echo '  CC      $<'
-	$(Q)$(XCC) $(GUEST_FLAGS) -fno-pie -Wframe-larger-than=4096 $(filter-out -Wframe-larger-than%,$(WARNINGS)) -MMD -MP \
+	$(Q)$(XCC) $(GUEST_FLAGS) -Itests/bench/dom0/$(ARCH_DIR) -fno-pie -Wframe-larger-than=4096 $(filter-out -Wframe-larger-than%,$(WARNINGS)) -MMD -MP \
 	    -c -o $@.o $<
 	$(Q)$(XLD) -static --build-id=none --gc-sections -z noexecstack -z max-page-size=4096 -o $@ $@.o
 

@@ -6,10 +6,10 @@
  *
  *     measure run NAME SAMPLES COMMAND...
  *         a command, to its end
- *     measure create NAME WORDS LAST COMMAND...
- *         one that makes a guest and shows its console: to its first byte, to these words; and
- *         `bench free KIB`, the hypervisor's memory, before and after; then all lines of figures
- *         that are shown there until the last words
+ *     measure create NAME PROMPT LINE LAST COMMAND...
+ *         one that makes a guest and shows its console: to its first byte, to its shell's prompt.
+ *         Then LINE is typed there, and what figures the console shows until the words LAST are
+ *         printed. Before and after: `bench free KIB`, the hypervisor's memory
  *     measure read NAME SAMPLES DEVICE
  *         4 KiB, past the page cache
  *     measure ping NAME SAMPLES ADDRESS
@@ -17,45 +17,34 @@
  *     measure domains COUNT
  *         nothing: makes domains that wait to be built
  *
- * Hints around each sample tell tests/bench/share.c where it begins and ends; a slot is which end
- * it was. There is no C library: it has to run in any arm64 Linux. Numbers of calls and of their
- * arguments are Linux's for arm64.
+ * What goes wrong, or does not come in PATIENCE seconds of the machine's own time, is told by
+ * `bench FAIL: WHAT`.
+ *
+ * Marks around each sample tell tests/bench/share.c where it begins and ends; a slot is which end
+ * it was. There is no C library: it has to run in any Linux.
  */
+#include "linux.h"
+
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
 #include <xen/domctl.h>
 #include <xen/sysctl.h>
 #include <xen/xen.h>
 
-#define MOST 64
-
-enum {
-    OPENAT = 56,
-    PIPE2 = 59,
-    READ = 63,
-    WRITE = 64,
-    PREAD = 67,
-    IOCTL = 29,
-    DUP3 = 24,
-    EXIT = 93,
-    NANOSLEEP = 101,
-    KILL = 129,
-    SOCKET = 198,
-    SENDTO = 206,
-    RECVFROM = 207,
-    CLONE = 220,
-    EXECVE = 221,
-    WAIT4 = 260,
-    CLOSE = 57
-};
+#define MOST     64
+#define PATIENCE 300
+#define TRIES    60 /* of a ping, a second each */
 
 #define AT_FDCWD  (-100)
-#define O_DIRECT  0x10000
 #define O_CLOEXEC 0x80000
+#define O_NOCTTY  0x100
 #define SIGCHLD   17
 #define SIGKILL   9
+#define POLLIN    1
+
+#define TIOCGPTN   0x80045430
+#define TIOCSPTLCK 0x40045431
 
 #define PRIVCMD_HYPERCALL 0x305000
 
@@ -65,49 +54,22 @@ _Noreturn void start(long *stack);
 
 static char **environment;
 
-static long call(long number, long a, long b, long c, long d, long e, long f)
-{
-    register long x8 __asm__("x8") = number;
-    register long x0 __asm__("x0") = a;
-    register long x1 __asm__("x1") = b;
-    register long x2 __asm__("x2") = c;
-    register long x3 __asm__("x3") = d;
-    register long x4 __asm__("x4") = e;
-    register long x5 __asm__("x5") = f;
-
-    __asm__ volatile("svc #0"
-                     : "+r"(x0)
-                     : "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5), "r"(x8)
-                     : "memory");
-    return x0;
-}
-
 static long pointer(const void *p)
 {
     return (long)p;
 }
 
-static uint64_t now(void)
-{
-    uint64_t v;
-
-    __asm__ volatile("isb\n\tmrs %0, cntvct_el0" : "=r"(v)::"memory");
-    return v;
-}
-
 static void begins(void)
 {
-    __asm__ volatile("hint #100" ::: "memory");
+    MARK(0);
 }
 
 static void ends(unsigned int slot)
 {
     if (slot == 0)
-        __asm__ volatile("hint #101" ::: "memory");
-    else if (slot == 1)
-        __asm__ volatile("hint #102" ::: "memory");
+        MARK(1);
     else
-        __asm__ volatile("hint #103" ::: "memory");
+        MARK(2);
 }
 
 /* --- the little that a C library would bring --- */
@@ -196,6 +158,18 @@ static long must(long result, const char *what)
     return result;
 }
 
+/* True if there is something to read within so many seconds. */
+static bool comes(long from, uint64_t seconds)
+{
+    struct {
+        int fd;
+        short wanted, got;
+    } poll = { .fd = (int)from, .wanted = POLLIN };
+    const uint64_t t[2] = { seconds, 0 };
+
+    return must(call(PPOLL, pointer(&poll), 1, pointer(t), 0, 8, 0), "poll") > 0;
+}
+
 static void pause_ms(uint64_t ms)
 {
     const uint64_t t[2] = { ms / 1000, ms % 1000 * 1000000 };
@@ -267,6 +241,7 @@ static void make_domain(void)
     op.u.createdomain.max_grant_frames = 64;
     op.u.createdomain.max_maptrack_frames = 1024;
     op.u.createdomain.grant_opts = 1;
+    EMULATION_FLAGS(&op.u.createdomain);
     must(hypercall(__HYPERVISOR_domctl, &op), "createdomain");
     op.cmd = XEN_DOMCTL_max_vcpus;
     op.u.max_vcpus.max = 1;
@@ -276,7 +251,7 @@ static void make_domain(void)
 /* --- commands --- */
 
 /* Starts a program with these as its input and output; its number. */
-static long spawn(char **command, int in, int out)
+static long spawn(char **command, long in, long out)
 {
     long pid = must(call(CLONE, SIGCHLD, 0, 0, 0, 0, 0), "clone");
 
@@ -320,63 +295,101 @@ static void run(const char *name, unsigned int n, char **command)
     report(name, "", t, n, 0);
 }
 
+/* What was read of a guest's console. */
 static char text[1 << 20];
+static size_t have;
 
-/* Reads into `text` until `words` were there; how much. If *first is 0, the first byte is an end:
- * when it came. */
-static size_t read_until(int from, const char *words, uint64_t *first)
+static _Noreturn void fail_with_console(const char *what)
 {
-    size_t have = 0, len = length(words), seen = 0;
+    size_t shown = have < 2000 ? have : 2000;
+
+    put("bench: the console's last words:\n");
+    (void)call(WRITE, 1, pointer(text + have - shown), (long)shown, 0, 0, 0);
+    put("\n");
+    fail(what);
+}
+
+/* Reads on until `words` were there. If *first is 0, the first byte is an end: when it came. */
+static void read_until(long from, const char *words, uint64_t *first)
+{
+    size_t len = length(words), seen = have;
 
     for (;;) {
-        long n = must(call(READ, from, pointer(text + have), (long)(sizeof(text) - have), 0, 0, 0),
-                      "read");
+        long n;
 
+        if (!comes(from, PATIENCE))
+            fail_with_console(words);
+        n = must(call(READ, from, pointer(text + have), (long)(sizeof(text) - have), 0, 0, 0),
+                 "read");
         if (n == 0)
-            fail("no console, or too much of it");
+            fail_with_console("no console, or too much of it");
         if (!*first) {
             ends(0);
             *first = now();
         }
         for (have += (size_t)n; seen + len <= have; seen++)
             if (!differs(text + seen, words, len))
-                return have;
+                return;
     }
 }
 
-/* Prints the lines of `text` that are figures. */
-static void show_figures(size_t bytes)
+/* Prints the lines from `at` on that are figures. */
+static void show_figures(size_t at)
 {
-    for (size_t at = 0, next; at < bytes; at = next) {
-        for (next = at; next < bytes && text[next] != '\n';)
+    for (size_t next; at < have; at = next) {
+        for (next = at; next < have && text[next] != '\n';)
             next++;
-        next += next < bytes;
+        next += next < have;
         if (next - at > 6 && !differs(text + at, "bench ", 6))
             (void)call(WRITE, 1, pointer(text + at), (long)(next - at), 0, 0, 0);
     }
 }
 
-static void create(const char *name, const char *words, const char *last, char **command)
+/* A terminal, as a user has one: xenconsole takes no input from anything else. Opens both its ends.
+ */
+static void open_terminal(long *ours, long *theirs)
 {
-    uint64_t from, first = 0, shell, unmarked = 1;
-    int input[2], output[2];
-    long pid;
+    static char name[] = "/dev/pts/00";
+    unsigned int n = 0;
+    int unlocked = 0;
 
-    must(call(PIPE2, pointer(input), O_CLOEXEC, 0, 0, 0, 0), "pipe");
-    must(call(PIPE2, pointer(output), O_CLOEXEC, 0, 0, 0, 0), "pipe");
+    *ours = must(call(OPENAT, AT_FDCWD, pointer("/dev/ptmx"), 2 | O_NOCTTY | O_CLOEXEC, 0, 0, 0),
+                 "/dev/ptmx");
+    must(call(IOCTL, *ours, TIOCGPTN, pointer(&n), 0, 0, 0), "a terminal's number");
+    must(call(IOCTL, *ours, TIOCSPTLCK, pointer(&unlocked), 0, 0, 0), "a terminal's lock");
+    if (n < 10)
+        name[10] = '\0';
+    else
+        name[10] = (char)('0' + n % 10);
+    name[9] = (char)('0' + (n < 10 ? n : n / 10));
+    *theirs = must(call(OPENAT, AT_FDCWD, pointer(name), 2 | O_NOCTTY | O_CLOEXEC, 0, 0, 0), name);
+}
+
+static void create(const char *name, const char *prompt, const char *line, const char *last,
+                   char **command)
+{
+    uint64_t from, first = 0, shell;
+    long terminal, xls, pid;
+    size_t inside;
+
+    open_terminal(&terminal, &xls);
     tell_free();
     from = now();
     begins();
-    pid = spawn(command, input[0], output[1]);
-    (void)read_until(output[0], words, &first);
+    pid = spawn(command, xls, xls);
+    (void)call(CLOSE, xls, 0, 0, 0, 0, 0);
+    read_until(terminal, prompt, &first);
     ends(1);
     shell = now() - from;
     first -= from;
     report(name, "-first", &first, 1, 0);
     report(name, "-shell", &shell, 1, 1);
-    pause_ms(2000); /* the guest is idle by then */
+    inside = have;
+    must(call(WRITE, terminal, pointer(line), (long)length(line), 0, 0, 0), "write");
+    must(call(WRITE, terminal, pointer("\r"), 1, 0, 0, 0), "write");
+    read_until(terminal, last, &first);
+    show_figures(inside);
     tell_free();
-    show_figures(read_until(output[0], last, &unmarked));
     (void)call(KILL, pid, SIGKILL, 0, 0, 0, 0);
     await(pid);
 }
@@ -414,7 +427,25 @@ static uint16_t checksum(const uint8_t *p, size_t n)
     return (uint16_t)~(sum + (sum >> 16));
 }
 
-/* RFC 792: an echo request of 56 bytes, and its answer. */
+/* RFC 792: sends an echo request of 56 bytes, and receives its answer; false: none came in a
+ * second. */
+static bool echo(long s, const void *to, uint8_t number_of)
+{
+    uint8_t request[64] = { 8, 0, 0, 0, 0x42, 0x42, 0, number_of }, answer[256];
+    uint16_t sum = checksum(request, sizeof(request));
+
+    request[2] = (uint8_t)(sum >> 8);
+    request[3] = (uint8_t)sum;
+    if (call(SENDTO, s, pointer(request), sizeof(request), 0, pointer(to), 16) < 0)
+        return false;
+    do {
+        if (!comes(s, 1))
+            return false;
+        must(call(RECVFROM, s, pointer(answer), sizeof(answer), 0, 0, 0), "recvfrom");
+    } while (answer[20] != 0 || answer[24] != 0x42 || answer[27] != number_of);
+    return true;
+}
+
 static void ping(const char *name, unsigned int n, const char *address)
 {
     struct {
@@ -422,33 +453,27 @@ static void ping(const char *name, unsigned int n, const char *address)
         uint8_t ip[4], zero[8];
     } to = { .family = 2 };
     long s = must(call(SOCKET, 2, 3, 1, 0, 0, 0), "socket");
-    uint64_t t[MOST];
+    uint64_t t[MOST], from;
+    unsigned int tries = TRIES;
 
     for (unsigned int i = 0; i < 4; i++) {
         to.ip[i] = (uint8_t)number(address);
         while (*address && *address++ != '.')
             ;
     }
-    for (unsigned int i = 0; i < n + 1; i++) {
-        uint8_t request[64] = { 8, 0, 0, 0, 0x42, 0x42, 0, (uint8_t)i }, answer[256];
-        uint16_t sum = checksum(request, sizeof(request));
-        uint64_t from;
-
-        request[2] = (uint8_t)(sum >> 8);
-        request[3] = (uint8_t)sum;
+    while (!echo(s, &to, 0)) { /* the first one asks for the other's address first */
+        if (--tries == 0)
+            fail("nobody answers pings");
+        pause_ms(1000);
+    }
+    for (unsigned int i = 0; i < n; i++) {
         pause_ms(20);
         from = now();
-        if (i) /* the first one asks for the other's address first */
-            begins();
-        must(call(SENDTO, s, pointer(request), sizeof(request), 0, pointer(&to), sizeof(to)),
-             "sendto");
-        do
-            must(call(RECVFROM, s, pointer(answer), sizeof(answer), 0, 0, 0), "recvfrom");
-        while (answer[20] != 0 || answer[24] != 0x42 || answer[27] != i);
-        if (i) {
-            ends(0);
-            t[i - 1] = now() - from;
-        }
+        begins();
+        if (!echo(s, &to, (uint8_t)(i + 1)))
+            fail("a ping was not answered");
+        ends(0);
+        t[i] = now() - from;
     }
     report(name, "", t, n, 0);
 }
@@ -467,8 +492,8 @@ _Noreturn void start(long *stack)
             make_domain();
         (void)call(EXIT, 0, 0, 0, 0, 0, 0);
     }
-    if (argc > 5 && same(argv[1], "create")) {
-        create(argv[2], argv[3], argv[4], argv + 5);
+    if (argc > 6 && same(argv[1], "create")) {
+        create(argv[2], argv[3], argv[4], argv[5], argv + 6);
         (void)call(EXIT, 0, 0, 0, 0, 0, 0);
     }
     if (argc < 5)
@@ -487,6 +512,3 @@ _Noreturn void start(long *stack)
     (void)call(EXIT, 0, 0, 0, 0, 0, 0);
     __builtin_unreachable();
 }
-
-/* Linux enters here: everything is on the stack. */
-__asm__(".global _start\n_start: mov x0, sp\n\tmov x29, #0\n\tand sp, x0, #-16\n\tb start\n");
