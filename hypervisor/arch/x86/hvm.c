@@ -4,6 +4,7 @@
 #include <asm/cpu.h>
 #include <asm/fpu.h>
 #include <asm/hvm.h>
+#include <asm/machine_check.h>
 #include <asm/npt.h>
 #include <asm/speculation.h>
 #include <hospes/domain.h>
@@ -36,6 +37,7 @@ int hvm_cpu_init(void)
     if (this_pcpu()->id == 0)
         speculation_init();
     speculation_pcpu_init();
+    machine_check_init();
     fpu_cpu_init();
     return hvm_ops->cpu_init();
 }

@@ -10,6 +10,7 @@
 #include <asm/hvm.h>
 #include <asm/msr.h>
 #include <asm/svm.h>
+#include <asm/trap.h>
 #include <asm/vmcb.h>
 #include <hospes/domain.h>
 #include <hospes/errno.h>
@@ -86,6 +87,7 @@ static void load(struct vcpu *v)
 
     if (!s->loaded)
         vmsave(s->own_maddr);
+    trap_use_last_stack(false);
     v->arch.svm.vmcb->clean = 0; /* this pCPU may know an older one at this address */
     vmload(v->arch.svm.vmcb_maddr);
     s->loaded = v;
@@ -97,6 +99,7 @@ static void save(struct vcpu *v)
 
     vmsave(v->arch.svm.vmcb_maddr);
     vmload(s->own_maddr);
+    trap_use_last_stack(true);
     s->loaded = NULL;
 }
 

@@ -8,6 +8,7 @@
 #include <asm/exit.h>
 #include <asm/guest_tlb.h>
 #include <asm/hvm.h>
+#include <asm/machine_check.h>
 #include <asm/svm.h>
 #include <asm/vmcb.h>
 #include <hospes/cpu.h>
@@ -73,10 +74,12 @@ static enum exit_action on_alignment(struct vcpu *v, struct vmcb *c)
     return EXIT_INJECTED;
 }
 
+/* The guest was running: it alone is lost, unless the processor is. */
 static enum exit_action on_machine_check(struct vcpu *v, struct vmcb *c)
 {
     (void)v, (void)c;
-    log_err("machine check on CPU %u while a guest ran", this_pcpu()->id);
+    if (!machine_check_take(false))
+        panic("machine check on CPU %u while a guest ran: it cannot go on", this_pcpu()->id);
     return EXIT_CRASH;
 }
 
@@ -156,10 +159,14 @@ static enum exit_action on_nested_fault(struct vcpu *v, struct vmcb *c)
                              !(c->exit_info1 & NPF_TABLE));
 }
 
-/* The processor would reset itself. */
+/*
+ * The processor would reset itself: the guest's fault, but for a machine check while the guest had
+ * CR4.MCE clear.
+ */
 static enum exit_action on_shutdown(struct vcpu *v, struct vmcb *c)
 {
-    (void)c;
+    if (machine_check_pending())
+        return on_machine_check(v, c);
     inject_shutdown(v);
     return EXIT_HANDLED;
 }

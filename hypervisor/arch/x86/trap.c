@@ -5,6 +5,7 @@
  */
 #include <asm/cpu.h>
 #include <asm/layout.h>
+#include <asm/machine_check.h>
 #include <asm/trap.h>
 #include <hospes/compiler.h>
 #include <hospes/cpu.h>
@@ -18,6 +19,7 @@
 #define GATE_INTERRUPT   0x8eu /* present, 64 bits, interrupts off */
 #define DOUBLE_FAULT     8
 #define NMI              2
+#define MACHINE_CHECK    18
 #define IST_DOUBLE_FAULT 1
 #define LAST_STACK       2048u
 
@@ -46,8 +48,8 @@ struct tss {
 struct descriptors {
     uint64_t gdt[5];
     struct tss tss;
-    /* For a fault on a stack that is used up. Only good while no guest's task register is loaded;
-     * then the machine resets without a word. */
+    /* For a fault on a stack that is used up. Only found while no guest's task register is loaded.
+     */
     uint8_t last_stack[LAST_STACK] __aligned(16);
 };
 
@@ -59,19 +61,19 @@ extern const char interrupt_stubs[], exception_stubs[], nmi_stub[];
 extern const char _image_start[], _text_end[];
 extern const struct fixup _fixups_start[], _fixups_end[];
 
-static struct gate idt[256] __aligned(16);
+/* Two of them: the second is without the last stack, which no guest's task register leads to. */
+static struct gate idt[2][256] __aligned(16);
 static struct descriptors first_descriptors;
 
 void trap(struct trap_frame *f);
 
-static void set_gate(unsigned int vector, const char *stub, uint8_t ist)
+static void set_gate(unsigned int vector, const char *stub)
 {
     uint64_t at = (uint64_t)(uintptr_t)stub;
 
-    idt[vector] = (struct gate){
+    idt[0][vector] = idt[1][vector] = (struct gate){
         .offset0 = (uint16_t)at,
         .selector = SELECTOR_CODE,
-        .ist = ist,
         .type = GATE_INTERRUPT,
         .offset16 = (uint16_t)(at >> 16),
         .offset32 = (uint32_t)(at >> 32),
@@ -81,10 +83,19 @@ static void set_gate(unsigned int vector, const char *stub, uint8_t ist)
 static void init_idt(void)
 {
     for (unsigned int i = 0; i < 32; i++)
-        set_gate(i, exception_stubs + (size_t)i * 16, i == DOUBLE_FAULT ? IST_DOUBLE_FAULT : 0);
-    set_gate(NMI, nmi_stub, 0);
+        set_gate(i, exception_stubs + (size_t)i * 16);
+    set_gate(NMI, nmi_stub);
     for (unsigned int i = 32; i < 256; i++)
-        set_gate(i, interrupt_stubs + (size_t)(i - 32) * 16, 0);
+        set_gate(i, interrupt_stubs + (size_t)(i - 32) * 16);
+    idt[0][DOUBLE_FAULT].ist = IST_DOUBLE_FAULT;
+}
+
+void trap_use_last_stack(bool use)
+{
+    const struct table_pointer pointer = { .limit = sizeof(idt[0]) - 1,
+                                           .base = (uint64_t)(uintptr_t)idt[use ? 0 : 1] };
+
+    __asm__ volatile("lidt %0" : : "m"(pointer) : "memory");
 }
 
 static void fill(struct descriptors *d)
@@ -134,8 +145,7 @@ void trap_pcpu_init(void)
                      : "m"(pointer), "i"(SELECTOR_CODE), "r"(SELECTOR_DATA), "r"(0),
                        "r"(SELECTOR_TSS)
                      : "rax", "memory");
-    pointer = (struct table_pointer){ .limit = sizeof(idt) - 1, .base = (uint64_t)(uintptr_t)idt };
-    __asm__ volatile("lidt %0" : : "m"(pointer) : "memory");
+    trap_use_last_stack(true);
 }
 
 static bool fix_up(struct trap_frame *f)
@@ -180,6 +190,8 @@ void trap(struct trap_frame *f)
 
     if (fix_up(f))
         return;
+    if (f->vector == MACHINE_CHECK)
+        (void)machine_check_take(true);
     print_registers(f);
     panic_print("rip %016llx  is image + %#llx; rflags %llx cr3 %llx", (unsigned long long)f->rip,
                 (unsigned long long)(f->rip - (uint64_t)(uintptr_t)_image_start),

@@ -3,6 +3,7 @@
 #ifndef ASM_TRAP_H
 #define ASM_TRAP_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct pcpu;
@@ -20,5 +21,11 @@ void trap_pcpu_init(void);
 
 /* For pCPU `p`, not the first: memory for its GDT and TSS. 0 or -ENOMEM. */
 int trap_pcpu_prepare(struct pcpu *p);
+
+/*
+ * The task register is the hypervisor's, so that a double fault on this pCPU has a stack of its
+ * own; or it is about to be a guest's, and the fault comes on the stack in use.
+ */
+void trap_use_last_stack(bool use);
 
 #endif
