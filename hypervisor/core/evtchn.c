@@ -293,17 +293,16 @@ int evtchn_bind_vcpu(struct domain *d, uint32_t port, uint32_t vcpu)
 /* By a port that is no end of a common channel. Takes the lock over, and lets it go. */
 static __noinline int send_elsewhere(struct domain *d, struct evtchn *chn, uint32_t port)
 {
+    enum evtchn_state state = chn && port != d->evtchn.served ? chn->state : EVTCHN_FREE;
     struct domain *served = NULL;
     int err = 0;
 
-    if (!chn || port == d->evtchn.served) {
-        err = -EINVAL;
-    } else if (chn->state == EVTCHN_IPI) {
+    if (state == EVTCHN_IPI) {
         evtchn_pend(d, chn, port);
-    } else if (chn->state == EVTCHN_SERVED) {
+    } else if (state == EVTCHN_SERVED) {
         served = chn->remote_domain;
         domain_hold(served);
-    } else if (chn->state != EVTCHN_UNBOUND) { /* to nobody: lost */
+    } else if (state != EVTCHN_UNBOUND) { /* to nobody: lost */
         err = -EINVAL;
     }
     spin_unlock(&d->evtchn.lock);
