@@ -5,8 +5,6 @@ The subject is not in focus, so that its lines come whole. With --xen, failures 
 is known to differ from the architecture: DIFFERS, which is also the list of what its users do without.
 """
 
-import re
-
 import pytest
 
 import tiny
@@ -47,14 +45,7 @@ def subject(kernel, arguments="", **changes):
 
 def verdict(machine, name, xen):
     """Waits for the guest's last line; fails with the lines that failed."""
-    match = machine.expect(r"guest %s: (\d+) passed, (\d+) failed" % name)
-    passed, failed = int(match[1]), int(match[2])
-    lines = re.findall(r"FAIL ([^\r\n]*)", machine.console.before)
-    if xen:
-        lines = [line for line in lines if not any(re.match(each, line) for each in DIFFERS.get(name, []))]
-        failed = len(lines)
-    assert failed == 0, "%d failed:\n%s\nlog: %s" % (failed, "\n".join(lines), machine.log)
-    assert passed > 0
+    tiny.verdict(machine, name, DIFFERS.get(name, []) if xen else [])
 
 
 @pytest.mark.parametrize("gic", [2, 3])

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What memory_op gives to guests and to the control domain (tests/guest/reservation.c)."""
 
-import re
-
 import pytest
 
 import tiny
@@ -15,20 +13,11 @@ DIFFERS = [
 ]
 
 
-def verdict(machine, xen):
-    """Waits for the guest's last line; fails with the lines that failed."""
-    passed = int(machine.expect(r"guest reservation: (\d+) passed, \d+ failed")[1])
-    lines = re.findall(r"FAIL ([^\r\n]*)", machine.console.before)
-    if xen:
-        lines = [line for line in lines if not any(re.match(each, line) for each in DIFFERS)]
-    assert not lines and passed > 0, "\n".join(lines + ["log: %s" % machine.log])
-
-
 @pytest.mark.parametrize("cpus", [1, 2])
 def test_guest(boot, xen, cpus):
     """Else a guest's balloon loses memory, gets another's data or more than it may have."""
     machine = boot(cpus=cpus, domains=[tiny.ticker("t"), tiny.guest("subject", "reservation", memory=48)])
-    verdict(machine, xen)
+    tiny.verdict(machine, "reservation", DIFFERS if xen else [])
     tiny.expect_ticks(machine, "t", count=10)
 
 
@@ -39,4 +28,4 @@ def test_control(boot, xen, gic):
         pytest.skip("dom0's kernel has no UART there")
     machine = boot(gic=gic, domains=[tiny.guest("dom0", "reservation", "control=1", hardware=True, memory=48),
                                      tiny.ticker("t")])
-    verdict(machine, xen)
+    tiny.verdict(machine, "reservation", DIFFERS if xen else [])

@@ -5,7 +5,7 @@ import re
 import struct
 
 import libfdt
-from machine import board
+from machine import PATIENCE, board
 from tree import Tree, cells64
 
 GUEST = board.GUEST
@@ -42,6 +42,23 @@ def expect_ticks(machine, *names, count=3):
         left[name] -= 1
         if not left[name]:
             del left[name]
+
+
+def verdict(machine, name, allowed=(), patience=PATIENCE):
+    """Waits for a guest's last line, however long it takes as long as it goes on; fails with the lines that failed.
+
+    `allowed`: patterns of lines that may.
+    """
+    lines = []
+    while True:
+        match = machine.expect(r"FAIL ([^\r\n]*)[\r\n]|\bok [^\r\n]*[\r\n]|guest %s: (\d+) passed, (\d+) failed" % name,
+                               patience)
+        if match[2]:
+            break
+        if match[1] and not any(re.match(each, match[1]) for each in allowed):
+            lines.append(match[1])
+    good = not lines and int(match[2]) > 0 and (allowed or match[3] == "0")
+    assert good, "\n".join(lines + [match[0], "log: %s" % machine.log])
 
 
 def module(tree, domain, number=0):

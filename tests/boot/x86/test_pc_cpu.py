@@ -4,14 +4,14 @@
 import pytest
 
 import tiny
-from test_pc_guest import dom0, verdict
+from test_pc_guest import dom0
 
 
 @pytest.mark.parametrize("model", ["EPYC", "EPYC-Milan", "max"])
 def test_cpu(boot, model):
     """Else a guest uses what is not switched, or finds less than CPUID promises, or brings the machine down."""
     machine = boot(cpu=model, domains=[dom0("cpu")], dom0_memory=64)
-    verdict(machine, "cpu")
+    tiny.verdict(machine, "cpu")
     machine.expect_off()
 
 

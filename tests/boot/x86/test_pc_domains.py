@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Domains beside dom0 on a PC, as a module that is a device tree describes them."""
 
-import re
-
 import pytest
 
 import tiny
@@ -12,13 +10,6 @@ from test_pc_guest import dom0
 def subject(kernel, arguments="", name="subject", **changes):
     """The domain whose kernel asserts."""
     return tiny.guest(name, kernel, arguments, **{"memory": 48, "cpus": 2, **changes})
-
-
-def verdict(machine, name):
-    """Waits for the guest's last line; fails with the lines that failed."""
-    passed, failed = machine.expect(r"guest %s: (\d+) passed, (\d+) failed" % name).groups()
-    lines = re.findall(r"FAIL ([^\r\n]*)", machine.console.before)
-    assert failed == "0" and int(passed) > 0, "\n".join(lines + ["log: %s" % machine.log])
 
 
 def beside(boot, *domains, **settings):
@@ -32,7 +23,7 @@ def beside(boot, *domains, **settings):
 def test_interface(boot, kernel, arguments):
     """Else a guest's drivers hang, or a guest learns or does what it must not."""
     machine = beside(boot, tiny.ticker("another"), subject(kernel, arguments))
-    verdict(machine, kernel)
+    tiny.verdict(machine, kernel)
     tiny.expect_ticks(machine, "t", count=5)
 
 
@@ -47,6 +38,6 @@ def test_granters(boot):
     """Else no block or network backend serves another domain, or a guest's end takes its backend along."""
     machine = beside(boot, subject("gnttab", "role=granter peer=2", name="granter"),
                      subject("gnttab", "role=mapper peer=1", name="mapper"))
-    verdict(machine, "gnttab")
-    verdict(machine, "gnttab")
+    tiny.verdict(machine, "gnttab")
+    tiny.verdict(machine, "gnttab")
     tiny.expect_ticks(machine, "t", count=5)

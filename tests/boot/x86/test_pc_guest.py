@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What the kernels of tests/guest find as dom0 of a PC: each asserts it, to the number."""
 
-import re
 import struct
 
 import pytest
@@ -15,20 +14,13 @@ def dom0(kernel, arguments="", **changes):
     return tiny.guest("dom0", kernel, arguments, **{"hardware": True, **changes})
 
 
-def verdict(machine, name):
-    """Waits for the guest's last line; fails with the lines that failed."""
-    passed, failed = machine.expect(r"guest %s: (\d+) passed, (\d+) failed" % name).groups()
-    lines = re.findall(r"FAIL ([^\r\n]*)", machine.console.before)
-    assert failed == "0" and int(passed) > 0, "\n".join(lines + ["log: %s" % machine.log])
-
-
 @pytest.mark.parametrize("kernel, arguments", [
     ("hypercalls", "control=1 other=0"), ("evtchn", "ports=131071"), ("toolstack", "control=1"),
     ("reservation", "control=1 other=0"), ("gnttab", "domid=0")])
 def test_interface(boot, kernel, arguments):
     """Else Linux or another dom0 is answered otherwise than by Xen, and stops or does damage."""
     machine = boot(domains=[dom0(kernel, arguments)], dom0_memory=64)
-    verdict(machine, kernel)
+    tiny.verdict(machine, kernel)
     machine.expect_off()
 
 
@@ -81,7 +73,7 @@ def test_speculation(boot, option, words):
     """Else code that was made to fit the CPU crashes where it was changed, and the user is not told what was done."""
     machine = boot(domains=[dom0("hypercalls", "control=1 other=0")], dom0_memory=64, bootargs="console=com1 " + option)
     machine.expect("speculation: " + words)
-    verdict(machine, "hypercalls")
+    tiny.verdict(machine, "hypercalls")
     machine.expect_off()
 
 
