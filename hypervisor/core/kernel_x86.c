@@ -51,7 +51,7 @@ int kernel_unwrap_x86(const struct kernel_head *h, struct kernel_image *k)
     k->packed = find_unpacker(k->from, bytes);
     if (!k->packed)
         return kernel_wrong(h->m, "is a bzImage whose kernel is packed in a way that is not "
-                                  "understood: gzip and zstd are");
+                                  "understood: gzip, xz and zstd are");
     k->file_bytes = k->packed->length(k->from, &k->from_bytes, true);
     return 0;
 }

@@ -64,6 +64,8 @@ int unpack_step(struct unpack *u)
         rc = u->how->run(u->state, &u->io);
         if (rc < 0)
             return rc;
+        if (rc == UNPACK_PAUSE)
+            return 1;
         if (rc > 0)
             return u->io.out_done == u->io.out_bytes ? 0 : -EINVAL;
         /* No way on: the file, or the buffer, is at its end too early. */

@@ -2,7 +2,7 @@
 /*
  * Unpacking compressed files from machine memory into a buffer that holds all of the result, in
  * steps. Libraries do the work, with memory of our heap: zlib for gzip (RFC 1952), libzstd for
- * Zstandard (RFC 8878). They use floating-point registers: see domain_build_step().
+ * Zstandard (RFC 8878); xz is our own. They use floating-point registers: see domain_build_step().
  *
  * The whole result stays in one buffer because that is the window which Zstandard looks back in: up
  * to 128 MiB for Linux kernels, more than the result itself.
@@ -20,6 +20,8 @@ struct unpack_io {
     uint64_t out_bytes, out_done;
 };
 
+#define UNPACK_PAUSE 2
+
 /* One format. */
 struct unpacker {
     const char *name;
@@ -33,12 +35,13 @@ struct unpacker {
     uint64_t (*length)(maddr_t from, uint64_t *bytes, bool sized);
     /* The library's state; NULL without memory. */
     void *(*begin)(void);
-    /* Goes on, for at most about half a millisecond: 0; 1 at the end; -EINVAL: damaged. */
+    /* Goes on, for at most about half a millisecond: 0; 1 at the end; -EINVAL: damaged;
+     * UNPACK_PAUSE: as 0, and enough for a step, whether input or output moved or not. */
     int (*run)(void *state, struct unpack_io *io);
     void (*end)(void *state);
 };
 
-extern const struct unpacker unpack_gzip, unpack_zstd;
+extern const struct unpacker unpack_gzip, unpack_zstd, unpack_xz;
 
 struct unpack;
 
