@@ -125,13 +125,16 @@ static void take_back(uint64_t addr, uint64_t bytes)
 {
     static const uint64_t blocks[] = { MIB(2), GIB(1), GIB(512) };
     uint64_t end = addr + bytes;
+    uint32_t next = 0;
 
-    for (uint32_t i = 0; pgtable_clear(&tables, addr, end - addr, &doomed) == -ENOMEM; i++) {
+    /* A whole table of the highest level needs none: there it ends. */
+    while (pgtable_clear(&tables, addr, end - addr, &doomed) == -ENOMEM) {
         log_limited(LOG_WARN,
                     "IOMMU: no memory for its tables: devices lose the memory around %#llx",
                     (unsigned long long)addr);
-        addr = align_down(addr, blocks[i]);
-        end = align_up(end, blocks[i]);
+        addr = align_down(addr, blocks[next]);
+        end = align_up(end, blocks[next]);
+        next = min(next + 1, (uint32_t)array_size(blocks) - 1);
     }
 }
 

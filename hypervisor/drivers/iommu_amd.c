@@ -253,7 +253,7 @@ static void start(struct unit *u, const uint64_t *devices)
 /* All memory is taken before the first unit is on: what it uses is not given back. */
 static int enable(maddr_t root)
 {
-    uint64_t *devices = make_devices(root), *queues[UNITS_MOST];
+    uint64_t *devices = make_devices(root), *queues[UNITS_MOST] = { NULL };
     volatile uint64_t *written = heap_alloc(sizeof(*written));
     int err = devices && written ? 0 : -ENOMEM;
 
