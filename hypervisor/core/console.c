@@ -153,6 +153,16 @@ void console_line(const char *text)
     console_tx_pump();
 }
 
+void console_flush(void)
+{
+    console_tx_flush();
+    spin_lock(&console_lock);
+    for (struct console_domain *c = console_domains; c; c = c->next)
+        console_queue_flush(c);
+    spin_unlock(&console_lock);
+    console_tx_flush();
+}
+
 /* --- coming up --- */
 
 static void put_old_line(const char *line, uint32_t n)

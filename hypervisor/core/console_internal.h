@@ -115,6 +115,9 @@ void console_tx_put(const char *text, uint32_t n);
 /* Moves bytes from the ring to the UART, as many as it takes. LOCK_UART not held. */
 void console_tx_pump(void);
 
+/* Waits until all that was added has left on the wire. LOCK_UART not held. */
+void console_tx_flush(void);
+
 /* Reads at most `most` bytes that the UART has received. LOCK_UART not held. */
 uint32_t console_tx_receive(uint8_t *to, uint32_t most);
 

@@ -20,6 +20,8 @@
 #define PUMP_TURNS 4u
 /* A UART that is not ready after as many looks is given up waiting for: a second or so. */
 #define DEAD_LOOKS 2000000u
+/* A FIFO of 64 bytes at 9600 baud takes 67 ms. */
+#define DONE_LOOKS 200000u
 
 static struct spinlock uart_lock = SPINLOCK_INIT(LOCK_UART);
 
@@ -86,6 +88,13 @@ static bool wait_ready(struct uart *u)
     return true;
 }
 
+/* The machine may stop next, and with it what is still in the FIFO. */
+static void wait_done(struct uart *u)
+{
+    for (uint32_t looks = 0; !u->driver->tx_done(u) && looks < DONE_LOOKS; looks++)
+        arch_cpu_relax();
+}
+
 /* As move(), waiting for the UART. */
 static void move_all(struct uart *u, uint32_t head)
 {
@@ -123,7 +132,7 @@ void console_tx_pump(void)
     }
 }
 
-void console_flush(void)
+void console_tx_flush(void)
 {
     struct uart *u = load_acquire(tx.uart);
 
@@ -131,6 +140,7 @@ void console_flush(void)
         return;
     spin_lock(&uart_lock);
     move_all(u, load_acquire(tx.head));
+    wait_done(u);
     spin_unlock(&uart_lock);
 }
 
@@ -202,4 +212,6 @@ void console_panic_write(const char *text)
             panic_put(u, '\r');
         panic_put(u, *text);
     }
+    if (u)
+        wait_done(u);
 }

@@ -9,7 +9,7 @@
 #include <stdarg.h>
 
 /* How far the panic is, so that one within it goes on with the next step. Atomic. */
-enum panic_step { PANIC_NONE, PANIC_MESSAGE, PANIC_OTHERS, PANIC_STACK, PANIC_END };
+enum panic_step { PANIC_NONE, PANIC_BEGUN, PANIC_MESSAGE, PANIC_OTHERS, PANIC_STACK, PANIC_END };
 static uint32_t step;
 static struct pcpu *panicking; /* this_pcpu(), which is NULL when it comes early */
 
@@ -23,15 +23,6 @@ static void print(const char *fmt, va_list args)
     console_panic_write("\n");
 }
 
-void panic_print(const char *fmt, ...)
-{
-    va_list args;
-
-    va_start(args, fmt);
-    print(fmt, args);
-    va_end(args);
-}
-
 /* True for each step once, on the pCPU that panicked first. */
 static bool begin(uint32_t next)
 {
@@ -41,13 +32,13 @@ static bool begin(uint32_t next)
     return true;
 }
 
-void panic(const char *fmt, ...)
+/* Takes the UART for this pCPU, unless it has it; of several that panic, one tells. */
+static void take(void)
 {
     struct pcpu *self = this_pcpu();
     uint32_t none = PANIC_NONE;
-    va_list args;
 
-    if (__atomic_compare_exchange_n(&step, &none, PANIC_MESSAGE, false, __ATOMIC_ACQ_REL,
+    if (__atomic_compare_exchange_n(&step, &none, PANIC_BEGUN, false, __ATOMIC_ACQ_REL,
                                     __ATOMIC_ACQUIRE)) {
         panicking = self;
         console_panic_begin();
@@ -58,9 +49,26 @@ void panic(const char *fmt, ...)
             panic_print("*** PANIC:");
     } else if (panicking != self) {
         arch_cpu_halt();
-    } else {
-        panic_print("*** PANIC within it:");
     }
+}
+
+void panic_print(const char *fmt, ...)
+{
+    va_list args;
+
+    take();
+    va_start(args, fmt);
+    print(fmt, args);
+    va_end(args);
+}
+
+void panic(const char *fmt, ...)
+{
+    va_list args;
+
+    take();
+    if (!begin(PANIC_MESSAGE))
+        panic_print("*** PANIC within it:");
     va_start(args, fmt);
     print(fmt, args);
     va_end(args);

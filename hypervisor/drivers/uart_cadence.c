@@ -20,9 +20,10 @@
 #define CONTROL_TXDIS BIT(5)
 
 /* CHANNEL_STS */
-#define STS_REMPTY BIT(1)
-#define STS_TEMPTY BIT(3)
-#define STS_TFUL   BIT(4)
+#define STS_REMPTY  BIT(1)
+#define STS_TEMPTY  BIT(3)
+#define STS_TFUL    BIT(4)
+#define STS_TACTIVE BIT(11)
 
 /* INTRPT_EN, INTRPT_DIS, CHNL_INT_STS */
 #define INT_RTRIG   BIT(0)
@@ -67,6 +68,11 @@ static void cadence_tx(struct uart *u, uint8_t byte)
     set(u, TX_RX_FIFO, byte);
 }
 
+static bool cadence_tx_done(struct uart *u)
+{
+    return (get(u, CHANNEL_STS) & (STS_TEMPTY | STS_TACTIVE)) == STS_TEMPTY;
+}
+
 static bool cadence_rx(struct uart *u, uint8_t *byte)
 {
     if ((get(u, CHANNEL_STS) & STS_REMPTY) != 0)
@@ -102,6 +108,7 @@ const struct uart_driver uart_cadence = {
     .init = cadence_init,
     .tx_ready = cadence_tx_ready,
     .tx = cadence_tx,
+    .tx_done = cadence_tx_done,
     .rx = cadence_rx,
     .irq_enable = cadence_irq_enable,
     .irq_ack = cadence_irq_ack,

@@ -28,6 +28,7 @@
 
 #define LSR_DR   BIT(0)
 #define LSR_THRE BIT(5)
+#define LSR_TEMT BIT(6)
 
 #define FIFO_BYTES 16u
 
@@ -94,6 +95,11 @@ static void ns16550_tx(struct uart *u, uint8_t byte)
     set(u, RBR_THR, byte);
 }
 
+static bool ns16550_tx_done(struct uart *u)
+{
+    return (get(u, LSR) & LSR_TEMT) != 0;
+}
+
 static bool ns16550_rx(struct uart *u, uint8_t *byte)
 {
     if ((get(u, LSR) & LSR_DR) == 0)
@@ -142,6 +148,7 @@ const struct uart_driver uart_ns16550 = {
     .init = ns16550_init,
     .tx_ready = ns16550_tx_ready,
     .tx = ns16550_tx,
+    .tx_done = ns16550_tx_done,
     .rx = ns16550_rx,
     .irq_enable = ns16550_irq_enable,
     .irq_ack = ns16550_irq_ack,
@@ -153,6 +160,7 @@ const struct uart_driver uart_dw = {
     .init = ns16550_init,
     .tx_ready = ns16550_tx_ready,
     .tx = ns16550_tx,
+    .tx_done = ns16550_tx_done,
     .rx = ns16550_rx,
     .irq_enable = ns16550_irq_enable,
     .irq_ack = dw_irq_ack,
@@ -164,6 +172,7 @@ const struct uart_driver uart_bcm2835_aux = {
     .init = bcm2835_aux_init,
     .tx_ready = bcm2835_aux_tx_ready,
     .tx = ns16550_tx,
+    .tx_done = ns16550_tx_done,
     .rx = ns16550_rx,
     .irq_enable = bcm2835_aux_irq_enable,
     .irq_ack = ns16550_irq_ack,

@@ -97,6 +97,11 @@ static void pl011_tx(struct uart *u, uint8_t byte)
     set(u, UARTDR, byte);
 }
 
+static bool pl011_tx_done(struct uart *u)
+{
+    return (get(u, UARTFR) & FR_BUSY) == 0;
+}
+
 static bool pl011_rx(struct uart *u, uint8_t *byte)
 {
     if ((get(u, UARTFR) & FR_RXFE) != 0)
@@ -132,6 +137,7 @@ const struct uart_driver uart_pl011 = {
     .init = pl011_init,
     .tx_ready = pl011_tx_ready,
     .tx = pl011_tx,
+    .tx_done = pl011_tx_done,
     .rx = pl011_rx,
     .irq_enable = pl011_irq_enable,
     .irq_ack = pl011_irq_ack,
@@ -143,6 +149,7 @@ const struct uart_driver uart_sbsa = {
     .init = sbsa_init,
     .tx_ready = pl011_tx_ready,
     .tx = pl011_tx,
+    .tx_done = pl011_tx_done,
     .rx = pl011_rx,
     .irq_enable = pl011_irq_enable,
     .irq_ack = pl011_irq_ack,

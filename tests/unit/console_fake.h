@@ -54,6 +54,11 @@ static void fake_tx(struct uart *u, uint8_t byte)
     fake.out[fake.out_len] = '\0';
 }
 
+static bool fake_tx_done(struct uart *u)
+{
+    return fake_tx_ready(u) && fake.fifo == 0;
+}
+
 static bool fake_rx(struct uart *u, uint8_t *byte)
 {
     if (!fake.typed || !*fake.typed)
@@ -80,6 +85,7 @@ static void fake_tx_irq(struct uart *u, bool on)
 static const struct uart_driver fake_driver = {
     .tx_ready = fake_tx_ready,
     .tx = fake_tx,
+    .tx_done = fake_tx_done,
     .rx = fake_rx,
     .irq_enable = fake_irq_enable,
     .irq_ack = fake_irq_ack,

@@ -550,6 +550,27 @@ static void nothing_is_lost(void **state)
     quiet();
 }
 
+/* What dom0 says last, before it switches the machine off, would be lost on a slow UART. */
+static void last_words(void **state)
+{
+    focus_on("DOM0");
+    quiet();
+    fake.rate = 0;
+    for (int i = 0; i < 10; i++)
+        fake_write(
+            &d0, "a line of dom0's that is long enough for ten of them to wait, as said here\r\n");
+    fake_write(&d0, "the last of them\r\n");
+    fake_write(&d1, "of another\n");
+    assert_null(strstr(fake.out, "the last of them"));
+    fake.looks_per_byte = 3;
+    console_flush();
+    assert_non_null(strstr(fake.out, "the last of them\r\n"));
+    assert_non_null(strstr(fake.out, "(d1) of another\r\n"));
+    assert_int_equal(fake.fifo, 0);
+    fake.looks_per_byte = 0;
+    quiet();
+}
+
 /* A guest that asks for room, instead of trying, would see less than it gets, or be forgotten. */
 static void room_says_what_is_taken(void **state)
 {
@@ -765,6 +786,7 @@ int main(void)
         cmocka_unit_test(flood_on_a_slow_uart),
         cmocka_unit_test(fair_shares),
         cmocka_unit_test(nothing_is_lost),
+        cmocka_unit_test(last_words),
         cmocka_unit_test(room_says_what_is_taken),
         cmocka_unit_test(ring_wraps),
         cmocka_unit_test(overflow_is_told),

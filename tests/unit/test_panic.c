@@ -100,6 +100,25 @@ static void end_two(void)
     want(strstr(fake.out, "on another") == NULL);
 }
 
+static void end_registers(void)
+{
+    panic_print("registers");
+    host_set_pcpu(1);
+    log_info("the others");
+    host_set_pcpu(0);
+    want(host_stops(die, (void *)"x"));
+    want_output("\r\n(hospes) *** PANIC on CPU 0:\r\n(hospes) registers\r\n(hospes) reason x\r\n"
+                "(hospes) stack at 1234\r\n(hospes) *** Resetting the machine\r\n");
+}
+
+static void end_slow_uart(void)
+{
+    fake.rate = 0;
+    fake.looks_per_byte = 3;
+    want(host_stops(die, (void *)"x"));
+    want(strcmp(host_stop_reason, "reset") == 0 && fake.fifo == 0);
+}
+
 static void end_full_ring(void)
 {
     console_init();
@@ -181,6 +200,16 @@ static void two_at_once(void **state)
 {
     alone(end_two);
 }
+/* Registers that are told before the reason would be mixed with what others write. */
+static void tells_registers_first(void **state)
+{
+    alone(end_registers);
+}
+/* A real UART's last bytes would be lost with the reset. */
+static void waits_for_the_wire(void **state)
+{
+    alone(end_slow_uart);
+}
 /* The messages that led to the crash would be lost in the ring. */
 static void writes_the_ring_first(void **state)
 {
@@ -203,7 +232,8 @@ int main(void)
         cmocka_unit_test(tells_and_resets),           cmocka_unit_test(noreboot_stops),
         cmocka_unit_test(panics_in_a_panic),          cmocka_unit_test(two_at_once),
         cmocka_unit_test(writes_the_ring_first),      cmocka_unit_test(gives_up_a_dead_uart),
-        cmocka_unit_test(panics_with_the_locks_held),
+        cmocka_unit_test(panics_with_the_locks_held), cmocka_unit_test(tells_registers_first),
+        cmocka_unit_test(waits_for_the_wire),
     };
 
     fake_machine(2);

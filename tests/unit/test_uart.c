@@ -63,8 +63,10 @@ static uint64_t dev_read(void *arg, const volatile void *p, unsigned int bytes)
         case 0x18: /* FR */
             if (dev.busy > 0 && dev.busy-- > 0)
                 return 0x08;
-            return (is_empty() ? 0x10 : 0) | (is_full() ? 0x20 : 0) | (dev.fifo == 0 ? 0x80 : 0);
-        case 0x1002c: /* CHANNEL_STS */
+            return (is_empty() ? 0x10 : 0) | (is_full() ? 0x20 : 0) | (dev.fifo == 0 ? 0x80 : 0x08);
+        case 0x1002c:                           /* CHANNEL_STS */
+            if (dev.busy > 0 && dev.busy-- > 0) /* the last byte is still on its way */
+                return 0x808;
             return (is_empty() ? 0x2 : 0) | (is_full() ? 0x10 : 0) | (dev.fifo == 0 ? 0x8 : 0);
         default:
             return *word(offset);
@@ -76,7 +78,9 @@ static uint64_t dev_read(void *arg, const volatile void *p, unsigned int bytes)
     case 0:
         return take();
     case 5: /* LSR */
-        return (is_empty() ? 0 : 1) | (dev.fifo == 0 ? 0x20 : 0);
+        if (dev.busy > 0 && dev.busy-- > 0)
+            return 0x20;
+        return (is_empty() ? 0 : 1) | (dev.fifo == 0 ? 0x60 : 0);
     case 31:
         dev.usr_reads++;
         return 0;
@@ -168,6 +172,10 @@ static void talk(struct uart *u, uint32_t at_once)
         assert_int_equal(dev.sent[n - 1], (char)('A' + n - 1));
         dev.fifo = 0;
     }
+    assert_true(u->driver->tx_done(u));
+    dev.busy = 2;
+    assert_false(u->driver->tx_done(u) || u->driver->tx_done(u));
+    assert_true(u->driver->tx_done(u));
     /* A FIFO that is neither empty nor full takes what it has room for, or waits until it is empty.
      */
     assert_true(u->driver->tx_ready(u));
@@ -179,6 +187,7 @@ static void talk(struct uart *u, uint32_t at_once)
     while (u->driver->tx_ready(u))
         u->driver->tx(u, 'y');
     assert_true(dev.sent_len <= 3);
+    assert_false(u->driver->tx_done(u));
     dev.fifo = 0;
     u->credit = 0;
     dev.received = "ok";

@@ -37,6 +37,7 @@ struct uart_driver {
     int (*init)(struct uart *u);
     bool (*tx_ready)(struct uart *u);          /* can take a byte now */
     void (*tx)(struct uart *u, uint8_t byte);  /* after tx_ready() said yes */
+    bool (*tx_done)(struct uart *u);           /* all bytes have left on the wire */
     bool (*rx)(struct uart *u, uint8_t *byte); /* false: nothing received */
     void (*irq_enable)(struct uart *u);        /* receive interrupts on */
     void (*irq_ack)(struct uart *u); /* clears what is latched; comes before rx() and tx() */
@@ -142,13 +143,14 @@ void console_press(char key);
 /* Registers the hypervisor's own keys. core/debug_keys.c */
 void debug_keys_init(void);
 
-/* Waits until all that was written before has left for the UART: before the machine stops. */
+/* Waits until all that was written before, domains' last words too, has left on the wire: before
+ * the machine stops. No lock held. */
 void console_flush(void);
 
 /*
  * For panic(): console_panic_begin() keeps all others from the UART and writes out what waits in
- * the ring. console_panic_write() writes raw text ('\n' as "\r\n"). Both take no lock and wait for
- * the UART.
+ * the ring. console_panic_write() writes raw text ('\n' as "\r\n") and waits until it has left.
+ * Both take no lock.
  */
 void console_panic_begin(void);
 void console_panic_write(const char *text);

@@ -47,7 +47,8 @@ void log_limited(enum log_level level, const char *fmt, ...) __printf(2, 3);
  */
 __noreturn __cold void panic(const char *fmt, ...) __printf(1, 2);
 
-/* Within panic(): one line of what it tells, without '\n'. Takes no lock and waits for the UART. */
+/* For panic(), in it or before it: one line of what it tells, without '\n'. From the first on the
+ * UART is this pCPU's alone. Takes no lock and waits for the UART. */
 __cold void panic_print(const char *fmt, ...) __printf(1, 2);
 
 /*
