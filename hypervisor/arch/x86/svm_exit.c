@@ -26,10 +26,13 @@ _Static_assert(offsetof(struct cpu_regs, rcx) == 8 && offsetof(struct cpu_regs, 
 
 typedef enum exit_action svm_handler(struct vcpu *v, struct vmcb *c);
 
+/* The machine's goes first. What waits for the guest to take it may have had its turn as well:
+ * it goes in now, and not by an exit of its own. */
 static enum exit_action on_interrupt(struct vcpu *v, struct vmcb *c)
 {
-    (void)v, (void)c;
     arch_irq_poll();
+    if (unlikely(c->v_intr & V_IRQ) && hvm_ops->takes_interrupt(v))
+        inject_pending(v);
     return EXIT_HANDLED;
 }
 

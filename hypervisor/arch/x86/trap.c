@@ -4,6 +4,7 @@
  * fault go on at its fixup; all others are bugs of ours. AMD APM volume 2, 4.7 and 8.
  */
 #include <asm/cpu.h>
+#include <asm/exit.h>
 #include <asm/layout.h>
 #include <asm/machine_check.h>
 #include <asm/trap.h>
@@ -179,6 +180,15 @@ static void print_registers(const struct trap_frame *f)
                     (unsigned long long)regs[i + 3].value);
 }
 
+/*
+ * Nothing of ours sets breakpoints or single-steps. A trap that was pending for a guest when it
+ * exited, and that the processor did not take back, comes at our next instruction: it is lost.
+ */
+static bool is_stray(const struct trap_frame *f)
+{
+    return f->vector == EXC_DB;
+}
+
 void trap(struct trap_frame *f)
 {
     static const char *const names[32] = {
@@ -188,7 +198,7 @@ void trap(struct trap_frame *f)
     };
     const char *name = f->vector < 32 ? names[f->vector] : NULL;
 
-    if (fix_up(f))
+    if (fix_up(f) || is_stray(f))
         return;
     if (f->vector == MACHINE_CHECK)
         (void)machine_check_take(true);
