@@ -18,6 +18,8 @@ from tree import Tree, cells64
 TOP = Path(__file__).resolve().parent.parent
 BUILD = Path(os.environ.get("BUILD") or TOP / "build").resolve()
 QEMU = BUILD / "bin/qemu-system-aarch64"
+# QEMU's arguments for a machine whose serial port is its stdin and stdout.
+SERIAL = ["-chardev", "stdio,id=console,signal=off,mux=off", "-serial", "chardev:console"]
 IMAGE = BUILD / "image"
 HOSPES = BUILD / "arm64/hospes"
 GUEST = BUILD / "guest"     # tests/guest
@@ -253,6 +255,10 @@ class Machine:
                 tree.put(node, "bootargs", self.domain_bootargs(domain))
             address = (address + size + 2 * MIB - 1) // (2 * MIB) * (2 * MIB)
         return address
+
+    def command(self, folder):
+        """What runs the machine, with its console on stdin and stdout."""
+        return [str(QEMU), *self.arguments(folder), *SERIAL]
 
     def arguments(self, folder):
         """All of QEMU's arguments but its console; the device tree is written into `folder`."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The emulated PC: QEMU's arguments for a machine that starts the hypervisor, dom0 and domains beside it.
+"""The emulated PC: QEMU's arguments for a machine that starts the hypervisor, dom0 and domains beside it; or Bochs.
 
 What board.py is for arm64, with the same names. A loader hands over the hypervisor's command line and modules:
 QEMU's own (multiboot 1), or GRUB and UEFI from a disk (pcmedia.py). The first module is dom0's kernel, the second
@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import board
+import bochs
 import pcmedia as media
 from tree import Tree, cells64
 
@@ -69,6 +70,11 @@ def xen(**changes):
     return machine
 
 
+def on_bochs(**changes):
+    """The settings of a machine that Bochs emulates."""
+    return {"emulator": "bochs", "board": "pc", "cpu": bochs.CPU, "boot": "grub", **changes}
+
+
 @dataclass
 class Machine:
     """What there is to boot, and on what."""
@@ -83,8 +89,9 @@ class Machine:
     boot: str = "kernel"       # by QEMU itself, or through firmware from a disk: see pcmedia.py
     iommu: str = None          # QEMU's device
     counted: bool = False      # time is the count of instructions: the same in each run, to the digit
-    qemu: list = field(default_factory=list)       # more arguments for QEMU
+    qemu: list = field(default_factory=list)       # more arguments for QEMU, lines of configuration for Bochs
     edit: object = None        # called with the Tree of the domains beside dom0
+    emulator: str = "qemu"     # or "bochs", for which see `on_bochs`
 
     def efi(self):
         """The same hypervisor as an application of UEFI."""
@@ -147,6 +154,12 @@ class Machine:
             self.edit(tree)
         (folder / "domains.dtb").write_bytes(tree.blob())
         return [(folder / "domains.dtb", ""), *files]
+
+    def command(self, folder):
+        """What runs the machine, with its console on stdin and stdout."""
+        if self.emulator == "bochs":
+            return bochs.command(self, folder)
+        return [str(QEMU), *self.arguments(folder), *board.SERIAL]
 
     def hardware_arguments(self):
         """QEMU's arguments for the machine itself."""

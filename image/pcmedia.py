@@ -85,21 +85,27 @@ def uefi_config(machine, modules):
     return ("\n".join(lines) + "\n").encode()
 
 
+def bios_disk(machine, modules, folder):
+    """A disk from which a BIOS starts `machine` by GRUB, made in `folder`; `modules` as pc.py has them."""
+    image = Path(folder) / "boot.img"
+    packed = gzip.compress(Path(machine.hypervisor).read_bytes(), 6, mtime=0)
+    media.fat(image, [("boot/xen-4.20-amd64.gz", packed), ("boot/grub/grub.cfg", grub_config(machine, modules))]
+              + [("boot/" + name, path) for name, (path, _) in names(modules)])
+    bios_boot(image, folder)
+    return image
+
+
 def disk(machine, modules, folder):
     """QEMU's arguments for `machine` started from a disk made in `folder`; `modules` as pc.py has them."""
     image = Path(folder) / "boot.img"
-    files = [(name, path) for name, (path, _) in names(modules)]
     drive = ["-drive", "file=%s,if=none,format=raw,id=boot,snapshot=on" % image,
              "-device", "ide-hd,drive=boot,bootindex=0"]
     if machine.boot == "uefi":
         content = [("EFI/BOOT/BOOTX64.EFI", machine.efi()), ("EFI/BOOT/BOOTX64.cfg", uefi_config(machine, modules))]
-        media.fat(image, content + [("EFI/BOOT/" + name, path) for name, path in files])
+        media.fat(image, content + [("EFI/BOOT/" + name, path) for name, (path, _) in names(modules)])
         variables = Path(folder) / "variables.fd"
         shutil.copy(OVMF / "OVMF_VARS_4M.fd", variables)
         return ["-drive", "if=pflash,unit=0,format=raw,readonly=on,file=%s" % (OVMF / "OVMF_CODE_4M.fd"),
                 "-drive", "if=pflash,unit=1,format=raw,file=%s" % variables] + drive
-    packed = gzip.compress(Path(machine.hypervisor).read_bytes(), 6, mtime=0)
-    media.fat(image, [("boot/xen-4.20-amd64.gz", packed), ("boot/grub/grub.cfg", grub_config(machine, modules))]
-              + [("boot/" + name, path) for name, path in files])
-    bios_boot(image, folder)
+    bios_disk(machine, modules, folder)
     return drive

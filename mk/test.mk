@@ -15,7 +15,8 @@ SECONDS ?= 60
 BOOT_TESTS_arm64  := tests/boot --ignore=tests/boot/x86
 BOOT_TESTS_x86_64 := tests/boot/x86
 BOOT_NEEDS_arm64  := image-xl-4.17 $(BUILD)/debian/firmware.stamp $(if $(XEN),$(BUILD)/debian/xen.stamp)
-BOOT_NEEDS_x86_64 := $(BUILD)/debian/firmware-x86_64.stamp $(BUILD)/debian/grub-x86_64.stamp $(if $(XEN),$(IMAGE)/xen)
+BOOT_NEEDS_x86_64 := $(BUILD)/debian/firmware-x86_64.stamp $(BUILD)/debian/grub-x86_64.stamp \
+    $(BUILD)/debian/bochs-x86_64.stamp $(if $(XEN),$(IMAGE)/xen)
 
 .PHONY: test boot-test fuzz
 test: unit ## run all tests: unit tests, then boot tests of both architectures

@@ -47,14 +47,13 @@ class Machine:
 
     def start(self):
         """Switches it on."""
-        arguments = self.settings.arguments(self.folder.name)
-        arguments += ["-chardev", "stdio,id=console,signal=off,mux=off", "-serial", "chardev:console"]
+        program, *arguments = self.settings.command(self.folder.name)
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        self.log.with_suffix(".command").write_text(" ".join([str(board.QEMU)] + arguments) + "\n")
+        self.log.with_suffix(".command").write_text(" ".join([program] + arguments) + "\n")
         for tree in Path(self.folder.name).glob("*.dtb"):
             self.log.with_suffix(".dtb").write_bytes(tree.read_bytes())
         self.output = open(self.log, "w", encoding="utf-8", newline="")
-        self.console = pexpect.spawn(str(board.QEMU), arguments, timeout=PATIENCE, encoding="utf-8",
+        self.console = pexpect.spawn(program, arguments, timeout=PATIENCE, encoding="utf-8",
                                      codec_errors="replace", echo=False, maxread=65536)
         self.console.logfile_read = self.output
         return self
