@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How long an instruction is that exited. Where the processor does not tell (no NRIP save, AMD APM
- * volume 2, 15.7.1), its bytes are fetched, once: <asm/vcpu.h> tells what is remembered of it.
- * Prefixes: APM volume 3, 1.2.
+ * How long an instruction is that exited, and what else its bytes say. Where the processor does not
+ * tell (no NRIP save, AMD APM volume 2, 15.7.1), its bytes are fetched, once: <asm/vcpu.h> tells
+ * what is remembered of it. Prefixes: APM volume 3, 1.2.
  */
 #include <asm/exit.h>
 #include <asm/hvm.h>
@@ -56,6 +56,22 @@ uint32_t exit_prefixes(const uint8_t *bytes, uint32_t nr, unsigned int code_bits
     if (code_bits == 64 && n < nr && (bytes[n] & 0xf0) == 0x40)
         n++; /* REX is the last */
     return n;
+}
+
+uint8_t exit_segment(struct vcpu *v)
+{
+    static const struct {
+        uint8_t prefix, segment;
+    } overrides[] = { { 0x26, SEG_ES }, { 0x2e, SEG_CS }, { 0x36, SEG_SS },
+                      { 0x3e, SEG_DS }, { 0x64, SEG_FS }, { 0x65, SEG_GS } };
+    uint8_t bytes[15], segment = SEG_DS;
+    uint32_t nr = guest_fetch(v, bytes);
+
+    for (uint32_t i = 0; i < nr && is_legacy_prefix(bytes[i]); i++)
+        for (uint32_t k = 0; k < array_size(overrides); k++)
+            if (overrides[k].prefix == bytes[i])
+                segment = overrides[k].segment;
+    return segment;
 }
 
 static bool matches(const struct pattern *p, const uint8_t *bytes, uint32_t nr)

@@ -20,9 +20,9 @@ static void set_low(uint64_t *reg, uint64_t value, unsigned int bits)
     *reg = bits == 32 ? value & mask : (*reg & ~mask) | (value & mask);
 }
 
-static uint64_t linear(const struct vcpu *v, const struct exit_pio *x, enum gpr reg)
+static uint64_t linear(const struct vcpu *v, const struct exit_pio *x, enum gpr reg,
+                       enum segment_name name)
 {
-    enum segment_name name = reg == RDI ? SEG_ES : (enum segment_name)x->segment;
     uint64_t offset = v->regs.gpr[reg] & MASK(x->address_bits - 1u, 0);
     struct segment s;
 
@@ -40,7 +40,8 @@ static enum exit_action string_element(struct vcpu *v, const struct exit_pio *x,
                                        struct pio_access *a)
 {
     enum gpr reg = x->write ? RSI : RDI;
-    uint64_t at = linear(v, x, reg);
+    uint8_t told = x->segment == SEGMENTS && x->write ? exit_segment(v) : x->segment;
+    uint64_t at = linear(v, x, reg, x->write ? (enum segment_name)told : SEG_ES);
     uint64_t by = v->regs.rflags & RFLAGS_DF ? (uint64_t)0 - x->size : x->size;
     enum exit_action action;
 
@@ -60,7 +61,7 @@ static enum exit_action string(struct vcpu *v, const struct exit_pio *x, struct 
     uint64_t mask = MASK(x->address_bits - 1u, 0);
     enum exit_action action;
 
-    if (x->segment > SEG_GS)
+    if (x->segment > SEG_GS && x->segment != SEGMENTS)
         return EXIT_FAULT;
     if (x->rep && !(v->regs.rcx & mask))
         return EXIT_HANDLED;

@@ -149,7 +149,7 @@ static enum exit_action on_port(struct vcpu *v, struct vmcb *c)
         .string = info & IOIO_STRING,
         .rep = info & IOIO_REP,
         .address_bits = (uint8_t)(field_get(IOIO_ADDRESS, info) << 4),
-        .segment = cpu_has(CPU_SVM_DECODE) ? (uint8_t)field_get(IOIO_SEGMENT, info) : SEG_DS,
+        .segment = cpu_has(CPU_SVM_DECODE) ? (uint8_t)field_get(IOIO_SEGMENT, info) : SEGMENTS,
         .length = (uint8_t)(c->exit_info2 - c->rip),
     };
 

@@ -85,6 +85,9 @@ uint32_t exit_length(struct vcpu *v, enum exit_instruction kind);
 struct hvm_code;
 uint32_t exit_length_at(struct vcpu *v, enum exit_instruction kind, const struct hvm_code *code);
 
+/* Which segment's memory the instruction at rip reads by RSI: DS unless a prefix says otherwise. */
+uint8_t exit_segment(struct vcpu *v);
+
 /* How many of these bytes are prefixes. */
 uint32_t exit_prefixes(const uint8_t *bytes, uint32_t nr, unsigned int code_bits);
 
@@ -153,7 +156,7 @@ struct exit_pio {
     uint8_t size; /* bytes: 1, 2, 4 */
     bool write, string, rep;
     uint8_t address_bits; /* strings: 16, 32, 64; 0: not known, as the code's */
-    uint8_t segment;      /* strings out: enum segment_name */
+    uint8_t segment;      /* strings out: enum segment_name; SEGMENTS: not told */
     uint8_t length;       /* of the instruction; 0: not known */
 };
 /* port.c */
