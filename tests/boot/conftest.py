@@ -10,6 +10,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import machine  # noqa: E402 pylint: disable=wrong-import-position
+import dom0 as toolstack  # noqa: E402 pylint: disable=wrong-import-position
 
 
 def pytest_addoption(parser):
@@ -47,3 +48,9 @@ def boot(request, xen):
     yield start
     for each in started:
         each.stop()
+
+
+@pytest.fixture
+def dom0(boot):
+    """dom0 with Xen's toolstack, at its shell."""
+    return toolstack.Dom0(boot)

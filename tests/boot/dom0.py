@@ -5,10 +5,23 @@ import re
 from contextlib import contextmanager
 
 import cpio
-from machine import PATIENCE, board
+from machine import ARCH, PATIENCE, board
 
-# For what has to start a kernel, or to go through 64 MiB.
+# For what has to start a kernel, or to go through a disk.
 LONG = 3 * PATIENCE
+
+# How much tests write to disks and send through networks.
+MEBIBYTES = 16
+
+# What Xen says that it can run.
+CAPABILITIES = {"arm64": "xen-3.0-aarch64", "x86_64": "hvm-3.0-x86_32 hvm-3.0-x86_32p hvm-3.0-x86_64"}[ARCH]
+
+# The machine. On a PC dom0's disk and card reach guests' memory through the IOMMU.
+MACHINE = {"arm64": {}, "x86_64": {"iommu": "amd-iommu"}}[ARCH]
+
+# How many CPUs a guest starts with that is to have one, then two: on a PC Linux gets none that its ACPI tables did not
+# have when it started.
+CPUS_AT_FIRST = {"arm64": 1, "x86_64": 2}[ARCH]
 
 
 def with_files(folder, files):
@@ -29,9 +42,9 @@ class Dom0:
         self.machine = boot(domains=[board.xl_dom0(ramdisk=ramdisk), *beside], memory=memory,
                             bootargs="%s bootscrub=0 guest_loglvl=none dom0_mem=%dM %s"
                             % (board.CONSOLE, dom0_memory, options),
-                            qemu=[*board.devices(board.IMAGE / "disk.img"), *qemu], **changes)
+                            qemu=[*board.devices(board.IMAGE / "disk.img"), *qemu], **{**MACHINE, **changes})
         self.machine.slowly = False  # dom0's console is no emulated UART
-        self.machine.expect("dom0: Linux")
+        self.machine.expect("dom0: Linux", LONG)
         self.machine.shell("dom0")
 
     def run(self, command, patience=PATIENCE, status=0):
@@ -53,12 +66,16 @@ class Dom0:
             self.machine.send(line + "\r")
         self.machine.expect("dom0# ")
 
-    def create(self, *settings, name="guest", number=2, kernel="/guest/vmlinuz", extra=None, options=""):
-        """Has xl create a guest; `settings` are lines of its configuration that come behind /guest/guest.cfg's."""
+    def configure(self, *settings, name="guest", number=2, kernel="/guest/vmlinuz", extra=None):
+        """Writes a guest's configuration: /guest/guest.cfg's, and `settings`, lines that come behind it."""
         if extra is None:
             extra = "console=hvc0 rdinit=/init name=%s address=%s/24" % (name, address(number))
         self.write("own.cfg", ['name="%s"' % name, 'kernel="%s"' % kernel, 'extra="%s"' % extra, *settings])
         self.run("cat /guest/guest.cfg own.cfg >/tmp/%s.cfg" % name)
+
+    def create(self, *settings, name="guest", options="", **changes):
+        """Has xl create a guest like that."""
+        self.configure(*settings, name=name, **changes)
         self.run("xl create -q %s /tmp/%s.cfg" % (options, name), LONG)
 
     def domain(self, name):
@@ -90,13 +107,14 @@ class Dom0:
         self.machine.expect("dom0# ")
 
     def checksum(self, path):
-        """A file's or disk's MD5, read from the disk itself."""
+        """The MD5 of a file's or disk's first MEBIBYTES, read from the disk itself."""
         self.run("sync; echo 3 >/proc/sys/vm/drop_caches")
-        return re.search(r"^([0-9a-f]{32}) ", self.run("md5sum %s" % path, LONG), re.MULTILINE)[1]
+        told = self.run("dd if=%s bs=1M count=%d 2>/dev/null | md5sum" % (path, MEBIBYTES), LONG)
+        return re.search(r"^([0-9a-f]{32}) ", told, re.MULTILINE)[1]
 
-    def fill(self, path, mebibytes=64):
-        """Writes that much, different each time, to a file or disk; returns its checksum."""
-        self.run("dd if=/dev/urandom of=%s bs=1M count=%d conv=fsync,notrunc" % (path, mebibytes), LONG)
+    def fill(self, path):
+        """Writes so much, different each time, to a file or disk; returns its checksum."""
+        self.run("dd if=/dev/urandom of=%s bs=1M count=%d conv=fsync,notrunc" % (path, MEBIBYTES), LONG)
         return self.checksum(path)
 
 

@@ -16,7 +16,7 @@ def test_xl_4_17(boot):
     assert (own["id"], own["memory"], own["vcpus"]) == (0, 1024, 2)
     before = info["free_memory"]
     dom0.run("truncate -s 64M /guest/disk.img")
-    written = dom0.fill("/guest/disk.img", 4)
+    written = dom0.fill("/guest/disk.img")
     dom0.create("vcpus=2")
     guest = dom0.domain("guest")
     assert guest["memory"] == 256

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: MIT
+"""Debian's xl on a PC: what tests/boot/test_xl.py, which is for all machines, does not look at."""
+
+import re
+
+import pytest
+from dom0 import LONG, Dom0, address
+
+
+@pytest.mark.parametrize("iommu", [None, "intel-iommu"])
+def test_devices(boot, iommu):
+    """Else what guests have dom0's disk and card transfer comes from somewhere else, or goes there."""
+    dom0 = Dom0(boot, iommu=iommu)
+    status, _ = dom0.machine.run("grep -q swiotlb=force /proc/cmdline")
+    assert (status == 0) == (iommu is None)  # then devices transfer to and from dom0's own memory only
+    written = dom0.fill("/dev/vda")
+    dom0.create('disk=["/dev/vda,raw,xvda,rw"]')
+    with dom0.console():
+        assert dom0.checksum("/dev/xvda") == written
+        written = dom0.fill("/dev/xvda")
+        # Only the head of a packet is copied: the rest goes out of the guest's own memory.
+        dom0.run("ip addr add 10.0.2.20/24 dev eth0")
+        dom0.run("ping -c 3 -s 1400 10.0.2.2")
+    dom0.run("xl shutdown -w guest", LONG)
+    assert dom0.checksum("/dev/vda") == written
+
+
+def test_no_devices(dom0):
+    """Else a guest that is to have a device of the machine starts without, and nobody says so."""
+    for device, told in (('pci=["00:03.0"]', "passthrough not supported on this platform"), ('irqs=[10]', "irq 10"),
+                         ('ioports=["2f8-2ff"]', "ioports 2f8-2ff"), ('iomem=["fed40,1"]', "iomem range fed40")):
+        dom0.configure("disk=[]", "vif=[]", device)
+        dom0.run("! xl create -p /tmp/guest.cfg >/tmp/told 2>&1", LONG)
+        assert told in dom0.run("cat /tmp/told")
+        assert dom0.domain("guest") is None
+
+
+def test_one_cpu(boot):
+    """Else a busy guest keeps dom0 from the machine's only CPU, whose timer then comes a minute late."""
+    dom0 = Dom0(boot, cpus=1, counted=True)  # so that it does not depend on how fast this machine is
+    dom0.create("disk=[]")
+    with dom0.console():
+        dom0.run("(while :; do :; done) & true")
+    for _ in range(3):
+        told = dom0.run("cat /proc/uptime; for i in 0 1 2 3 4 5 6 7 8 9; do sleep 0.1; done; cat /proc/uptime", LONG)
+        begun, done = [float(each) for each in re.findall(r"^([\d.]+) [\d.]+$", told, re.MULTILINE)]
+        assert 1 <= done - begun < 5
+    dom0.run("ping -c 3 %s" % address(2), LONG)
+    status, text = dom0.machine.run("dmesg | grep -E 'BUG|Call Trace|Oops|stalls on|soft lockup'")
+    assert status == 1, text
