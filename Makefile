@@ -15,6 +15,7 @@ PYTHON := /usr/bin/python3
 
 include mk/toolchain.mk
 include mk/fetch.mk
+include mk/libraries.mk
 include mk/hypervisor.mk
 include mk/unit.mk
 include mk/guest.mk

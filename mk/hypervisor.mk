@@ -6,11 +6,11 @@ HV_SOURCES := $(filter-out %.lds.S,$(sort $(wildcard $(patsubst %,hypervisor/%/*
     hypervisor/arch/$(ARCH_DIR)/*.S)))
 HV_LDS     := hypervisor/arch/$(ARCH_DIR)/hospes.lds.S
 HV_OBJECTS := $(HV_SOURCES:%=$(OUT)/obj/%.o)
-HV_NEEDS   := $(sort $(BUILD)/debian/dev.stamp $(BUILD)/debian/$(DEV_SET).stamp) | $(XPURPOSE:%=$(BUILD)/host/%)
+HV_NEEDS   := $(patsubst %,$(BUILD)/debian/%.stamp,$(sort dev $(DEV_SET) libraries)) | $(XPURPOSE:%=$(BUILD)/host/%)
 
 HV_INCLUDES := -nostdinc -Ihypervisor/include -Ihypervisor/arch/$(ARCH_DIR)/include \
     -Ihypervisor/include/libc -isystem $(BUILD)/debian/include \
-    -isystem $(BUILD)/debian/$(ARCH)-dev/include -isystem $(BUILD)/debian/$(ARCH)/usr/include/efi
+    $(LIB_INCLUDES) -isystem $(BUILD)/debian/$(ARCH)/usr/include/efi
 
 # Code and data run wherever they are loaded: -fpie keeps what has to be relocated (constants that
 # point) out of .text and .rodata, and the linker's `-z text` proves it.
@@ -38,9 +38,6 @@ HV_FAST := $(addprefix hypervisor/core/,hypercall.c xen_version.c vcpu.c mmio.c 
 
 HV_LDFLAGS := -pie --no-dynamic-linker -z text -z max-page-size=4096 -z norelro -z noexecstack \
     --build-id=sha1 --gc-sections --orphan-handling=error --fatal-warnings $(HV_LDFLAGS_$(ARCH))
-# libzstd names C's allocator even where it is given one.
-HV_LDFLAGS += --defsym=malloc=heap_alloc --defsym=calloc=heap_calloc --defsym=free=heap_free
-HV_LIBS := $(patsubst %,$(BUILD)/debian/$(ARCH)-dev/lib/%,libfdt.a libz.a libzstd.a)
 
 .PHONY: hypervisor
 hypervisor: $(OUT)/hospes
@@ -57,9 +54,9 @@ $(OUT)/hospes: $(OUT)/hospes.elf
 	$(Q)$(XOBJCOPY) -O binary $< $@
 	@wc -c <$@ | awk '{ printf "$@: %d bytes\n", $$1 }'
 
-$(OUT)/hospes.elf: $(HV_OBJECTS) $(OUT)/hospes.lds
+$(OUT)/hospes.elf: $(HV_OBJECTS) $(LIB_OBJECTS) $(OUT)/hospes.lds
 	@echo '  LD      $@'
-	$(Q)$(XLD) $(HV_LDFLAGS) -T $(OUT)/hospes.lds -o $@ $(HV_OBJECTS) $(HV_LIBS)
+	$(Q)$(XLD) $(HV_LDFLAGS) -T $(OUT)/hospes.lds -o $@ $(HV_OBJECTS) $(LIB_OBJECTS)
 
 $(OUT)/hospes.lds: $(HV_LDS) $(MK) mk/hypervisor.mk $(HV_NEEDS)
 	@mkdir -p $(@D)

@@ -14,22 +14,15 @@
 #define SHORTEST    18u              /* header and trailer */
 #define PIECE_BYTES KIB(16)          /* up to 33 instructions a byte */
 
-/*
- * What zlib takes when it is given no allocator. It always is given one: these keep the linker from
- * bringing in malloc().
- */
-voidpf zcalloc(voidpf opaque, unsigned items, unsigned size);
-void zcfree(voidpf opaque, voidpf p);
-
-voidpf zcalloc(voidpf opaque, unsigned items, unsigned size)
+static void *allocate(void *unused, unsigned items, unsigned size)
 {
-    (void)opaque;
+    (void)unused;
     return heap_calloc(items, size);
 }
 
-void zcfree(voidpf opaque, voidpf p)
+static void release(void *unused, void *p)
 {
-    (void)opaque;
+    (void)unused;
     heap_free(p);
 }
 
@@ -99,8 +92,8 @@ static void *begin(void)
 
     if (!z)
         return NULL;
-    z->zalloc = zcalloc;
-    z->zfree = zcfree;
+    z->zalloc = allocate;
+    z->zfree = release;
     if (inflateInit2(z, GZIP_ONLY) != Z_OK) {
         heap_free(z);
         return NULL;

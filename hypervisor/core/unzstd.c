@@ -28,31 +28,6 @@ static void release(void *unused, void *p)
     heap_free(p);
 }
 
-/*
- * Formats from before 2016, which Debian's library would bring along: they are never asked for,
- * since files are known by the magic number of today's.
- */
-static size_t not_there(void)
-{
-    return 0;
-}
-
-#define NOT_THERE(name) extern __typeof__(not_there) name __attribute__((alias("not_there")));
-#define OLD_FORMAT(v)                               \
-    NOT_THERE(ZSTDv##v##_createDCtx)                \
-    NOT_THERE(ZSTDv##v##_freeDCtx)                  \
-    NOT_THERE(ZSTDv##v##_decompress_usingDict)      \
-    NOT_THERE(ZSTDv##v##_findFrameSizeInfoLegacy)   \
-    NOT_THERE(ZSTDv##v##_getFrameParams)            \
-    NOT_THERE(ZBUFFv##v##_createDCtx)               \
-    NOT_THERE(ZBUFFv##v##_freeDCtx)                 \
-    NOT_THERE(ZBUFFv##v##_decompressInitDictionary) \
-    NOT_THERE(ZBUFFv##v##_decompressContinue)
-
-OLD_FORMAT(05)
-OLD_FORMAT(06)
-OLD_FORMAT(07)
-
 static uint64_t length(maddr_t from, uint64_t *bytes, bool sized)
 {
     uint8_t b[HEADER_BYTES] = { 0 };

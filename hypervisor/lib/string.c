@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Comparing and searching memory and strings: C11 section 7.24, and strtoul() of 7.22. No state. */
-#include <lib/parse.h>
-
+/* Comparing and searching memory and strings: C11 section 7.24. No state. */
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* The search functions of C take const and give back what is not. */
@@ -96,31 +93,4 @@ char *strstr(const char *s, const char *find)
         if (*s == '\0')
             return NULL;
     }
-}
-
-unsigned long strtoul(const char *restrict s, char **restrict end, int base)
-{
-    const char *p = s;
-    bool negative = false, any = false, over = false;
-    unsigned long value = 0;
-
-    while (*p == ' ' || (*p >= '\t' && *p <= '\r'))
-        p++;
-    if (*p == '-' || *p == '+')
-        negative = *p++ == '-';
-    if ((base == 0 || base == 16) && p[0] == '0' && (p[1] == 'x' || p[1] == 'X') &&
-        parse_digit(p[2]) < 16) {
-        p += 2;
-        base = 16;
-    } else if (base == 0) {
-        base = *p == '0' ? 8 : 10;
-    }
-    for (; parse_digit(*p) < (unsigned int)base; p++) {
-        over |= __builtin_mul_overflow(value, (unsigned long)base, &value);
-        over |= __builtin_add_overflow(value, (unsigned long)parse_digit(*p), &value);
-        any = true;
-    }
-    if (end != NULL)
-        *end = without_const(any ? p : s);
-    return over ? ~0ul : negative ? 0 - value : value;
 }

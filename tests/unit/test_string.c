@@ -17,7 +17,6 @@
 #define strchr  our_strchr
 #define strrchr our_strrchr
 #define strstr  our_strstr
-#define strtoul our_strtoul
 #include "../../hypervisor/include/libc/stdlib.h"
 #include "../../hypervisor/include/libc/string.h"
 
@@ -35,7 +34,6 @@
 #undef strchr
 #undef strrchr
 #undef strstr
-#undef strtoul
 
 #define BYTES 96
 
@@ -104,48 +102,11 @@ static void strings(void **state)
     }
 }
 
-/* libfdt's overlays read numbers with it. */
-static void numbers(void **state)
-{
-    static const char *const texts[] = {
-        "0",
-        "12abc",
-        "  \t-5",
-        "+7",
-        "0x1Fg",
-        "0x",
-        "0xg",
-        "017",
-        "08",
-        "",
-        "  ",
-        "-",
-        "z",
-        "0x-1",
-        "18446744073709551615",
-        "18446744073709551616",
-        "-18446744073709551616",
-        "99999999999999999999 9",
-    };
-    static const int bases[] = { 0, 2, 8, 10, 16 };
-
-    for (size_t t = 0; t < sizeof(texts) / sizeof(texts[0]); t++) {
-        for (size_t i = 0; i < sizeof(bases) / sizeof(bases[0]); i++) {
-            char *want_end, *got_end;
-            unsigned long want = strtoul(texts[t], &want_end, bases[i]);
-            assert_int_equal(our_strtoul(texts[t], &got_end, bases[i]), want);
-            assert_ptr_equal(got_end, want_end);
-            assert_int_equal(our_strtoul(texts[t], NULL, bases[i]), want);
-        }
-    }
-}
-
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(memory),
         cmocka_unit_test(strings),
-        cmocka_unit_test(numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
