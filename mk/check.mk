@@ -23,14 +23,14 @@ TIDY_CHECKS := -*,clang-analyzer-*,bugprone-*,misc-redundant-expression,misc-mis
 HV_C_SOURCES := $(filter $(if $(filter arm64,$(ARCH)),%.c,hypervisor/arch/%.c),$(HV_SOURCES))
 CHECK_ARCHES := arm64 x86_64
 
-.PHONY: check $(CHECK_ARCHES:%=check-%) check-format check-text check-scripts check-compilers check-reproducible check-cppcheck \
+.PHONY: check $(CHECK_ARCHES:%=check-%) check-format check-text check-scripts check-compilers check-size check-reproducible check-cppcheck \
     check-tidy format
 
 check: check-text check-format check-scripts $(CHECK_ARCHES:%=check-%) ## check formatting, layers, licences, both compilers, static analysis
 
 # One after the other: each uses all CPUs.
 $(CHECK_ARCHES:%=check-%): check-%:
-	@$(MAKE) --no-print-directory ARCH=$* check-compilers check-reproducible check-cppcheck check-tidy
+	@$(MAKE) --no-print-directory ARCH=$* check-compilers check-size check-reproducible check-cppcheck check-tidy
 
 check-text: | $(CHECK_NEEDS)
 	@$(PYTHON) tests/check/text.py
@@ -47,7 +47,7 @@ format: | $(CHECK_NEEDS) ## lay out the C sources as .clang-format says
 check-scripts: | $(CHECK_NEEDS)
 	@shellcheck $(CHECKED_SH)
 	@shellcheck -s busybox $(CHECKED_INIT) 2>/dev/null || shellcheck -s dash $(CHECKED_INIT)
-	@grep -rlE '^#!/usr/bin/python3' image tests | xargs -n1 $(PYTHON) -c \
+	@grep -rlE '^#!/usr/bin/python3' image mk tests | xargs -n1 $(PYTHON) -c \
 	    'import ast, sys; ast.parse(open(sys.argv[1]).read(), sys.argv[1])'
 	@echo 'scripts: ok'
 
@@ -57,6 +57,15 @@ check-compilers: | $(CHECK_NEEDS)
 	@$(MAKE) --no-print-directory CC=gcc LLVM= DEBUG=1 hypervisor
 	@$(MAKE) --no-print-directory CC=clang DEBUG=0 hypervisor guests
 	@$(MAKE) --no-print-directory CC=clang DEBUG=1 hypervisor
+
+# The largest that the image may be, in bytes. arm64's is to come down to 262144, and has no bound before it is there.
+IMAGE_MAX_x86_64 := 409600
+
+check-size: | check-compilers
+	@bytes=$$(wc -c <$(BUILD)/$(ARCH)/hospes); max=$(IMAGE_MAX_$(ARCH)); \
+	    echo "size, $(ARCH): $$bytes bytes$${max:+ of $$max}"; \
+	    [ "$$bytes" -le "$${max:-$$bytes}" ] || { \
+	    echo "size, $(ARCH): build/$(ARCH)/hospes is $$((bytes - max)) bytes too large" >&2; exit 1; }
 
 # The same sources in another folder have to give the same bytes.
 check-reproducible: | check-compilers
@@ -89,7 +98,7 @@ TIDY_FLAGS = --target=$(TARGET_$(ARCH)) -std=gnu11 -O2 -ffreestanding -mgeneral-
     $(filter-out -nostdinc,$(HV_INCLUDES)) -nostdlibinc -D__XEN_TOOLS__ -DHOSPES_DEBUG=0
 
 # xargs tells by its exit status whether any run found something.
-check-tidy: $(BUILD)/debian/dev.stamp | $(CHECK_NEEDS) $(BUILD)/check/cppcheck$(BESIDE)
+check-tidy: $(BUILD)/debian/dev.stamp $(BUILD)/debian/libraries.stamp | $(CHECK_NEEDS) $(BUILD)/check/cppcheck$(BESIDE)
 	@status=0; printf '%s\n' $(HV_C_SOURCES) | xargs -P $(JOBS) -n 4 sh -c '$(TIDY) --quiet \
 	    --warnings-as-errors="*" --checks="$(TIDY_CHECKS)" --header-filter="hypervisor/.*" \
 	    "$$@" -- $(TIDY_FLAGS) || exit 1' tidy >$(BUILD)/check/tidy$(BESIDE).log 2>&1 || status=1; \

@@ -18,6 +18,11 @@ HV_FLAGS = $(FREESTANDING) $(HV_INCLUDES) -isystem $(XINCLUDE) $(XDEFINES) -fpie
     -fno-asynchronous-unwind-tables -DHOSPES_DEBUG=$(if $(filter-out 0,$(DEBUG)),1,0)
 # Errata of Cortex-A53 (835769, 843419) that only a compiler and a linker can avoid.
 HV_CFLAGS_arm64   := -mfix-cortex-a53-835769
+# No padding before functions and loops: it takes more room, and is executed, too.
+HV_CFLAGS_gcc     := -falign-functions=4 -falign-loops=1 -falign-jumps=1 -falign-labels=1
+# An address within 1 MiB, .bss included, takes one instruction; the linker says so when the image outgrows that. What
+# clang makes of it, its own linker does not understand.
+HV_CFLAGS_gcc_arm64 := -mcmodel=tiny
 # UEFI calls, and is called, by another convention there.
 HV_CFLAGS_x86_64  := -DGNU_EFI_USE_MS_ABI -DHAVE_USE_MS_ABI
 # Indirect calls go through arch/x86/thunk.S, which is made to fit the CPU; tables of jumps would not.
@@ -25,14 +30,14 @@ HV_CFLAGS_x86_64  += -fno-jump-tables $(if $(filter clang,$(COMPILER)),-mretpoli
     -mindirect-branch=thunk-extern -mindirect-branch-register)
 HV_LDFLAGS_arm64  := --fix-cortex-a53-843419
 HV_LDFLAGS_x86_64 := -z noseparate-code
-HV_CFLAGS = $(HV_FLAGS) $(HV_CFLAGS_$(ARCH)) -include mk/hidden.h $(WARNINGS) -fstack-protector-strong -ffunction-sections -fdata-sections
+HV_CFLAGS = $(HV_FLAGS) $(HV_CFLAGS_$(ARCH)) $(HV_CFLAGS_$(COMPILER)) $(HV_CFLAGS_$(COMPILER)_$(ARCH)) -include mk/hidden.h $(WARNINGS) -fstack-protector-strong -ffunction-sections -fdata-sections
 
 # What guests wait for is compiled for speed, all else for size: the image has to stay small.
-HV_FAST := $(addprefix hypervisor/core/,hypercall.c xen_version.c vcpu.c mmio.c sched.c sched_fair.c sched_null.c timer.c irq.c pcpu.c \
+HV_FAST := $(addprefix hypervisor/core/,hypercall.c xen_version.c vcpu.c mmio.c sched.c sched_fair.c sched_null.c timer.c irq.c \
     p2m.c pgtable.c hypmap.c guest_access.c evtchn.c evtchn_2l.c evtchn_fifo.c evtchn_op.c gnttab_map.c gnttab_use.c \
     gnttab_maptrack.c gnttab_copy.c gnttab_op.c p2m_batch.c reservation.c memory_op.c frame.c frame_free.c) $(addprefix hypervisor/lib/,tree.c bitmap.c deepmap.c) \
     $(addprefix hypervisor/arch/arm64/,exit.c abort.c psci.c sysreg.c context.c clock.c stage2.c stage2_format.c \
-    vpl011.c vtimer.c mm.c) $(wildcard hypervisor/arch/arm64/vgic*.c hypervisor/arch/arm64/gic*.c) \
+    vpl011.c vtimer.c gicv2.c gicv3.c) $(wildcard hypervisor/arch/arm64/vgic*.c) \
     $(addprefix hypervisor/arch/x86/,mm.c clock.c apic.c irq.c ioapic.c svm.c svm_asid.c svm_exit.c exit.c \
     exit_length.c hypercall.c cpuid.c msr.c inject.c guest_access.c guest_tlb.c npt.c nested_fault.c)
 
@@ -54,9 +59,10 @@ $(OUT)/hospes: $(OUT)/hospes.elf
 	$(Q)$(XOBJCOPY) -O binary $< $@
 	@wc -c <$@ | awk '{ printf "$@: %d bytes\n", $$1 }'
 
-$(OUT)/hospes.elf: $(HV_OBJECTS) $(LIB_OBJECTS) $(OUT)/hospes.lds
+$(OUT)/hospes.elf: $(HV_OBJECTS) $(LIB_OBJECTS) $(OUT)/hospes.lds mk/pack-relocations
 	@echo '  LD      $@'
 	$(Q)$(XLD) $(HV_LDFLAGS) -T $(OUT)/hospes.lds -o $@ $(HV_OBJECTS) $(LIB_OBJECTS)
+	$(Q)mk/pack-relocations $@
 
 $(OUT)/hospes.lds: $(HV_LDS) $(MK) mk/hypervisor.mk $(HV_NEEDS)
 	@mkdir -p $(@D)

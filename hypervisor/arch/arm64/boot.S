@@ -40,11 +40,11 @@ pe_header:
 pe_optional:
     .short 0x20b                      /* PE32+ */
     .byte 2, 20                       /* linker version: any */
-    .long _text_end - pe_text
+    .long _text_bytes - _start
     .long _data_bytes - _start
     .long 0
     .long efi_entry - _start
-    .long pe_text - _start
+    .long _text_start - _start
     .quad 0                           /* preferred base: none */
     .long 4096                        /* alignment in memory */
     .long 512                         /* alignment in the file */
@@ -53,7 +53,7 @@ pe_optional:
     .short 0, 0                       /* subsystem version */
     .long 0
     .long _image_end - _start
-    .long pe_text - _start            /* headers */
+    .long _text_start - _start        /* headers */
     .long 0                           /* checksum */
     .short 10                         /* EFI application */
     .short 0
@@ -63,10 +63,10 @@ pe_optional:
     .quad 0, 0, 0, 0, 0, 0
 pe_sections:
     .ascii ".text\0\0\0"
-    .long _text_end - pe_text
-    .long pe_text - _start
-    .long _text_end - pe_text
-    .long pe_text - _start
+    .long _text_bytes - _start
+    .long _text_start - _start
+    .long _text_bytes - _start
+    .long _text_start - _start
     .long 0, 0
     .short 0, 0
     .long 0x60000020                  /* code, execute, read */
@@ -79,11 +79,8 @@ pe_sections:
     .short 0, 0
     .long 0xc0000040                  /* initialised data, read, write */
 
-    .balign 4096
-    /* Code that runs at its machine address: mapped there as well, read-only, while CPUs start. */
-    .global boot_text
-boot_text:
-pe_text:
+/* Code that runs at its machine address. Its page is mapped there as well, read-only, while CPUs start. */
+    .section .text.boot, "ax"
 
 /*
  * x0: the device tree's machine address. MMU off, interrupts masked, any exception level.
@@ -262,9 +259,6 @@ spin_entry:
     b spin_entry
 
     .ltorg
-    .balign 4096
-    .global boot_text_end
-boot_text_end:
 
     .section .bss.page_aligned, "aw", %nobits
     .balign 4096

@@ -22,16 +22,12 @@
 
 #define ENTRIES     512
 #define BLOCK_2M    MIB(2)
-#define R_RELATIVE  1027 /* R_AARCH64_RELATIVE */
 #define EARLY_PAGES 20
-
-struct rela {
-    uint64_t offset, info, addend;
-};
 
 extern const char _image_start[], _text_end[], _rodata_end[], _image_end[];
 extern const char boot_text[], boot_text_end[];
-extern const struct rela _rela_start[], _rela_end[];
+extern uint64_t _relocated_start[], _relocated_end[];
+extern const uint64_t _relocations[];
 
 void early_invalidate(const void *start, const void *end);
 
@@ -67,11 +63,17 @@ static void early_map(uint64_t *root, uint64_t va, uint64_t pa, uint64_t bytes, 
     }
 }
 
-void early_relocate(uint64_t load, uint64_t base)
+/* What has been added to addresses so far. Not in .bss, which is cleared in between. */
+static uint64_t early_base __attribute__((section(".data.early")));
+
+void early_relocate(uint64_t base)
 {
-    for (const struct rela *r = _rela_start; r < _rela_end; r++)
-        if ((r->info & 0xffffffff) == R_RELATIVE)
-            *(uint64_t *)(uintptr_t)(load + r->offset) = base + r->addend;
+    uint64_t words = (uint64_t)(_relocated_end - _relocated_start);
+
+    for (uint64_t i = 0; i < words; i += 64)
+        for (uint64_t bits = _relocations[i / 64]; bits; bits &= bits - 1)
+            _relocated_start[i + bit_lowest(bits)] += base - early_base;
+    early_base = base;
 }
 
 static uint64_t image_bytes(void)
@@ -95,7 +97,7 @@ uint64_t early_identity(uint64_t load, uint64_t fdt)
 
     early_tcr = TCR_EL2_RES1 | field_prep(TCR_T0SZ, 16) | TCR_IRGN0_WB | TCR_ORGN0_WB | TCR_SH0_IS |
                 field_prep(TCR_EL2_PS, min(pa_range, (uint64_t)5));
-    early_relocate(load, load);
+    early_relocate(load);
     early_used = 1;
     early_map(root, first, first, last - first, EL2_ATTR_BOOT, true);
     early_map(root, fdt_block(fdt), fdt_block(fdt), 2 * BLOCK_2M, EL2_ATTR_BOOT, true);
@@ -132,7 +134,7 @@ struct early_result early_final(uint64_t load, uint64_t fdt)
     early_map(root, load + boot, load + boot, (uint64_t)(boot_text_end - boot_text), EL2_ATTR_TEXT,
               false);
     early_map(root, LAYOUT_FDT, fdt_block(fdt), 2 * BLOCK_2M, EL2_ATTR_RODATA, true);
-    early_relocate(load, base);
+    early_relocate(base);
     dsb(ish);
     return (struct early_result){ (uint64_t)(uintptr_t)root, base - load };
 }

@@ -18,7 +18,6 @@ efi_entry:
     mov x29, sp
     stp x0, x1, [sp, #16]
     adrp x0, _image_start
-    mov x1, x0
     bl early_relocate
     ldp x0, x1, [sp, #16]
     ldp x29, x30, [sp], #32

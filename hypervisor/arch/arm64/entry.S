@@ -56,7 +56,7 @@
     b save_hypervisor
     .endm
 
-    .text
+    .section .text.vectors, "ax"
     .balign 2048
     .global vectors
 vectors:
@@ -94,6 +94,8 @@ vectors:
     from_guest exit_irq
     from_guest exit_irq
     from_guest exit_serror
+
+    .text
 
 /*
  * uint64_t translate_OPERATION(uint64_t va): AT, and what PAR_EL1 says then. A walk that meets an external abort, because

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The image, linked at 0 and relocated by early.c. The file ends after .rela.dyn; .bss follows it in memory. Every
+ * The image, linked at 0 and relocated by early.c. The file ends after .data; .bss follows it in memory. Every
  * part with rights of its own begins on a page.
  */
 OUTPUT_ARCH(aarch64)
@@ -16,46 +16,50 @@ SECTIONS
 {
     . = 0;
     _image_start = .;
+    /* Of the first page loaders may bring the headers only. In the second the boot code, then the vectors. */
     .text : {
         KEEP(*(.head.text))
+        . = ALIGN(4096);
+        _text_start = .;
+        boot_text = .;
+        KEEP(*(.text.boot))
+        _boot_code_end = .;
+        KEEP(*(.text.vectors))
+        boot_text_end = boot_text + 4096;
         *(.text .text.*)
     } :text
     . = ALIGN(4096);
     _text_end = .;
+    ASSERT(_boot_code_end <= boot_text_end, "the code that runs at its machine address has to fit into a page")
     .rodata : {
         *(.rodata .rodata.*)
-    } :text
+    } :data
     .note.gnu.build-id : {
         _build_id = .;
         KEEP(*(.note.gnu.build-id))
         _build_id_end = .;
-    } :text
+    } :data
     /* Constants with addresses in them: written by the relocation, read-only from then on. */
-    . = ALIGN(4096);
-    .data.rel.ro : {
+    .data.rel.ro : ALIGN(8) {
+        _relocated_start = .;
         *(.data.rel.ro .data.rel.ro.*)
     } :data
     .got : {
         *(.got .got.plt)
     } :data
-    .rela.dyn : {
-        _rela_start = .;
-        *(.rela .rela.*)
-        _rela_end = .;
-    } :data
-    .dynamic : { *(.dynamic) } :data
-    .dynsym : { *(.dynsym) } :data
-    .dynstr : { *(.dynstr) } :data
-    .hash : { *(.hash) } :data
-    .gnu.hash : { *(.gnu.hash) } :data
-    .plt : { *(.plt) *(.plt.*) *(.iplt) *(.igot*) } :data
     . = ALIGN(4096);
     _rodata_end = .;
+    /* Which words of these are to be relocated: a bit for each, from mk/pack-relocations. */
     .data : {
         *(.data .data.*)
-        . = ALIGN(4096);
+        . = ALIGN(8);
+        _relocated_end = .;
+        _relocations = .;
+        . += ALIGN((_relocated_end - _relocated_start) / 64 + 1, 8);
+        . = ALIGN(512);
         _file_end = .;
     } :data
+    . = ALIGN(4096);
     .bss (NOLOAD) : {
         _bss_start = .;
         *(.bss.page_aligned)
@@ -66,7 +70,16 @@ SECTIONS
         _bss_end = .;
     } :data
     _image_end = .;
+    /* The linker's own, which nobody loads. */
+    .rela.dyn 0 (INFO) : { *(.rela .rela.*) }
+    .dynamic 0 (INFO) : { *(.dynamic) }
+    .dynsym 0 (INFO) : { *(.dynsym) }
+    .dynstr 0 (INFO) : { *(.dynstr) }
+    .hash 0 (INFO) : { *(.hash) }
+    .gnu.hash 0 (INFO) : { *(.gnu.hash) }
+    .plt 0 (INFO) : { *(.plt) *(.plt.*) *(.iplt) *(.igot*) }
     /* Sizes for the headers in boot.S, as offsets from _start, which is how it can express them. */
+    _text_bytes = _image_start + (_text_end - _text_start);
     _data_bytes = _image_start + (_image_end - _text_end);
     _data_file_bytes = _image_start + (_file_end - _text_end);
 

@@ -17,16 +17,12 @@
 #include <lib/bits.h>
 
 #define ENTRIES     512
-#define R_RELATIVE  8 /* R_X86_64_RELATIVE */
 #define EARLY_PAGES 16
-
-struct rela {
-    uint64_t offset, info, addend;
-};
 
 extern const char _image_start[], _text_end[], _rodata_end[], _image_end[];
 extern const char boot_stack[];
-extern const struct rela _rela_start[], _rela_end[];
+extern uint64_t _relocated_start[], _relocated_end[];
+extern const uint64_t _relocations[];
 
 static uint64_t early_pages[EARLY_PAGES][ENTRIES] __aligned(4096)
     __attribute__((section(".bss.page_aligned")));
@@ -55,11 +51,17 @@ static void early_map(uint64_t *root, uint64_t va, uint64_t pa, uint64_t bytes, 
         *early_slot(root, va + done) = (pa + done) | attr;
 }
 
-void early_relocate(uint64_t load, uint64_t base)
+/* What has been added to addresses so far. Not in .bss, which is cleared in between. */
+static uint64_t early_base __attribute__((section(".data.early")));
+
+void early_relocate(uint64_t base)
 {
-    for (const struct rela *r = _rela_start; r < _rela_end; r++)
-        if ((r->info & 0xffffffff) == R_RELATIVE)
-            *(uint64_t *)(uintptr_t)(load + r->offset) = base + r->addend;
+    uint64_t words = (uint64_t)(_relocated_end - _relocated_start);
+
+    for (uint64_t i = 0; i < words; i += 64)
+        for (uint64_t bits = _relocations[i / 64]; bits; bits &= bits - 1)
+            _relocated_start[i + bit_lowest(bits)] += base - early_base;
+    early_base = base;
 }
 
 /* On the first serial port, whose settings are the loader's. There is nobody else to tell. */
@@ -119,6 +121,6 @@ struct early_result early_final(uint64_t load, const uint64_t *identity)
     /* Whoever runs off the first CPU's stack finds out. */
     *early_slot(root, base + (uint64_t)(boot_stack - _image_start)) = 0;
     root[0] = identity[0];
-    early_relocate(load, base);
+    early_relocate(base);
     return (struct early_result){ (uint64_t)(uintptr_t)root, base - load };
 }

@@ -21,7 +21,6 @@ efi_entry:
     push %rdx
     sub $8, %rsp
     lea _image_start(%rip), %rdi
-    mov %rdi, %rsi
     call early_relocate
     add $8, %rsp
     pop %rsi

@@ -35,41 +35,36 @@ SECTIONS
         _patches_start = .;
         KEEP(*(.patches))
         _patches_end = .;
-    } :text
+    } :data
     .note.gnu.build-id : {
         _build_id = .;
         KEEP(*(.note.gnu.build-id))
         _build_id_end = .;
-    } :text
+    } :data
     .note.Xen : {
         KEEP(*(.note.Xen))
-    } :text :note
+    } :data :note
     /* Constants with addresses in them: written by the relocation, read-only from then on. */
-    . = ALIGN(4096);
-    .data.rel.ro : {
+    .data.rel.ro : ALIGN(8) {
+        _relocated_start = .;
         *(.data.rel.ro .data.rel.ro.*)
     } :data
     .got : {
         *(.got .got.plt)
     } :data
-    .rela.dyn : {
-        _rela_start = .;
-        *(.rela .rela.*)
-        _rela_end = .;
-    } :data
-    .dynamic : { *(.dynamic) } :data
-    .dynsym : { *(.dynsym) } :data
-    .dynstr : { *(.dynstr) } :data
-    .hash : { *(.hash) } :data
-    .gnu.hash : { *(.gnu.hash) } :data
-    .plt : { *(.plt) *(.plt.*) *(.iplt) *(.igot*) } :data
     . = ALIGN(4096);
     _rodata_end = .;
+    /* Which words of these are to be relocated: a bit for each, from mk/pack-relocations. */
     .data : {
         *(.data .data.*)
-        . = ALIGN(4096);
+        . = ALIGN(8);
+        _relocated_end = .;
+        _relocations = .;
+        . += ALIGN((_relocated_end - _relocated_start) / 64 + 1, 8);
+        . = ALIGN(512);
         _file_end = .;
     } :data
+    . = ALIGN(4096);
     .bss (NOLOAD) : {
         _bss_start = .;
         *(.bss.stack)
@@ -81,6 +76,14 @@ SECTIONS
         _bss_end = .;
     } :data
     _image_end = .;
+    /* The linker's own, which nobody loads. */
+    .rela.dyn 0 (INFO) : { *(.rela .rela.*) }
+    .dynamic 0 (INFO) : { *(.dynamic) }
+    .dynsym 0 (INFO) : { *(.dynsym) }
+    .dynstr 0 (INFO) : { *(.dynstr) }
+    .hash 0 (INFO) : { *(.hash) }
+    .gnu.hash 0 (INFO) : { *(.gnu.hash) }
+    .plt 0 (INFO) : { *(.plt) *(.plt.*) *(.iplt) *(.igot*) }
     /* Sizes for the headers in boot.S, as offsets from _start, which is how it can express them. */
     _data_bytes = _image_start + (_image_end - _text_end);
     _data_file_bytes = _image_start + (_file_end - _text_end);

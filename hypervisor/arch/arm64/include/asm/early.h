@@ -10,9 +10,9 @@ struct early_result {
     uint64_t offset; /* virtual - machine address of the image */
 };
 
-/* Makes the addresses in the image, which is at `load` and can be written there, those of one at
- * `base`. */
-void early_relocate(uint64_t load, uint64_t base);
+/* Makes the addresses in the image, which can be written where it is, those of one at `base`. Any
+ * number of times. */
+void early_relocate(uint64_t base);
 
 /* The image is at `load`, the device tree at `fdt`. Returns the root of the identity tables. */
 uint64_t early_identity(uint64_t load, uint64_t fdt);

@@ -11,11 +11,9 @@ struct early_result {
     uint64_t offset; /* virtual - machine address of the image */
 };
 
-/*
- * Applies relocations for an image that is at `load` now and will run at `base`. Callable before it
- * was.
- */
-void early_relocate(uint64_t load, uint64_t base);
+/* Makes the addresses in the image, which can be written where it is, those of one at `base`. Any
+ * number of times. */
+void early_relocate(uint64_t base);
 
 /* Makes identity_tables, as boot.S does in 32 bits: the first 4 GiB at their own addresses. */
 void early_identity(void);
