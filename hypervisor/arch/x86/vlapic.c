@@ -83,10 +83,12 @@ int vlapic_pending(const struct vcpu *v)
 bool vlapic_is_held_back(const struct vcpu *v)
 {
     const struct vlapic *l = &v->arch.vlapic;
-    int vector = highest(l->irr), serving = highest(l->isr);
+    int vector = highest(l->irr), serving;
 
-    return vector >= 0 && CLASS(vector) <= CLASS(l->tpr) &&
-           (serving < 0 || CLASS(vector) > CLASS(serving));
+    if (likely(vector < 0) || CLASS(vector) > CLASS(l->tpr))
+        return false;
+    serving = highest(l->isr);
+    return serving < 0 || CLASS(vector) > CLASS(serving);
 }
 
 void vlapic_accept(struct vcpu *v, uint8_t vector)
