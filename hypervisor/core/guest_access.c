@@ -10,15 +10,6 @@
 #include <lib/bits.h>
 #include <string.h>
 
-/* Maps the page around `va`, counted; NULL if the guest may not use it so. *m is its frame. */
-static inline uint8_t *map_page(struct vcpu *v, uint64_t va, bool write, mfn_t *m)
-{
-    *m = arch_guest_frame(v, va, write);
-    if (unlikely(mfn_is_none(*m) || frame_get(*m, v->domain->id)))
-        return NULL;
-    return frame_map(*m);
-}
-
 static inline void unmap_page(uint8_t *page, mfn_t m)
 {
     frame_unmap(page);
@@ -29,7 +20,7 @@ static inline void unmap_page(uint8_t *page, mfn_t m)
 static inline int read_page(struct vcpu *v, void *to, uint64_t from, uint64_t bytes)
 {
     mfn_t m;
-    uint8_t *page = map_page(v, from, false, &m);
+    uint8_t *page = arch_guest_map(v, from, false, &m);
 
     if (unlikely(!page))
         return -EFAULT;
@@ -41,7 +32,7 @@ static inline int read_page(struct vcpu *v, void *to, uint64_t from, uint64_t by
 static inline int write_page(struct vcpu *v, uint64_t to, const void *from, uint64_t bytes)
 {
     mfn_t m;
-    uint8_t *page = map_page(v, to, true, &m);
+    uint8_t *page = arch_guest_map(v, to, true, &m);
 
     if (unlikely(!page))
         return -EFAULT;
@@ -105,11 +96,21 @@ void *guest_window_at(struct guest_window *w, uint64_t va, uint32_t bytes)
     if (unlikely(!w->page || (va ^ w->va) >> FRAME_SHIFT)) {
         guest_window_close(w);
         w->va = va;
-        w->page = map_page(w->v, va, true, &w->m);
+        w->page = arch_guest_map(w->v, va, true, &w->m);
         if (unlikely(!w->page))
             return NULL;
     }
     return w->page + (va & FRAME_MASK);
+}
+
+int guest_window_read(struct guest_window *w, void *to, uint64_t from, uint32_t bytes)
+{
+    const void *there = guest_window_at(w, from, bytes);
+
+    if (unlikely(!there))
+        return guest_read(w->v, to, from, bytes);
+    memcpy(to, there, bytes);
+    return 0;
 }
 
 int guest_window_write(struct guest_window *w, uint64_t to, const void *from, uint32_t bytes)

@@ -56,11 +56,12 @@ int guest_area_map(struct domain *d, gaddr_t at, uint64_t bytes, struct guest_ar
 
 int guest_area_map_virtual(struct vcpu *caller, uint64_t va, struct guest_area *out)
 {
-    mfn_t m = arch_guest_frame(caller, va, true);
-    uint8_t *page;
+    mfn_t m;
+    uint8_t *page = arch_guest_map(caller, va, true, &m);
 
-    if (mfn_is_none(m) || frame_get(m, caller->domain->id))
+    if (!page)
         return -EINVAL;
+    frame_unmap(page);
     page = frame_pin(m);
     if (!page) {
         frame_put(m);

@@ -347,6 +347,19 @@ void frame_unmap(void *page)
     arch_slot_cleared(va);
 }
 
+void *frame_map_instead(void *page, mfn_t m)
+{
+    struct pcpu_slots *s = &this_pcpu()->slots;
+    uint64_t va = (uint64_t)(uintptr_t)page;
+    uint64_t *slot = &s->pages[(va - s->base) >> FRAME_SHIFT];
+
+    *slot = 0;
+    arch_slot_cleared(va);
+    *slot = arch_slot_page(mfn_to_maddr(m));
+    arch_slot_written();
+    return page;
+}
+
 void *frame_map_2m(mfn_t m)
 {
     struct pcpu_slots *s = &this_pcpu()->slots;

@@ -95,6 +95,7 @@ int p2m_init(struct domain *d)
 
     p2m->lock = SPINLOCK_INIT(LOCK_P2M);
     p2m->lowest = UINT64_MAX;
+    p2m_forget(p2m);
     p2m->pt.alloc = table_alloc;
     p2m->pt.free = table_free;
     p2m->pt.flush = table_flush;
@@ -153,6 +154,7 @@ int p2m_map(struct domain *d, gfn_t gfn, mfn_t mfn, uint64_t frames, enum p2m_ty
     if (!p2m_has_address(gfn, frames))
         return -EINVAL;
     spin_lock(&p2m->lock);
+    p2m_forget(p2m);
     err = pgtable_map(&p2m->pt, addr, bytes, &leaf);
     if (err == -ENOMEM)
         (void)pgtable_unmap(&p2m->pt, addr, bytes);
@@ -171,50 +173,40 @@ int p2m_unmap(struct domain *d, gfn_t gfn, uint64_t frames)
     if (!p2m_has_address(gfn, frames))
         return -EINVAL;
     spin_lock(&d->p2m.lock);
+    p2m_forget(&d->p2m);
     err = pgtable_unmap(&d->p2m.pt, gfn_to_gaddr(gfn).v, frames << FRAME_SHIFT);
     spin_unlock(&d->p2m.lock);
     return err;
 }
 
-/* Walks all of the tree. */
-static __noinline struct p2m_found walk(struct domain *d, gfn_t gfn)
+/* Frame `m`, behind `gfn`, is in a block of at least 2 MiB. */
+static void remember_block(struct p2m *p2m, gfn_t gfn, const struct p2m_found *f)
 {
-    struct p2m_found nothing = { .m = MFN_NONE, .type = P2M_NONE };
-    struct pgtable_leaf leaf;
-    unsigned int order = 0;
-    uint64_t *leaves;
-    bool found;
+    mfn_t first = MFN(f->m.v - gfn.v % PGTABLE_ENTRIES);
 
-    if (!p2m_has_address(gfn, 1))
-        return nothing;
-    found = pgtable_find(&d->p2m.pt, gfn_to_gaddr(gfn).v, &leaf, &order, &leaves);
-    if (leaves)
-        p2m_remember(&d->p2m, gfn, leaves);
-    if (!found)
-        return nothing;
-    return (struct p2m_found){
-        .m = mfn_add(maddr_to_mfn(leaf.maddr), gfn.v & (((uint64_t)1 << order) - 1)),
-        .type = leaf.type,
-        .order = order,
+    *p2m_recent(p2m, gfn) = (struct p2m_recent){
+        .number = gfn.v >> FRAME_ORDER_2M,
+        .block = mfn_to_maddr(first).v | field_prep(PGTABLE_TYPE, f->type),
     };
 }
 
-static inline struct p2m_found find(struct domain *d, gfn_t gfn)
+struct p2m_found p2m_walk(struct domain *d, gfn_t gfn)
 {
-    const uint64_t *leaves = p2m_recent_leaves(&d->p2m, gfn);
+    struct p2m_found f = { .m = MFN_NONE, .type = P2M_NONE };
     struct pgtable_leaf leaf;
-    bool found;
+    uint64_t *leaves;
 
-    if (unlikely(!leaves))
-        return walk(d, gfn);
-    found = p2m_leaf_get(leaves, gfn, &leaf);
-    return (struct p2m_found){ .m = likely(found) ? maddr_to_mfn(leaf.maddr) : MFN_NONE,
-                               .type = leaf.type };
-}
-
-struct p2m_found p2m_find(struct domain *d, gfn_t gfn)
-{
-    return find(d, gfn);
+    if (!p2m_has_address(gfn, 1))
+        return f;
+    if (pgtable_find(&d->p2m.pt, gfn_to_gaddr(gfn).v, &leaf, &f.order, &leaves)) {
+        f.m = mfn_add(maddr_to_mfn(leaf.maddr), gfn.v & (((uint64_t)1 << f.order) - 1));
+        f.type = leaf.type;
+    }
+    if (leaves)
+        p2m_remember(&d->p2m, gfn, leaves);
+    else if (f.type != P2M_NONE)
+        remember_block(&d->p2m, gfn, &f);
+    return f;
 }
 
 bool p2m_is_empty(struct domain *d, gfn_t gfn, uint64_t frames)
@@ -245,46 +237,12 @@ mfn_t p2m_lookup(struct domain *d, gfn_t gfn, enum p2m_type *type, unsigned int 
     struct p2m_found found;
 
     spin_lock(&d->p2m.lock);
-    found = find(d, gfn);
+    found = p2m_find(d, gfn);
     spin_unlock(&d->p2m.lock);
     *type = (enum p2m_type)found.type;
     if (order)
         *order = found.order;
     return found.m;
-}
-
-void p2m_peek_begin(struct domain *d)
-{
-    spin_lock(&d->p2m.lock);
-}
-
-void p2m_peek_end(struct domain *d)
-{
-    spin_unlock(&d->p2m.lock);
-}
-
-mfn_t p2m_peek(struct domain *d, gfn_t gfn, enum p2m_type *type)
-{
-    struct p2m_found found = find(d, gfn);
-
-    *type = (enum p2m_type)found.type;
-    return found.m;
-}
-
-bool p2m_peek_word(struct domain *d, gaddr_t at, uint32_t bytes, uint64_t *word,
-                   enum p2m_type *type)
-{
-    mfn_t m = p2m_peek(d, gaddr_to_gfn(at), type);
-    const void *p;
-    uint8_t *page;
-
-    if (unlikely(*type != P2M_RAM && *type != P2M_RAM_RO))
-        return false;
-    page = frame_map(m);
-    p = page + (at.v & FRAME_MASK);
-    *word = bytes == 8 ? read_once(*(const uint64_t *)p) : read_once(*(const uint32_t *)p);
-    frame_unmap(page);
-    return true;
 }
 
 /* The part of a fill that lies in [start, end), in bytes; *first is where it begins. */
@@ -353,6 +311,7 @@ static bool populate(struct domain *d, gfn_t gfn, mfn_t m, unsigned int order)
     p2m->filled = 0;
     if (is_copy)
         arch_icache_invalidate(); /* code, and other code was in these frames once */
+    p2m_forget(p2m);
     return pgtable_map(&p2m->pt, start, bytes, &leaf) == 0;
 }
 
@@ -368,7 +327,7 @@ bool p2m_handle_fault(struct domain *d, gfn_t gfn)
     spin_lock(&d->p2m.lock);
     if (d->p2m.filled)
         gfn = d->p2m.filling; /* one after the other */
-    found = find(d, gfn);
+    found = p2m_find(d, gfn);
     if (d->p2m.dying) {
         retry = false;
     } else if (found.type == P2M_RESERVED) {
@@ -391,7 +350,7 @@ static inline int acquire(struct domain *d, gfn_t gfn, uint32_t types, mfn_t *m)
     int rc = -EINVAL;
 
     spin_lock(&d->p2m.lock);
-    found = find(d, gfn);
+    found = p2m_find(d, gfn);
     if (likely(types & 1u << found.type)) {
         if (likely(!d->p2m.dying && !frame_get(found.m, d->id)))
             rc = (int)found.type;

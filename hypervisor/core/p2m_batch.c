@@ -72,7 +72,8 @@ static inline uint64_t *leaves_of(struct p2m_batch *b, gfn_t gfn, bool make)
 
     if (!leaves) {
         leaves = pgtable_leaves(&p2m->pt, gfn_to_gaddr(gfn).v, make);
-        p2m_remember(p2m, gfn, leaves);
+        if (likely(leaves))
+            p2m_remember(p2m, gfn, leaves);
     }
     return leaves;
 }

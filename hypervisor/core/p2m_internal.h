@@ -6,6 +6,7 @@
 #include <hospes/domain.h>
 #include <hospes/frame.h>
 #include <hospes/p2m.h>
+#include <hospes/p2m_peek.h>
 #include <lib/bits.h>
 
 extern const uint32_t p2m_type_flags[P2M_TYPES]; /* enum pgtable_flags of each entry of a type */
@@ -42,14 +43,6 @@ static inline bool p2m_has_address(gfn_t gfn, uint64_t frames)
     return gfn.v <= UINT64_MAX >> FRAME_SHIFT && frames <= UINT64_MAX >> FRAME_SHIFT;
 }
 
-/* Spread: what is used together often is a power of two apart. */
-static inline struct p2m_recent *p2m_recent(struct p2m *p2m, gfn_t gfn)
-{
-    uint32_t hash = (uint32_t)(gfn.v >> FRAME_ORDER_2M) * 0x9e3779b1u;
-
-    return &p2m->recent[hash >> (32 - P2M_RECENT_SHIFT)];
-}
-
 /* The table of pages around `gfn` if it was used recently, else NULL. */
 static inline uint64_t *p2m_recent_leaves(struct p2m *p2m, gfn_t gfn)
 {
@@ -60,14 +53,15 @@ static inline uint64_t *p2m_recent_leaves(struct p2m *p2m, gfn_t gfn)
 
 static inline void p2m_remember(struct p2m *p2m, gfn_t gfn, uint64_t *leaves)
 {
-    *p2m_recent(p2m, gfn) = (struct p2m_recent){ leaves, gfn.v >> FRAME_ORDER_2M };
+    *p2m_recent(p2m, gfn) =
+        (struct p2m_recent){ .number = gfn.v >> FRAME_ORDER_2M, .leaves = leaves };
 }
 
-/* Before any table is taken out of the tree. */
+/* Before any entry above the pages' is changed. */
 static inline void p2m_forget(struct p2m *p2m)
 {
     for (uint32_t i = 0; i < P2M_RECENT; i++)
-        p2m->recent[i].leaves = NULL;
+        p2m->recent[i].number = P2M_RECENT_NONE;
 }
 
 /* What stands behind `gfn`, as its table has it; false: nothing. */
@@ -80,14 +74,5 @@ static inline bool p2m_leaf_get(const uint64_t *leaves, gfn_t gfn, struct pgtabl
     leaf->flags = p2m_type_flags[leaf->type];
     return leaf->type != P2M_NONE;
 }
-
-/* What p2m_lookup() finds. */
-struct p2m_found {
-    mfn_t m;
-    uint32_t type; /* enum p2m_type */
-    uint32_t order;
-};
-
-struct p2m_found p2m_find(struct domain *d, gfn_t gfn);
 
 #endif

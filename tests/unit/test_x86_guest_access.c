@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+// sources: core/spinlock.c
 /*
  * How Hospes finds what an x86 guest's addresses mean: the walk of page tables that the guest
  * wrote, in each of its modes, and the instructions that exited there. The guest's memory is an
@@ -21,7 +22,8 @@ static struct domain dom;
 static struct vcpu vcpu;
 static uint8_t memory[PAGES][4096] __attribute__((aligned(4096)));
 static enum p2m_type types[PAGES];
-static int references;
+static int references, mapped;
+static uint64_t foreign; /* a frame that the domain has mapped, and does not own; 0: none */
 static uint32_t faults, fetches;
 static uint64_t injected;
 
@@ -38,33 +40,21 @@ int p2m_acquire(struct domain *d, gfn_t gfn, uint32_t wanted, mfn_t *m)
     return (int)type;
 }
 
-void p2m_peek_begin(struct domain *d)
+/* Nothing is remembered, so that all is asked for here, under the lock. */
+struct p2m_found p2m_walk(struct domain *d, gfn_t gfn)
 {
+    enum p2m_type type = gfn.v < PAGES ? types[gfn.v] : P2M_NONE;
+
+    assert_true(d->p2m.lock.owner != d->p2m.lock.next);
+    return (struct p2m_found){ .m = type == P2M_NONE ? MFN_NONE : MFN(gfn.v), .type = type };
+}
+
+int frame_get(mfn_t m, uint16_t owner)
+{
+    if (m.v == foreign)
+        return -1;
     references++;
-}
-
-void p2m_peek_end(struct domain *d)
-{
-    references--;
-}
-
-bool p2m_peek_word(struct domain *d, gaddr_t at, uint32_t bytes, uint64_t *word,
-                   enum p2m_type *type)
-{
-    assert_int_equal(references, 1);
-    assert_int_equal(at.v % bytes, 0);
-    *type = at.v / 4096 < PAGES ? types[at.v / 4096] : P2M_NONE;
-    *word = 0;
-    if (*type != P2M_RAM && *type != P2M_RAM_RO)
-        return false;
-    memcpy(word, memory[at.v / 4096] + at.v % 4096, bytes);
-    return true;
-}
-
-mfn_t p2m_peek(struct domain *d, gfn_t gfn, enum p2m_type *type)
-{
-    *type = gfn.v < PAGES ? types[gfn.v] : P2M_NONE;
-    return *type == P2M_NONE ? MFN_NONE : MFN(gfn.v);
+    return 0;
 }
 
 bool p2m_handle_fault(struct domain *d, gfn_t gfn)
@@ -79,11 +69,20 @@ bool p2m_handle_fault(struct domain *d, gfn_t gfn)
 void *frame_map(mfn_t m)
 {
     assert_true(m.v < PAGES);
+    mapped++;
     return memory[m.v];
 }
 
 void frame_unmap(void *page)
 {
+    assert_true(mapped > 0);
+    mapped--;
+}
+
+void *frame_map_instead(void *page, mfn_t m)
+{
+    frame_unmap(page);
+    return frame_map(m);
 }
 
 void frame_put(mfn_t m)
@@ -91,9 +90,28 @@ void frame_put(mfn_t m)
     references--;
 }
 
+/* The frame behind an address; MFN_NONE: it leads nowhere. Nothing stays mapped, counted, locked.
+ */
+static mfn_t frame_behind(struct vcpu *v, uint64_t va, bool write)
+{
+    int before = references;
+    mfn_t m = MFN_NONE;
+    uint8_t *page = arch_guest_map(v, va, write, &m);
+
+    assert_int_equal(v->domain->p2m.lock.owner, v->domain->p2m.lock.next);
+    assert_int_equal(mapped, page ? 1 : 0);
+    assert_int_equal(references, before + (page ? 1 : 0));
+    if (!page)
+        return MFN_NONE;
+    assert_ptr_equal(page, memory[m.v]);
+    frame_unmap(page);
+    frame_put(m);
+    return m;
+}
+
 int guest_read(struct vcpu *v, void *to, uint64_t from, uint64_t bytes)
 {
-    mfn_t m = arch_guest_frame(v, from, false);
+    mfn_t m = frame_behind(v, from, false);
 
     fetches++;
     if (mfn_is_none(m))
@@ -160,6 +178,10 @@ static int setup(void **state)
     memset(&vcpu, 0, sizeof(vcpu));
     memset(memory, 0, sizeof(memory));
     vcpu.domain = &dom;
+    dom.p2m.lock = SPINLOCK_INIT(LOCK_P2M);
+    for (uint32_t i = 0; i < P2M_RECENT; i++)
+        dom.p2m.recent[i].number = P2M_RECENT_NONE;
+    mapped = 0;
     vcpu.arch.cr0 = CR0_PE | CR0_PG | CR0_WP;
     for (uint32_t i = 0; i < PAGES; i++)
         types[i] = P2M_RAM;
@@ -212,10 +234,10 @@ static void map_64(uint64_t flags)
 static void test_64(void **state)
 {
     map_64(7);
-    assert_int_equal(arch_guest_frame(&vcpu, VA + 0x3123, false).v, 11);
-    assert_true(mfn_is_none(arch_guest_frame(&vcpu, VA + 16 * 4096, false)));
-    assert_true(mfn_is_none(arch_guest_frame(&vcpu, VA - 4096, false)));
-    assert_true(mfn_is_none(arch_guest_frame(&vcpu, VA & ~(1ull << 63), false)));
+    assert_int_equal(frame_behind(&vcpu, VA + 0x3123, false).v, 11);
+    assert_true(mfn_is_none(frame_behind(&vcpu, VA + 16 * 4096, false)));
+    assert_true(mfn_is_none(frame_behind(&vcpu, VA - 4096, false)));
+    assert_true(mfn_is_none(frame_behind(&vcpu, VA & ~(1ull << 63), false)));
 }
 
 /* PCID and the other bits of CR3, NX and software's bits of entries are no addresses. */
@@ -223,7 +245,7 @@ static void test_flags_are_no_address(void **state)
 {
     map_64(7 | 1ull << 63 | 0x7ffull << 52 | 0xe00);
     fake_cpu.reg[HVM_CR3] = 0x1000 | 0xfff | 1ull << 63;
-    assert_int_equal(arch_guest_frame(&vcpu, VA, false).v, 8);
+    assert_int_equal(frame_behind(&vcpu, VA, false).v, 8);
 }
 
 /* 2 MiB and 1 GiB pages. */
@@ -231,11 +253,11 @@ static void test_large(void **state)
 {
     map_64(7);
     set64(3, 1, 0x87);
-    assert_int_equal(arch_guest_frame(&vcpu, VA + 0x200000 + 0x5000, false).v, 5);
+    assert_int_equal(frame_behind(&vcpu, VA + 0x200000 + 0x5000, false).v, 5);
     set64(2, 1, 0x87 | 1ull << 63);
-    assert_int_equal(arch_guest_frame(&vcpu, VA + 0x40000000 + 0x6000, false).v, 6);
+    assert_int_equal(frame_behind(&vcpu, VA + 0x40000000 + 0x6000, false).v, 6);
     set64(1, 273, 0x80 | 0x2007); /* reserved there: not taken for a page */
-    assert_int_equal(arch_guest_frame(&vcpu, VA, false).v, 8);
+    assert_int_equal(frame_behind(&vcpu, VA, false).v, 8);
 }
 
 /* What the kernel may not write, a hypercall does not write for it; and it is not marked so. */
@@ -243,14 +265,14 @@ static void test_rights(void **state)
 {
     map_64(7);
     set64(4, 2, 10ull << 12 | 5);
-    assert_int_equal(arch_guest_frame(&vcpu, VA + 0x2000, false).v, 10);
-    assert_true(mfn_is_none(arch_guest_frame(&vcpu, VA + 0x2000, true)));
+    assert_int_equal(frame_behind(&vcpu, VA + 0x2000, false).v, 10);
+    assert_true(mfn_is_none(frame_behind(&vcpu, VA + 0x2000, true)));
     assert_int_equal(get64(4, 2), 10ull << 12 | 5);
     vcpu.arch.cr0 &= ~(uint64_t)CR0_WP;
-    assert_int_equal(arch_guest_frame(&vcpu, VA + 0x2000, true).v, 10);
+    assert_int_equal(frame_behind(&vcpu, VA + 0x2000, true).v, 10);
     vcpu.arch.cr0 |= CR0_WP;
     set64(2, 0, 0x3005);
-    assert_true(mfn_is_none(arch_guest_frame(&vcpu, VA, true)));
+    assert_true(mfn_is_none(frame_behind(&vcpu, VA, true)));
 }
 
 /* A program that has a device mapped does not reach its kernel's memory by string instructions that
@@ -262,23 +284,23 @@ static void test_user(void **state)
     set64(4, 3, 11ull << 12 | 5);
     vcpu.arch.cr0 &= ~(uint64_t)CR0_WP;
     fake_cpu.cpl = 3;
-    assert_int_equal(arch_guest_frame(&vcpu, VA + 0x1000, true).v, 9);
-    assert_true(mfn_is_none(arch_guest_frame(&vcpu, VA + 0x2000, false)));
-    assert_true(mfn_is_none(arch_guest_frame(&vcpu, VA + 0x3000, true)));
+    assert_int_equal(frame_behind(&vcpu, VA + 0x1000, true).v, 9);
+    assert_true(mfn_is_none(frame_behind(&vcpu, VA + 0x2000, false)));
+    assert_true(mfn_is_none(frame_behind(&vcpu, VA + 0x3000, true)));
     fake_cpu.cpl = 0;
-    assert_int_equal(arch_guest_frame(&vcpu, VA + 0x2000, true).v, 10);
+    assert_int_equal(frame_behind(&vcpu, VA + 0x2000, true).v, 10);
 }
 
 /* A guest that throws clean pages away must see that a hypercall wrote to one. */
 static void test_dirty(void **state)
 {
     map_64(7);
-    arch_guest_frame(&vcpu, VA, false);
+    frame_behind(&vcpu, VA, false);
     assert_int_equal(get64(4, 0), 0x8007);
-    arch_guest_frame(&vcpu, VA, true);
+    frame_behind(&vcpu, VA, true);
     assert_int_equal(get64(4, 0), 0x8047);
     types[4] = P2M_RAM_RO;
-    assert_int_equal(arch_guest_frame(&vcpu, VA + 0x1000, true).v, 9);
+    assert_int_equal(frame_behind(&vcpu, VA + 0x1000, true).v, 9);
     assert_int_equal(get64(4, 1), 0x9007);
 }
 
@@ -291,10 +313,10 @@ static void test_pae(void **state)
     set64(2, 0, 0x3003);
     set64(2, 1, 0x83);
     set64(3, 5, 0x9003);
-    assert_int_equal(arch_guest_frame(&vcpu, 0xc0005000, true).v, 9);
-    assert_int_equal(arch_guest_frame(&vcpu, 0xffffffffc0005000, true).v, 9);
-    assert_int_equal(arch_guest_frame(&vcpu, 0xc0207000, true).v, 7);
-    assert_true(mfn_is_none(arch_guest_frame(&vcpu, 0x80000000, false)));
+    assert_int_equal(frame_behind(&vcpu, 0xc0005000, true).v, 9);
+    assert_int_equal(frame_behind(&vcpu, 0xffffffffc0005000, true).v, 9);
+    assert_int_equal(frame_behind(&vcpu, 0xc0207000, true).v, 7);
+    assert_true(mfn_is_none(frame_behind(&vcpu, 0x80000000, false)));
 }
 
 /* 32-bit, with pages of 4 MiB only where CR4.PSE says so. */
@@ -305,22 +327,22 @@ static void test_32(void **state)
     set32(1, 768, 0x2003);
     set32(2, 7, 0xa003);
     set32(1, 769, 0x83);
-    assert_int_equal(arch_guest_frame(&vcpu, 0xc0007fff, true).v, 10);
+    assert_int_equal(frame_behind(&vcpu, 0xc0007fff, true).v, 10);
     vcpu.arch.cr4 = CR4_PSE;
-    assert_int_equal(arch_guest_frame(&vcpu, 0xc0400000 + 0xb000, true).v, 11);
+    assert_int_equal(frame_behind(&vcpu, 0xc0400000 + 0xb000, true).v, 11);
     set32(1, 769, 0x83 | 1u << 13); /* 4 GiB */
-    assert_true(mfn_is_none(arch_guest_frame(&vcpu, 0xc0400000 + 0xb000, true)));
+    assert_true(mfn_is_none(frame_behind(&vcpu, 0xc0400000 + 0xb000, true)));
     vcpu.arch.cr4 = 0;
     set32(1, 769, 0x2083);
-    assert_int_equal(arch_guest_frame(&vcpu, 0xc0400000 + 0x7000, true).v, 10);
+    assert_int_equal(frame_behind(&vcpu, 0xc0400000 + 0x7000, true).v, 10);
 }
 
 /* Before paging is on, as in the first instructions of a PVH kernel. */
 static void test_no_paging(void **state)
 {
     vcpu.arch.paging = PAGING_NONE;
-    assert_int_equal(arch_guest_frame(&vcpu, 0x5000, true).v, 5);
-    assert_int_equal(arch_guest_frame(&vcpu, 0x100005000, true).v, 5);
+    assert_int_equal(frame_behind(&vcpu, 0x5000, true).v, 5);
+    assert_int_equal(frame_behind(&vcpu, 0x100005000, true).v, 5);
 }
 
 /* Memory is made present, and only memory is used. */
@@ -328,18 +350,24 @@ static void test_types(void **state)
 {
     map_64(7);
     types[8] = P2M_RESERVED;
-    assert_int_equal(arch_guest_frame(&vcpu, VA, true).v, 8);
+    assert_int_equal(frame_behind(&vcpu, VA, true).v, 8);
     assert_int_equal(faults, 1);
     types[8] = P2M_RAM_RO;
-    assert_true(mfn_is_none(arch_guest_frame(&vcpu, VA, true)));
-    assert_int_equal(arch_guest_frame(&vcpu, VA, false).v, 8);
+    assert_true(mfn_is_none(frame_behind(&vcpu, VA, true)));
+    assert_int_equal(frame_behind(&vcpu, VA, false).v, 8);
     types[8] = P2M_DEVICE;
-    assert_true(mfn_is_none(arch_guest_frame(&vcpu, VA, false)));
+    assert_true(mfn_is_none(frame_behind(&vcpu, VA, false)));
+    types[8] = P2M_SHARED; /* another's, unless it is a page that the domain shares with Hospes */
+    assert_int_equal(frame_behind(&vcpu, VA, true).v, 8);
+    foreign = 8;
+    assert_true(mfn_is_none(frame_behind(&vcpu, VA, true)));
+    assert_true(mfn_is_none(frame_behind(&vcpu, VA, false)));
     types[8] = P2M_RAM;
+    foreign = 0;
     types[3] = P2M_DEVICE; /* a table in a device's registers */
-    assert_true(mfn_is_none(arch_guest_frame(&vcpu, VA, false)));
+    assert_true(mfn_is_none(frame_behind(&vcpu, VA, false)));
     types[3] = P2M_NONE;
-    assert_true(mfn_is_none(arch_guest_frame(&vcpu, VA, false)));
+    assert_true(mfn_is_none(frame_behind(&vcpu, VA, false)));
 }
 
 /* Whatever a guest writes into its tables, a walk ends. */
@@ -351,8 +379,8 @@ static void test_any_tables(void **state)
         vcpu.arch.paging = (enum paging)unit_random(4);
         vcpu.arch.cr4 = unit_random(2) ? CR4_PSE : 0;
         fake_cpu.reg[HVM_CR3] = unit_random64() & 0x3ffff;
-        arch_guest_frame(&vcpu, unit_random64(), unit_random(2));
-        arch_guest_frame(&vcpu, unit_random(1u << 31), unit_random(2));
+        frame_behind(&vcpu, unit_random64(), unit_random(2));
+        frame_behind(&vcpu, unit_random(1u << 31), unit_random(2));
     }
 }
 

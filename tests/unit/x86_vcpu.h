@@ -31,6 +31,11 @@ static uint64_t fake_get_reg(const struct vcpu *v, enum hvm_reg reg)
     return fake_cpu.reg[reg];
 }
 
+static uint64_t fake_get_cr3(const struct vcpu *v)
+{
+    return fake_cpu.reg[HVM_CR3];
+}
+
 static void fake_set_reg(struct vcpu *v, enum hvm_reg reg, uint64_t value)
 {
     fake_cpu.reg[reg] = value;
@@ -115,6 +120,7 @@ static void fake_forget_tlb(struct vcpu *v)
 static const struct hvm_ops fake_ops = {
     .get_reg = fake_get_reg,
     .set_reg = fake_set_reg,
+    .get_cr3 = fake_get_cr3,
     .get_segment = fake_get_segment,
     .set_segment = fake_set_segment,
     .cpl = fake_cpl,

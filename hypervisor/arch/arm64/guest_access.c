@@ -10,7 +10,9 @@
 #include <asm/sysreg.h>
 #include <hospes/compiler.h>
 #include <hospes/domain.h>
+#include <hospes/frame.h>
 #include <hospes/guest_access.h>
+#include <hospes/map.h>
 #include <hospes/p2m.h>
 #include <hospes/vcpu.h>
 #include <lib/bits.h>
@@ -54,7 +56,7 @@ static bool __noinline make_present(struct vcpu *v, uint64_t va, bool write, uin
  */
 #define TRIES 64u
 
-mfn_t arch_guest_frame(struct vcpu *v, uint64_t va, bool write)
+static inline mfn_t find(struct vcpu *v, uint64_t va, bool write)
 {
     uint64_t kept = read_sysreg(par_el1), par;
     mfn_t m = MFN_NONE;
@@ -70,4 +72,12 @@ mfn_t arch_guest_frame(struct vcpu *v, uint64_t va, bool write)
     }
     write_sysreg(kept, par_el1);
     return m;
+}
+
+uint8_t *arch_guest_map(struct vcpu *v, uint64_t va, bool write, mfn_t *m)
+{
+    *m = find(v, va, write);
+    if (unlikely(mfn_is_none(*m) || frame_get(*m, v->domain->id)))
+        return NULL;
+    return frame_map(*m);
 }

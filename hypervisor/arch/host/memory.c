@@ -209,6 +209,12 @@ void frame_unmap(void *page)
     unmap_slots(page);
 }
 
+void *frame_map_instead(void *page, mfn_t m)
+{
+    frame_unmap(page);
+    return frame_map(m);
+}
+
 void *frame_map_2m(mfn_t m)
 {
     return map_slots(mfn_to_maddr(m), CHUNK_BYTES);

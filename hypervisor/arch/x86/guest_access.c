@@ -20,6 +20,7 @@
 #include <hospes/guest_access.h>
 #include <hospes/map.h>
 #include <hospes/p2m.h>
+#include <hospes/p2m_peek.h>
 #include <hospes/vcpu.h>
 #include <lib/bits.h>
 
@@ -54,10 +55,10 @@ static const struct level levels_32[] = {
     { 12, 10, false, true },
 };
 
-static const struct walk {
+static const struct format {
     const struct level *levels;
     uint8_t nr, entry_bytes;
-} walks[] = {
+} formats[] = {
     [PAGING_32] = { levels_32, array_size(levels_32), 4 },
     [PAGING_PAE] = { levels_pae, array_size(levels_pae), 8 },
 };
@@ -84,132 +85,153 @@ static void __noinline set_dirty(struct domain *d, gaddr_t at, uint64_t seen)
 }
 
 /* Address of the page that a leaf of this level maps, without the part that the address has. */
-static uint64_t page_address(const struct walk *w, uint64_t leaf, unsigned int shift)
+static uint64_t page_address(const struct format *f, uint64_t leaf, unsigned int shift)
 {
     uint64_t base = leaf & PTE_ADDRESS & ~(BIT(shift) - 1);
 
-    if (w->entry_bytes == 4 && shift == 22)
+    if (f->entry_bytes == 4 && shift == 22)
         base = (leaf & 0xffc00000u) | field_get(PTE_PSE36, leaf) << 32;
     return base;
 }
 
-/* Memory that a hypercall's argument may be in. */
-static bool is_memory(enum p2m_type type, bool write)
-{
-    return type == P2M_RAM || type == P2M_SHARED ||
-           (!write && (type == P2M_RAM_RO || type == P2M_SHARED_RO));
-}
-
 /* What a walk came to. */
-struct found {
-    gaddr_t at;         /* where the address leads, */
-    gaddr_t leaf_at;    /* where the entry is that says so, */
-    uint64_t leaf;      /* and what it is; 0: no paging */
-    gfn_t gfn;          /* of memory that was looked for last, */
-    enum p2m_type type; /* and what stands there */
+struct walked {
+    gaddr_t at;      /* where the address leads, */
+    gaddr_t leaf_at; /* where the entry is that says so, */
+    uint64_t leaf;   /* and what it is; 0: no paging */
+    gfn_t gfn;       /* of memory that was looked for last, */
+    mfn_t m;         /* what stands there, */
+    uint32_t type;   /* and as what: enum p2m_type */
 };
 
 /*
  * Walks, between p2m_peek_begin() and end. False: the address leads nowhere, or a table is not
  * there. The first one is what nearly all guests do.
  */
-static bool walk_64(struct vcpu *v, uint64_t va, uint64_t need, struct found *f)
+static inline bool walk_64(struct p2m_peek *p, struct vcpu *v, uint64_t va, uint64_t need,
+                           struct walked *w)
 {
-    uint64_t table = hvm_ops->get_reg(v, HVM_CR3) & PTE_ADDRESS, in_page;
+    uint64_t table = hvm_ops->get_cr3(v) & PTE_ADDRESS, at, leaf, in_page;
     unsigned int shift = TOP_SHIFT_64;
 
-    if (!is_canonical(va))
+    if (unlikely(!is_canonical(va)))
         return false;
     for (;; shift -= BITS_64) {
-        f->leaf_at = GADDR(table | (va >> shift & (BIT(BITS_64) - 1)) << 3);
-        if (!p2m_peek_word(v->domain, f->leaf_at, 8, &f->leaf, &f->type)) {
-            f->gfn = gaddr_to_gfn(f->leaf_at);
+        struct p2m_found f;
+
+        at = table | (va >> shift & (BIT(BITS_64) - 1)) << 3;
+        f = p2m_find(p->d, gaddr_to_gfn(GADDR(at)));
+        if (unlikely(!p2m_peek_word(p, &f, GADDR(at), 8, &leaf))) {
+            w->gfn = gaddr_to_gfn(GADDR(at));
+            w->type = f.type;
             return false;
         }
-        if ((f->leaf & need) != need)
+        if (unlikely((leaf & need) != need))
             return false;
-        table = f->leaf & PTE_ADDRESS;
-        if (shift == FRAME_SHIFT || (f->leaf & PTE_LARGE && shift < TOP_SHIFT_64))
+        table = leaf & PTE_ADDRESS;
+        if (shift == FRAME_SHIFT || (leaf & PTE_LARGE && shift < TOP_SHIFT_64))
             break;
     }
     in_page = BIT(shift) - 1;
-    f->at = GADDR((table & ~in_page) | (va & in_page));
+    w->at = GADDR((table & ~in_page) | (va & in_page));
+    w->leaf_at = GADDR(at);
+    w->leaf = leaf;
     return true;
 }
 
-static bool walk_tables(struct vcpu *v, uint64_t va, uint64_t need, struct found *f)
+static bool __noinline walk_tables(struct p2m_peek *p, struct vcpu *v, uint64_t va, uint64_t need,
+                                   struct walked *w)
 {
-    const struct walk *w = &walks[v->arch.paging];
-    uint64_t table = hvm_ops->get_reg(v, HVM_CR3);
-    bool large_pages = w->entry_bytes == 8 || v->arch.cr4 & CR4_PSE;
+    const struct format *f = &formats[v->arch.paging];
+    uint64_t table = hvm_ops->get_cr3(v);
+    bool large_pages = f->entry_bytes == 8 || v->arch.cr4 & CR4_PSE;
 
     table &= v->arch.paging == PAGING_PAE ? CR3_PAE : PTE_ADDRESS;
-    for (const struct level *l = w->levels; l < w->levels + w->nr; l++) {
+    for (const struct level *l = f->levels; l < f->levels + f->nr; l++) {
         uint64_t index = va >> l->shift & (BIT(l->bits) - 1), flags;
 
-        f->leaf_at = GADDR(table + index * w->entry_bytes);
-        f->gfn = gaddr_to_gfn(f->leaf_at);
-        if (!p2m_peek_word(v->domain, f->leaf_at, w->entry_bytes, &f->leaf, &f->type))
+        struct p2m_found found;
+
+        w->leaf_at = GADDR(table + index * f->entry_bytes);
+        found = p2m_find(p->d, gaddr_to_gfn(w->leaf_at));
+        if (!p2m_peek_word(p, &found, w->leaf_at, f->entry_bytes, &w->leaf)) {
+            w->gfn = gaddr_to_gfn(w->leaf_at);
+            w->type = found.type;
             return false;
+        }
         flags = l->has_flags ? need : PTE_PRESENT;
-        if ((f->leaf & flags) != flags)
+        if ((w->leaf & flags) != flags)
             return false;
-        table = f->leaf & PTE_ADDRESS;
-        if (l->shift == FRAME_SHIFT || (l->may_be_large && f->leaf & PTE_LARGE && large_pages)) {
-            f->at = GADDR(page_address(w, f->leaf, l->shift) | (va & (BIT(l->shift) - 1)));
+        table = w->leaf & PTE_ADDRESS;
+        if (l->shift == FRAME_SHIFT || (l->may_be_large && w->leaf & PTE_LARGE && large_pages)) {
+            w->at = GADDR(page_address(f, w->leaf, l->shift) | (va & (BIT(l->shift) - 1)));
             return true;
         }
     }
     return false;
 }
 
-static bool translate(struct vcpu *v, uint64_t va, bool write, struct found *f)
+static inline bool translate(struct p2m_peek *p, struct vcpu *v, uint64_t va, bool write,
+                             struct walked *w)
 {
     uint64_t need = PTE_PRESENT | (write && v->arch.cr0 & CR0_WP ? PTE_WRITE : 0);
 
     if (unlikely(hvm_ops->cpl(v) == LEVEL_USER))
         need |= PTE_USER | (write ? PTE_WRITE : 0);
-    f->type = P2M_NONE;
-    f->leaf = 0;
     if (likely(v->arch.paging == PAGING_64))
-        return walk_64(v, va, need, f);
-    f->at = GADDR((uint32_t)va);
-    return v->arch.paging == PAGING_NONE || walk_tables(v, (uint32_t)va, need, f);
+        return walk_64(p, v, va, need, w);
+    w->at = GADDR((uint32_t)va);
+    return v->arch.paging == PAGING_NONE || walk_tables(p, v, (uint32_t)va, need, w);
 }
 
-static mfn_t look(struct vcpu *v, uint64_t va, bool write, struct found *f)
+/* Memory that a hypercall's argument may be in. */
+static inline bool is_memory(uint32_t type, bool write)
 {
-    mfn_t m = MFN_NONE;
+    return type == P2M_RAM || type == P2M_SHARED ||
+           (!write && (type == P2M_RAM_RO || type == P2M_SHARED_RO));
+}
 
-    p2m_peek_begin(v->domain);
-    if (translate(v, va, write, f)) {
-        f->gfn = gaddr_to_gfn(f->at);
-        m = p2m_peek(v->domain, f->gfn, &f->type);
+/* The page, mapped and counted; NULL: the address leads nowhere, or to what w->type says. */
+static inline uint8_t *map_once(struct vcpu *v, uint64_t va, bool write, struct walked *w)
+{
+    struct domain *d = v->domain;
+    struct p2m_found f;
+    struct p2m_peek p;
+
+    w->type = P2M_NONE;
+    w->leaf = 0;
+    p2m_peek_begin(&p, d);
+    if (likely(translate(&p, v, va, write, w))) {
+        w->gfn = gaddr_to_gfn(w->at);
+        f = p2m_find(d, w->gfn);
+        w->m = f.m;
+        w->type = f.type;
+        if (likely(is_memory(f.type, write) && !frame_get(f.m, d->id)))
+            return p2m_peek_end_at(&p, f.m);
     }
-    p2m_peek_end(v->domain);
-    return m;
+    p2m_peek_end(&p);
+    return NULL;
 }
 
 /* More than filling two blocks of reserved memory takes, for each level of tables. */
 #define TRIES 64u
 
-mfn_t arch_guest_frame(struct vcpu *v, uint64_t va, bool write)
+uint8_t *arch_guest_map(struct vcpu *v, uint64_t va, bool write, mfn_t *m)
 {
     for (unsigned int tries = TRIES; tries; tries--) {
-        struct found f;
-        mfn_t m = look(v, va, write, &f);
+        struct walked w;
+        uint8_t *page = map_once(v, va, write, &w);
 
-        if (likely(f.type != P2M_RESERVED)) {
-            if (mfn_is_none(m) || !is_memory(f.type, write))
-                return MFN_NONE;
-            if (unlikely(write && f.leaf && !(f.leaf & PTE_DIRTY)))
-                set_dirty(v->domain, f.leaf_at, f.leaf);
-            return m;
+        if (likely(page)) {
+            *m = w.m;
+            if (unlikely(write && w.leaf && !(w.leaf & PTE_DIRTY)))
+                set_dirty(v->domain, w.leaf_at, w.leaf);
+            return page;
         }
-        if (!p2m_handle_fault(v->domain, f.gfn))
+        if (w.type != P2M_RESERVED || !p2m_handle_fault(v->domain, w.gfn))
             break;
     }
-    return MFN_NONE;
+    return NULL;
 }
 
 uint32_t guest_fetch(struct vcpu *v, uint8_t bytes[15])

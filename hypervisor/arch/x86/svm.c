@@ -162,6 +162,11 @@ static uint64_t get_reg(const struct vcpu *v, enum hvm_reg reg)
     return reg == HVM_EFER ? value & ~(uint64_t)EFER_SVME : value;
 }
 
+static uint64_t get_cr3(const struct vcpu *v)
+{
+    return v->arch.svm.vmcb->cr3;
+}
+
 static void set_reg(struct vcpu *v, enum hvm_reg reg, uint64_t value)
 {
     struct vmcb *c = v->arch.svm.vmcb;
@@ -375,6 +380,7 @@ const struct hvm_ops svm_ops = {
     .enter_first = enter_first,
     .get_reg = get_reg,
     .set_reg = set_reg,
+    .get_cr3 = get_cr3,
     .get_segment = get_segment,
     .set_segment = set_segment,
     .cpl = cpl,

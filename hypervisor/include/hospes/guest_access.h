@@ -20,9 +20,9 @@ int guest_read(struct vcpu *v, void *to, uint64_t from, uint64_t bytes);
 int guest_write(struct vcpu *v, uint64_t to, const void *from, uint64_t bytes);
 
 /*
- * For arrays that are read and written back an element at a time: the page of the last element
- * stays mapped, and takes one slot of frame_map(), until the window is closed or an element of
- * another page is asked for. Begins as { .v = v }.
+ * For arrays that are read and written back an element at a time, and for what stands beside one
+ * another: the page of the last access stays mapped and counted, and takes one slot of frame_map(),
+ * until the window is closed or another page is asked for. Begins as { .v = v }.
  */
 struct guest_window {
     struct vcpu *v;
@@ -36,7 +36,8 @@ struct guest_window {
  * meanwhile. NULL if they are not in one page that the guest may write: guest_read() knows more.
  */
 void *guest_window_at(struct guest_window *w, uint64_t va, uint32_t bytes);
-/* As guest_write(), there if it can be. */
+/* As guest_read() and guest_write(), there if it can be. */
+int guest_window_read(struct guest_window *w, void *to, uint64_t from, uint32_t bytes);
 int guest_window_write(struct guest_window *w, uint64_t to, const void *from, uint32_t bytes);
 void guest_window_close(struct guest_window *w);
 
@@ -48,10 +49,10 @@ void guest_window_close(struct guest_window *w);
 /* --- contract of each architecture ----------------------------------------------------------- */
 
 /*
- * The machine frame behind virtual address `va` of `v`, found by its stage 1 tables and ours, if
- * its kernel may read (write) it. MFN_NONE if not. Memory reserved for the domain is made present.
- * The frame is not counted yet.
+ * The page around virtual address `va` of `v`, found by its stage 1 tables and ours, if its kernel
+ * may read (write) it and the domain owns it; NULL if not. Memory reserved for the domain is made
+ * present. The caller has to frame_unmap() it, and to frame_put() *m, the frame.
  */
-mfn_t arch_guest_frame(struct vcpu *v, uint64_t va, bool write);
+uint8_t *arch_guest_map(struct vcpu *v, uint64_t va, bool write, mfn_t *m);
 
 #endif

@@ -17,6 +17,9 @@ struct domain;
 void *frame_map(mfn_t m);
 void frame_unmap(void *page);
 
+/* frame_unmap() and frame_map() in one: where `m` is, which may be the same address. */
+void *frame_map_instead(void *page, mfn_t m);
+
 /*
  * The same for the 2 MiB-aligned block that begins at `m`: 4 slots. All of it must be RAM that may
  * be mapped, since a CPU may read what is mapped cached before anybody asks for it.

@@ -48,6 +48,7 @@ struct p2m_fill {
 
 #define P2M_RECENT_SHIFT 3u
 #define P2M_RECENT       (1u << P2M_RECENT_SHIFT)
+#define P2M_RECENT_NONE  UINT64_MAX
 
 struct p2m {
     struct spinlock lock;
@@ -63,9 +64,10 @@ struct p2m {
     gfn_t filling;   /* in the block that is being filled, */
     uint64_t filled; /* of which so many bytes are there; 0: none is */
     struct p2m_recent {
-        uint64_t *leaves; /* NULL: none */
-        uint64_t number;  /* of the 2 MiB that it is for */
-    } recent[P2M_RECENT]; /* tables of pages that were used, hashed by `number`: spare walks */
+        uint64_t number;  /* of the 2 MiB that it is for; P2M_RECENT_NONE */
+        uint64_t *leaves; /* their table of pages; NULL: they are a block, or part of one, */
+        uint64_t block;   /* and this would be the entry of their first page */
+    } recent[P2M_RECENT]; /* what was used, hashed by `number`: spares walks. <hospes/p2m_peek.h> */
 };
 
 /* An empty space. 0, -ENOMEM, or -EBUSY when no VMID is left. */
@@ -157,7 +159,8 @@ int p2m_restore(struct domain *d, gfn_t gfn, uint64_t frames);
 gfn_t p2m_maximum_gfn(struct domain *d);
 
 /*
- * What stands behind `gfn`; MFN_NONE for P2M_NONE. *order (may be NULL): the block's size.
+ * What stands behind `gfn`; MFN_NONE for P2M_NONE. *order (may be NULL): the size of the block that
+ * it is in, or of a part of that, of 2 MiB at least.
  */
 mfn_t p2m_lookup(struct domain *d, gfn_t gfn, enum p2m_type *type, unsigned int *order);
 
@@ -171,18 +174,6 @@ mfn_t p2m_lookup(struct domain *d, gfn_t gfn, enum p2m_type *type, unsigned int 
     (1u << P2M_RAM | 1u << P2M_RAM_RO | 1u << P2M_DEVICE | 1u << P2M_SHARED | \
      1u << P2M_SHARED_RO | 1u << P2M_GRANT | 1u << P2M_GRANT_RO)
 int p2m_acquire(struct domain *d, gfn_t gfn, uint32_t types, mfn_t *m);
-
-/*
- * Between begin and end nobody takes a frame away from the domain: for short walks of what it has
- * in its memory. The p2m's lock is held. p2m_peek() is what stands behind `gfn`, and
- * p2m_peek_word() reads 4 or 8 bytes, aligned to that, of memory that is RAM; false, with *type
- * telling what it is, if it is none.
- */
-void p2m_peek_begin(struct domain *d);
-void p2m_peek_end(struct domain *d);
-mfn_t p2m_peek(struct domain *d, gfn_t gfn, enum p2m_type *type);
-bool p2m_peek_word(struct domain *d, gaddr_t at, uint32_t bytes, uint64_t *word,
-                   enum p2m_type *type);
 
 /*
  * The guest touched `gfn` and the hardware found no mapping. Clears and maps a RESERVED block (2

@@ -46,7 +46,7 @@ void host_ram_add(uint64_t start, uint64_t bytes);
 void *host_ram(maddr_t a);
 
 /*
- * arch_guest_frame() calls it first, and does nothing in it unless the test defines it: so may
+ * arch_guest_map() calls it first, and does nothing in it unless the test defines it: so may
  * others, on other pCPUs, change what the guest says while a call looks at it.
  */
 struct vcpu;

@@ -97,6 +97,7 @@ struct hvm_ops {
 
     uint64_t (*get_reg)(const struct vcpu *v, enum hvm_reg reg);
     void (*set_reg)(struct vcpu *v, enum hvm_reg reg, uint64_t value);
+    uint64_t (*get_cr3)(const struct vcpu *v); /* the same, asked for most often */
     void (*get_segment)(const struct vcpu *v, enum segment_name name, struct segment *s);
     void (*set_segment)(struct vcpu *v, enum segment_name name, const struct segment *s);
     unsigned int (*cpl)(const struct vcpu *v);
