@@ -5,6 +5,7 @@
 
 #include <hospes/domain.h>
 #include <hospes/errno.h>
+#include <hospes/guest_access.h>
 #include <hospes/memory_op.h>
 #include <hospes/vcpu.h>
 
@@ -32,7 +33,7 @@ static inline bool memory_may_change(const struct domain *d, const struct domain
  * Elements of a list of the guest's, 8 bytes each, at most MEMORY_CHUNK: how many there are up to
  * the first that cannot be read.
  */
-uint32_t memory_read_list(struct vcpu *v, uint64_t from, uint64_t n, uint64_t *to);
+uint32_t memory_read_list(struct guest_window *w, uint64_t from, uint64_t n, uint64_t *to);
 
 /* The largest extent that the caller may ask for. */
 unsigned int memory_max_order(const struct domain *caller);

@@ -8,7 +8,6 @@
 #include <hospes/claim.h>
 #include <hospes/compiler.h>
 #include <hospes/frame.h>
-#include <hospes/guest_access.h>
 #include <hospes/hypercall.h>
 #include <hospes/memory_op.h>
 #include <lib/bits.h>
@@ -40,13 +39,13 @@ void memory_target_put(struct vcpu *v, struct domain *d)
         domain_put(d);
 }
 
-uint32_t memory_read_list(struct vcpu *v, uint64_t from, uint64_t n, uint64_t *to)
+uint32_t memory_read_list(struct guest_window *w, uint64_t from, uint64_t n, uint64_t *to)
 {
     uint32_t most = (uint32_t)min(n, (uint64_t)MEMORY_CHUNK), i = 0;
 
-    if (!guest_read(v, to, from, most * sizeof(*to)))
+    if (!guest_window_read(w, to, from, most * (uint32_t)sizeof(*to)))
         return most;
-    while (i < most && !guest_read(v, &to[i], from + i * sizeof(*to), sizeof(*to)))
+    while (i < most && !guest_window_read(w, &to[i], from + i * sizeof(*to), sizeof(*to)))
         i++;
     return i;
 }

@@ -12,7 +12,6 @@
 #include <hospes/compiler.h>
 #include <hospes/frame.h>
 #include <hospes/gnttab.h>
-#include <hospes/guest_access.h>
 #include <hospes/hypercall.h>
 #include <lib/bits.h>
 #include <xen/memory.h>
@@ -103,19 +102,22 @@ static int add_range(const struct xen_add_to_physmap *x, uint64_t done)
 }
 
 /* Reads the struct of a call of which `done` elements are done. */
-static int read_call(struct vcpu *v, const uint64_t *arg, uint64_t done, void *x, uint64_t bytes)
+static int read_call(struct guest_window *w, const uint64_t *arg, uint64_t done, void *x,
+                     uint32_t bytes)
 {
     if (done > UINT16_MAX)
         return -EDOM;
-    return guest_read(v, x, arg[1], bytes) ? -EFAULT : 0;
+    return guest_window_read(w, x, arg[1], bytes) ? -EFAULT : 0;
 }
 
 int64_t physmap_add(struct vcpu *v, uint64_t *arg, uint64_t done)
 {
+    struct guest_window w = { .v = v };
     struct xen_add_to_physmap x;
     struct domain *d;
-    int rc = read_call(v, arg, done, &x, sizeof(x));
+    int rc = read_call(&w, arg, done, &x, sizeof(x));
 
+    guest_window_close(&w);
     if (!rc)
         rc = x.space == XENMAPSPACE_gmfn_foreign ? -ENOSYS : find_mapper(v, x.domid, x.space, &d);
     if (rc)
@@ -215,13 +217,13 @@ static void add_chunk(struct vcpu *v, struct domain *d, const struct xen_add_to_
 }
 
 /* The next elements from `done` on. 0; -EFAULT, -EINVAL: the first of them is wrong. */
-static int read_chunk(struct vcpu *v, const struct xen_add_to_physmap_batch *x, uint64_t done,
-                      struct chunk *c)
+static int read_chunk(struct guest_window *w, const struct xen_add_to_physmap_batch *x,
+                      uint64_t done, struct chunk *c)
 {
     uint64_t left = x->size - done;
-    uint32_t n = memory_read_list(v, guest_element(x->idxs, done), left, c->idx);
+    uint32_t n = memory_read_list(w, guest_element(x->idxs, done), left, c->idx);
 
-    c->nr = memory_read_list(v, guest_element(x->gpfns, done), min(left, (uint64_t)n), c->gfn);
+    c->nr = memory_read_list(w, guest_element(x->gpfns, done), min(left, (uint64_t)n), c->gfn);
     if (!c->nr)
         return -EFAULT;
     for (uint32_t i = 0; i < c->nr; i++)
@@ -231,8 +233,8 @@ static int read_chunk(struct vcpu *v, const struct xen_add_to_physmap_batch *x, 
 }
 
 /* -ERESTART: *done elements are done. */
-static int add_all(struct vcpu *v, struct domain *d, const struct xen_add_to_physmap_batch *x,
-                   uint64_t *done)
+static int add_all(struct guest_window *w, struct domain *d,
+                   const struct xen_add_to_physmap_batch *x, uint64_t *done)
 {
     uint64_t first = *done;
 
@@ -242,13 +244,14 @@ static int add_all(struct vcpu *v, struct domain *d, const struct xen_add_to_phy
 
         if (*done != first && hypercall_should_stop())
             return -ERESTART;
-        rc = read_chunk(v, x, *done, &c);
+        rc = read_chunk(w, x, *done, &c);
         if (rc)
             return rc;
-        add_chunk(v, d, x, &c);
+        add_chunk(w->v, d, x, &c);
         if (!c.nr)
             return -ERESTART;
-        if (guest_write(v, guest_element(x->errs, *done), c.err, c.nr * sizeof(c.err[0])))
+        if (guest_window_write(w, guest_element(x->errs, *done), c.err,
+                               c.nr * (uint32_t)sizeof(c.err[0])))
             return -EFAULT;
         *done += c.nr;
     }
@@ -257,21 +260,24 @@ static int add_all(struct vcpu *v, struct domain *d, const struct xen_add_to_phy
 
 int64_t physmap_add_batch(struct vcpu *v, uint64_t *arg, uint64_t done)
 {
+    struct guest_window w = { .v = v };
     struct xen_add_to_physmap_batch x;
     struct domain *d;
-    int rc = read_call(v, arg, done, &x, sizeof(x));
+    int rc = read_call(&w, arg, done, &x, sizeof(x));
 
     if (!rc)
         rc = x.space == XENMAPSPACE_gmfn_range ? -EOPNOTSUPP : find_mapper(v, x.domid, x.space, &d);
     if (rc)
-        return rc;
+        goto out;
     if (x.size < done || (x.size == done && done))
         rc = -EILSEQ;
     else if (x.size && x.space == XENMAPSPACE_dev_mmio && x.u.res0)
         rc = -EOPNOTSUPP;
     else
-        rc = add_all(v, d, &x, &done);
+        rc = add_all(&w, d, &x, &done);
     memory_target_put(v, d);
+out:
+    guest_window_close(&w);
     return rc == -ERESTART ? memory_continue(arg, done) : rc;
 }
 

@@ -28,7 +28,8 @@
 /* What one call is about. */
 struct extents {
     struct domain *d;
-    uint64_t list; /* guest address */
+    struct guest_window window; /* of the caller */
+    uint64_t list;              /* guest address */
     uint64_t nr, done;
     unsigned int order;
     uint64_t pieces;      /* of 2 MiB, of the next extent, that are done */
@@ -141,25 +142,26 @@ uncharge:
 }
 
 /* One after the other, in pieces. */
-static void large_all(struct vcpu *v, struct extents *x, int (*fn)(struct domain *d, gfn_t gfn))
+static void large_all(struct extents *x, int (*fn)(struct domain *d, gfn_t gfn))
 {
     uint64_t gfn, first = x->done;
 
     while (x->done < x->nr) {
         x->preempted = x->done != first && hypercall_should_stop();
-        if (x->preempted || memory_read_list(v, x->list + x->done * sizeof(gfn), 1, &gfn) != 1 ||
+        if (x->preempted ||
+            memory_read_list(&x->window, x->list + x->done * sizeof(gfn), 1, &gfn) != 1 ||
             !by_pieces(x, GFN(gfn), fn))
             return;
     }
 }
 
-static void populate_all(struct vcpu *v, struct extents *x)
+static void populate_all(struct extents *x)
 {
     uint64_t gfns[MEMORY_CHUNK], first = x->done;
 
     while (x->done < x->nr) {
         uint64_t want = min(x->nr - x->done, (uint64_t)MEMORY_CHUNK);
-        uint32_t n = memory_read_list(v, x->list + x->done * sizeof(gfns[0]), want, gfns);
+        uint32_t n = memory_read_list(&x->window, x->list + x->done * sizeof(gfns[0]), want, gfns);
 
         for (uint32_t i = 0; i < n; i++, x->done++) {
             if (x->done != first && hypercall_should_stop()) {
@@ -199,7 +201,7 @@ static int remove_piece(struct domain *d, gfn_t gfn)
     return p2m_remove(d, gfn, (uint64_t)1 << FRAME_ORDER_2M, MFN_NONE, OWN_TYPES);
 }
 
-static void decrease_all(struct vcpu *v, struct extents *x)
+static void decrease_all(struct extents *x)
 {
     uint64_t gfns[MEMORY_CHUNK], first = x->done;
     uint64_t most = x->order ? max(MEMORY_CHUNK >> x->order, 1u) : MEMORY_CHUNK;
@@ -212,7 +214,7 @@ static void decrease_all(struct vcpu *v, struct extents *x)
             x->preempted = true;
             return;
         }
-        n = memory_read_list(v, x->list + x->done * sizeof(gfns[0]), want, gfns);
+        n = memory_read_list(&x->window, x->list + x->done * sizeof(gfns[0]), want, gfns);
         if (!remove_chunk(x, gfns, n) || n < want)
             return;
     }
@@ -246,37 +248,40 @@ static int read_flags(const struct vcpu *v, const struct xen_memory_reservation 
  * XENMEM_increase_reservation handles no extent: in a translated domain it would yield memory
  * without an address, which nobody can ever use.
  */
-static void handle(struct vcpu *v, struct extents *x, unsigned int op)
+static void handle(struct extents *x, unsigned int op)
 {
-    if (x->order > memory_max_order(v->domain))
+    if (x->order > memory_max_order(x->window.v->domain))
         return;
     if (op == XENMEM_populate_physmap && is_large(x) && has_its_own(x->d))
-        large_all(v, x, restore_piece);
+        large_all(x, restore_piece);
     else if (op == XENMEM_populate_physmap)
-        populate_all(v, x);
+        populate_all(x);
     else if (op == XENMEM_decrease_reservation && is_large(x))
-        large_all(v, x, remove_piece);
+        large_all(x, remove_piece);
     else if (op == XENMEM_decrease_reservation)
-        decrease_all(v, x);
+        decrease_all(x);
 }
 
 int64_t reservation_op(struct vcpu *v, uint64_t *arg, unsigned int op, uint64_t done)
 {
     struct xen_memory_reservation r;
-    struct extents x = { .done = done & MEMOP_EXTENTS_MAX, .pieces = done >> PIECES_SHIFT };
+    struct extents x = { .window = { .v = v },
+                         .done = done & MEMOP_EXTENTS_MAX,
+                         .pieces = done >> PIECES_SHIFT };
 
-    done = x.done;
-    if (guest_read(v, &r, arg[1], sizeof(r)) || r.nr_extents > MEMOP_EXTENTS_MAX ||
-        done >= r.nr_extents || memory_target(v, r.domid, &x.d))
-        return (int64_t)done;
+    if (guest_window_read(&x.window, &r, arg[1], sizeof(r)) || r.nr_extents > MEMOP_EXTENTS_MAX ||
+        x.done >= r.nr_extents || memory_target(v, r.domid, &x.d))
+        goto out;
     x.list = guest_address(r.extent_start);
     x.nr = r.nr_extents;
     x.order = r.extent_order;
     /* Populate-on-demand is not there, and asking for it gets nothing. */
     if (!read_flags(v, &r, &x) &&
         !(op == XENMEM_populate_physmap && r.mem_flags & XENMEMF_populate_on_demand))
-        handle(v, &x, op);
+        handle(&x, op);
     memory_target_put(v, x.d);
+out:
+    guest_window_close(&x.window);
     if (x.preempted)
         return memory_continue(arg, x.done | x.pieces << PIECES_SHIFT);
     return (int64_t)x.done;

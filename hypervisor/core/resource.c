@@ -8,7 +8,6 @@
 #include <hospes/compiler.h>
 #include <hospes/frame.h>
 #include <hospes/gnttab.h>
-#include <hospes/guest_access.h>
 #include <hospes/hypercall.h>
 #include <lib/bits.h>
 #include <xen/memory.h>
@@ -40,12 +39,14 @@ static int map_one(struct domain *d, struct domain *owner, uint32_t n, gfn_t gfn
 static int map_all(struct vcpu *v, struct domain *owner, const struct xen_mem_acquire_resource *x,
                    uint64_t *done)
 {
+    struct guest_window w = { .v = v };
     uint64_t first = *done, gfns[MEMORY_CHUNK];
 
     while (*done < x->nr_frames) {
         uint64_t want = min(x->nr_frames - *done, (uint64_t)MEMORY_CHUNK);
-        uint32_t n = memory_read_list(v, guest_element(x->frame_list, *done), want, gfns);
+        uint32_t n = memory_read_list(&w, guest_element(x->frame_list, *done), want, gfns);
 
+        guest_window_close(&w);
         mfn_t last;
         int rc = gnttab_frame(owner, (uint32_t)(x->frame + *done + want - 1), true, &last);
 

@@ -93,6 +93,35 @@ int guest_write(struct vcpu *v, uint64_t to, const void *from, uint64_t bytes)
     return 0;
 }
 
+/* A window keeps a page mapped: whoever opens one finds the last one closed. */
+static bool window_is_open;
+
+static void open_window(struct guest_window *w)
+{
+    assert_true(!w->page == !window_is_open);
+    window_is_open = true;
+    w->page = (uint8_t *)w; /* any */
+}
+
+int guest_window_read(struct guest_window *w, void *to, uint64_t from, uint32_t bytes)
+{
+    open_window(w);
+    return guest_read(w->v, to, from, bytes);
+}
+
+int guest_window_write(struct guest_window *w, uint64_t to, const void *from, uint32_t bytes)
+{
+    open_window(w);
+    return guest_write(w->v, to, from, bytes);
+}
+
+void guest_window_close(struct guest_window *w)
+{
+    assert_true(!w->page == !window_is_open);
+    window_is_open = false;
+    w->page = NULL;
+}
+
 int gnttab_frame(struct domain *d, uint32_t idx, bool grow, mfn_t *out)
 {
     if (idx >= d->gnttab.max_frames || (!grow && idx >= nr_grant_frames[d->id]))
