@@ -91,6 +91,13 @@ enum exit_action mmio_dispatch(struct vcpu *v)
     return r->handler(v, a, r->device);
 }
 
+bool mmio_was_last(const struct vcpu *v, gaddr_t addr)
+{
+    const struct mmio_region *r = v->last_region;
+
+    return r && addr.v - r->start.v < r->bytes;
+}
+
 enum exit_action mmio_table_access(struct vcpu *v, struct mmio_access *a, void *device,
                                    const struct mmio_reg *table, uint32_t entries)
 {

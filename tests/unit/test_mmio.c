@@ -31,6 +31,9 @@ static void *who(uint64_t addr, uint8_t size)
     found = NULL;
     enum exit_action action = mmio_dispatch(&vcpu);
     assert_int_equal(action, found ? EXIT_HANDLED : EXIT_FAULT);
+    if (found)
+        assert_true(mmio_was_last(&vcpu, GADDR(addr)) &&
+                    mmio_was_last(&vcpu, GADDR(addr + size - 1)));
     return found;
 }
 
@@ -56,7 +59,11 @@ static void edges(void **state)
 
     (void)state;
     assert_null(who(0, 1));
+    assert_false(mmio_was_last(&vcpu, GADDR(0)));
     assert_int_equal(mmio_add(&dom, GADDR(0x2000), 0x1000, note, &devices[0]), 0);
+    assert_ptr_equal(who(0x2000, 4), &devices[0]);
+    assert_false(mmio_was_last(&vcpu, GADDR(0x1fff)));
+    assert_false(mmio_was_last(&vcpu, GADDR(0x3000)));
     assert_int_equal(mmio_add(&dom, GADDR(0x3000), 0x10, note, &devices[1]), 0);
     for (uint8_t size = 1; size <= 8; size *= 2) {
         assert_null(who(0x1fff, size));

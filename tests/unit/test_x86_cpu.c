@@ -147,7 +147,7 @@ void exit_skip(struct vcpu *v, uint32_t length)
     v->regs.rip += length;
 }
 
-uint32_t guest_fetch(struct vcpu *v, uint8_t bytes[15])
+uint32_t guest_fetch(struct vcpu *v, uint8_t bytes[15], const struct hvm_code *at)
 {
     memcpy(bytes, code, code_bytes);
     return code_bytes;

@@ -15,7 +15,7 @@ static uint32_t code_bytes;
 static uint64_t read_at, written_at;
 static uint32_t skipped;
 
-uint32_t guest_fetch(struct vcpu *v, uint8_t bytes[15])
+uint32_t guest_fetch(struct vcpu *v, uint8_t bytes[15], const struct hvm_code *at)
 {
     memcpy(bytes, code, code_bytes);
     return code_bytes;

@@ -165,11 +165,12 @@ static uint32_t perform(struct vcpu *v, const uint8_t *op, unsigned int rex, boo
 enum exit_action exit_control(struct vcpu *v)
 {
     uint8_t bytes[15];
-    uint32_t nr = guest_fetch(v, bytes), skip, length;
+    uint32_t nr, skip, length;
     struct hvm_code code;
     unsigned int rex;
 
     hvm_ops->locate(v, &code);
+    nr = guest_fetch(v, bytes, &code);
     skip = exit_prefixes(bytes, nr, code.bits);
     if (nr < skip + 3)
         return EXIT_FAULT;

@@ -235,10 +235,8 @@ static enum exit_action string(struct vcpu *v, const struct decoded *i, gaddr_t 
 
 /* ---------------------------------------------------------------------------------------------- */
 
-static enum decode_width width_of(const struct vcpu *v)
+static enum decode_width width_of(unsigned int bits)
 {
-    unsigned int bits = exit_code_bits(v);
-
     return bits == 64 ? DECODE_64 : bits == 32 ? DECODE_32 : DECODE_16;
 }
 
@@ -272,12 +270,15 @@ enum exit_action emulate_access(struct vcpu *v, gaddr_t at, bool write)
 {
     uint8_t bytes[DECODE_MAX_BYTES];
     enum exit_action action;
+    struct hvm_code code;
     struct decoded i;
-    uint32_t nr = guest_fetch(v, bytes);
+    uint32_t nr;
 
+    hvm_ops->locate(v, &code);
+    nr = guest_fetch(v, bytes, &code);
     if (!nr)
         return EXIT_RETRY;
-    if (!decode(bytes, nr, width_of(v), &i))
+    if (!decode(bytes, nr, width_of(code.bits), &i))
         return EXIT_UNDEF;
     /* Another vCPU changed it meanwhile: what the guest's tables allowed is not this. */
     if ((i.op == DECODE_LOAD && write) || (i.op == DECODE_STORE && !write))

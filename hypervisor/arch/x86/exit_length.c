@@ -65,8 +65,11 @@ uint8_t exit_segment(struct vcpu *v)
     } overrides[] = { { 0x26, SEG_ES }, { 0x2e, SEG_CS }, { 0x36, SEG_SS },
                       { 0x3e, SEG_DS }, { 0x64, SEG_FS }, { 0x65, SEG_GS } };
     uint8_t bytes[15], segment = SEG_DS;
-    uint32_t nr = guest_fetch(v, bytes);
+    struct hvm_code code;
+    uint32_t nr;
 
+    hvm_ops->locate(v, &code);
+    nr = guest_fetch(v, bytes, &code);
     for (uint32_t i = 0; i < nr && is_legacy_prefix(bytes[i]); i++)
         for (uint32_t k = 0; k < array_size(overrides); k++)
             if (overrides[k].prefix == bytes[i])
@@ -85,16 +88,16 @@ static bool matches(const struct pattern *p, const uint8_t *bytes, uint32_t nr)
 }
 
 static uint32_t __noinline fetch_length(struct vcpu *v, enum exit_instruction kind,
-                                        unsigned int bits)
+                                        const struct hvm_code *code)
 {
     uint8_t bytes[15];
-    uint32_t nr = guest_fetch(v, bytes), skip;
+    uint32_t nr = guest_fetch(v, bytes, code), skip;
 
     if (!nr) {
         inject_error(v, EXC_GP, 0); /* code that we cannot read, as in a device's memory */
         return 0;
     }
-    skip = exit_prefixes(bytes, nr, bits);
+    skip = exit_prefixes(bytes, nr, code->bits);
     return matches(&patterns[kind], bytes + skip, nr - skip) ? skip + patterns[kind].length : 0;
 }
 
@@ -102,7 +105,7 @@ static uint32_t __noinline learn(struct vcpu *v, enum exit_instruction kind,
                                  const struct hvm_code *code, struct known_length *k)
 {
     k->kind = 0;
-    k->length = (uint8_t)fetch_length(v, kind, code->bits);
+    k->length = (uint8_t)fetch_length(v, kind, code);
     if (!k->length)
         return 0;
     k->address = code->address;

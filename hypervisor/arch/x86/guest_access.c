@@ -234,18 +234,16 @@ uint8_t *arch_guest_map(struct vcpu *v, uint64_t va, bool write, mfn_t *m)
     return NULL;
 }
 
-uint32_t guest_fetch(struct vcpu *v, uint8_t bytes[15])
+uint32_t guest_fetch(struct vcpu *v, uint8_t bytes[15], const struct hvm_code *code)
 {
     uint32_t nr = hvm_ops->told_bytes(v, bytes), first;
-    struct hvm_code code;
 
     if (nr)
         return nr;
-    hvm_ops->locate(v, &code);
-    first = (uint32_t)min((uint64_t)15, FRAME_SIZE - (code.address & FRAME_MASK));
-    if (guest_read(v, bytes, code.address, first))
+    first = (uint32_t)min((uint64_t)15, FRAME_SIZE - (code->address & FRAME_MASK));
+    if (guest_read(v, bytes, code->address, first))
         return 0;
-    if (first < 15 && guest_read(v, bytes + first, code.address + first, 15 - first))
+    if (first < 15 && guest_read(v, bytes + first, code->address + first, 15 - first))
         return first;
     return 15;
 }

@@ -38,7 +38,9 @@ enum exit_action exit_nested_fault(struct vcpu *v, gaddr_t address, uint32_t how
 
     if (how & PF_PRESENT)
         return refused(v, gfn, how);
-    if (p2m_handle_fault(v->domain, gfn) || passthrough_fault(v->domain, address))
+    /* An emulated device goes before memory that waits for its first use. */
+    if (!mmio_was_last(v, address) &&
+        (p2m_handle_fault(v->domain, gfn) || passthrough_fault(v->domain, address)))
         return EXIT_RETRY;
     if (unlikely(v->arch.event)) { /* not the instruction's access: an interrupt's or exception's */
         inject_shutdown(v);

@@ -59,6 +59,9 @@ bool mmio_overlaps(const struct domain *d, gaddr_t start, uint64_t bytes);
  */
 enum exit_action mmio_dispatch(struct vcpu *v);
 
+/* True if `addr` is in the region that `v` accessed last: mostly it is. */
+bool mmio_was_last(const struct vcpu *v, gaddr_t addr);
+
 /* A device as a table: offset, how many bytes it spans, widths allowed (bit n: 2^n bytes), reader
  * and writer. */
 struct mmio_reg {

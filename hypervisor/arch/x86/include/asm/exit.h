@@ -94,10 +94,10 @@ uint32_t exit_prefixes(const uint8_t *bytes, uint32_t nr, unsigned int code_bits
 /* --- guest_access.c -------------------------------------------------------------------------- */
 
 /*
- * Reads the instruction at cs:rip: up to 15 bytes, fewer where the next page cannot be read. The
- * number of bytes.
+ * Reads the instruction at cs:rip, where *code says: up to 15 bytes, fewer where the next page
+ * cannot be read. The number of bytes.
  */
-uint32_t guest_fetch(struct vcpu *v, uint8_t bytes[15]);
+uint32_t guest_fetch(struct vcpu *v, uint8_t bytes[15], const struct hvm_code *code);
 
 /* --- inject.c: put into the guest at the next entry --------------------------------------------
  */
