@@ -68,6 +68,11 @@ bool is_traced(const char *name)
     return is(name, traced);
 }
 
+bool is_left_out(const char *name)
+{
+    return traced[0] && !is(name, traced);
+}
+
 void events(const char *name, const char *whole, void (*f)(uint64_t, uint64_t t[2]), uint64_t value)
 {
     uint64_t t[2], first[SAMPLES], second[SAMPLES];
