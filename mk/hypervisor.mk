@@ -35,11 +35,11 @@ HV_CFLAGS = $(HV_FLAGS) $(HV_CFLAGS_$(ARCH)) $(HV_CFLAGS_$(COMPILER)) $(HV_CFLAG
 # What guests wait for is compiled for speed, all else for size: the image has to stay small.
 HV_FAST := $(addprefix hypervisor/core/,hypercall.c xen_version.c vcpu.c mmio.c sched.c sched_fair.c sched_null.c timer.c irq.c \
     p2m.c pgtable.c hypmap.c guest_access.c evtchn.c evtchn_2l.c evtchn_fifo.c evtchn_op.c gnttab_map.c gnttab_use.c \
-    gnttab_maptrack.c gnttab_copy.c gnttab_op.c p2m_batch.c reservation.c memory_op.c physmap.c frame.c frame_free.c) $(addprefix hypervisor/lib/,tree.c bitmap.c deepmap.c) \
+    gnttab_maptrack.c gnttab_copy.c gnttab_op.c p2m_batch.c reservation.c memory_op.c physmap.c sysctl.c sysctl_machine.c domctl_domain.c domain.c frame.c frame_free.c) $(addprefix hypervisor/lib/,tree.c bitmap.c deepmap.c) \
     $(addprefix hypervisor/arch/arm64/,exit.c abort.c psci.c sysreg.c context.c clock.c stage2.c stage2_format.c \
     vpl011.c vtimer.c gicv2.c gicv3.c) $(wildcard hypervisor/arch/arm64/vgic*.c) \
     $(addprefix hypervisor/arch/x86/,mm.c clock.c apic.c irq.c ioapic.c svm.c svm_asid.c svm_exit.c exit.c \
-    exit_length.c hypercall.c cpuid.c msr.c inject.c guest_access.c guest_tlb.c npt.c nested_fault.c vlapic.c)
+    exit_length.c hypercall.c cpuid.c msr.c inject.c guest_access.c guest_tlb.c npt.c nested_fault.c vlapic.c decode.c emulate.c)
 
 HV_LDFLAGS := -pie --no-dynamic-linker -z text -z max-page-size=4096 -z norelro -z noexecstack \
     --build-id=sha1 --gc-sections --orphan-handling=error --fatal-warnings $(HV_LDFLAGS_$(ARCH))

@@ -151,26 +151,30 @@ static uint32_t state_flags(const struct domain *d)
 
 static void add_vcpus(const struct domain *d, struct xen_domctl_getdomaininfo *info)
 {
+    uint32_t i, highest = XEN_INVALID_MAX_VCPU_ID, online = 0;
     bool blocked = true, running = false;
     const struct vcpu *v;
-    uint32_t i;
+    uint64_t ns = 0;
 
-    info->max_vcpu_id = XEN_INVALID_MAX_VCPU_ID;
     domain_for_each_vcpu (d, v, i) {
-        info->max_vcpu_id = i;
-        info->cpu_time += sched_runtime_ns(&v->sched);
+        highest = i;
+        ns += sched_runtime_ns(&v->sched);
         if (!read_once(v->online))
             continue;
-        info->nr_online_vcpus++;
+        online++;
         blocked &= read_once(v->blocked);
         running |= domctl_is_running(v);
     }
+    info->max_vcpu_id = highest;
+    info->nr_online_vcpus = online;
+    info->cpu_time = ns;
     info->flags |= (blocked ? XEN_DOMINF_blocked : 0) | (running ? XEN_DOMINF_running : 0);
 }
 
 void domctl_domain_info(struct domain *d, struct xen_domctl_getdomaininfo *info)
 {
-    *info = (struct xen_domctl_getdomaininfo){ .domain = d->id, .shared_info_frame = UINT64_MAX };
+    info->domain = d->id;
+    info->shared_info_frame = UINT64_MAX;
     spin_lock(&d->lock);
     info->flags = state_flags(d);
     memcpy(info->handle, d->handle, sizeof(info->handle));
@@ -187,6 +191,7 @@ int64_t domctl_getdomaininfo(struct domctl *c)
     c->d = domain_get_from(c->op->domain);
     if (!c->d || (c->d->id != c->op->domain && c->version > DOMCTL_XEN_4_17))
         return -ESRCH;
+    memset(&c->op->u.getdomaininfo, 0, sizeof(c->op->u.getdomaininfo));
     domctl_domain_info(c->d, &c->op->u.getdomaininfo);
     c->op->domain = c->d->id;
     return 0;

@@ -49,19 +49,22 @@ static bool may_call(const struct vcpu *v, uint32_t cmd)
 int64_t sysctl_op(struct vcpu *v, uint64_t *arg)
 {
     struct xen_sysctl op;
+    struct guest_window w = { .v = v };
     struct sysctl s = { .caller = v, .op = &op };
     int64_t rc;
 
     if (!domctl_allowed(v) && !v->domain->xenstore)
         return -EPERM;
-    if (guest_read(v, &op, arg[0], sizeof(op)))
-        return -EFAULT;
-    if (op.interface_version != XEN_SYSCTL_INTERFACE_VERSION)
-        return -EACCES;
-    if (!may_call(v, op.cmd))
-        return -EPERM;
-    rc = find(op.cmd)(&s);
-    if (rc >= 0 && guest_write(v, arg[0], &op, sizeof(op)))
+    if (guest_window_read(&w, &op, arg[0], sizeof(op)))
         rc = -EFAULT;
+    else if (op.interface_version != XEN_SYSCTL_INTERFACE_VERSION)
+        rc = -EACCES;
+    else if (!may_call(v, op.cmd))
+        rc = -EPERM;
+    else
+        rc = find(op.cmd)(&s);
+    if (rc >= 0 && guest_window_write(&w, arg[0], &op, sizeof(op)))
+        rc = -EFAULT;
+    guest_window_close(&w);
     return rc;
 }

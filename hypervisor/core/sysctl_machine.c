@@ -10,6 +10,7 @@
 #include <hospes/guest_access.h>
 #include <hospes/pcpu.h>
 #include <lib/bits.h>
+#include <string.h>
 
 #define DISTANCE_SELF 10u /* of a node to itself, as ACPI's SLIT has it */
 
@@ -96,12 +97,12 @@ int64_t sysctl_getdomaininfolist(struct sysctl *s)
     struct xen_sysctl_getdomaininfolist *op = &s->op->u.getdomaininfolist;
     struct guest_window w = { .v = s->caller };
     struct domain *d = domain_get_from(op->first_domain);
+    struct xen_domctl_getdomaininfo info;
     uint32_t nr = 0;
     int err = 0;
 
+    memset(&info, 0, sizeof(info));
     for (; d; d = domain_get_after(d)) {
-        struct xen_domctl_getdomaininfo info;
-
         if (nr == op->max_domains)
             break;
         domctl_domain_info(d, &info);

@@ -57,6 +57,12 @@ int guest_write(struct vcpu *v, uint64_t to, const void *from, uint64_t bytes)
     return 0;
 }
 
+int guest_window_read(struct guest_window *w, void *to, uint64_t from, uint32_t bytes)
+{
+    w->page = (uint8_t *)(uintptr_t)from;
+    return guest_read(w->v, to, from, bytes);
+}
+
 int guest_window_write(struct guest_window *w, uint64_t to, const void *from, uint32_t bytes)
 {
     w->page = (uint8_t *)(uintptr_t)to;

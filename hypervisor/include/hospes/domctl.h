@@ -39,7 +39,10 @@ int64_t domctl_op(struct vcpu *v, uint64_t *arg);
 /* True if the caller may use domctl and sysctl. */
 bool domctl_allowed(const struct vcpu *v);
 
-/* What getdomaininfo and getdomaininfolist tell. */
+/*
+ * What getdomaininfo and getdomaininfolist tell. *info is all zeroes, or what was told of another
+ * domain: where Hospes has nothing to tell it stays as it is.
+ */
 void domctl_domain_info(struct domain *d, struct xen_domctl_getdomaininfo *info);
 
 /* --- contract of each architecture ----------------------------------------------------------- */
