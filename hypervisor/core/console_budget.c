@@ -7,6 +7,9 @@
  * empty is hungry, and from then on what comes in is shared out equally at each tick of the
  * console's timer: among the hungry, and those that have used up some of a portion. So nobody waits
  * for being quieter than others, and who writes less than a portion in a tick does not notice them.
+ *
+ * The hardware domain is not in it. The machine is its own: what it prints costs its own time on a
+ * CPU, and others' lines take turns with its lines.
  */
 #include "console_internal.h"
 #include <hospes/timer.h>
@@ -36,6 +39,8 @@ static void fill(void)
 
 bool budget_ask(struct console_domain *c)
 {
+    if (c->unlimited)
+        c->tokens = CONSOLE_QUEUE_BYTES;
     if (likely(c->tokens > 0))
         return true;
     if (c->hungry)
@@ -61,11 +66,13 @@ void budget_share(void)
         return;
     fill();
     for (struct console_domain *c = console_domains; c; c = c->next)
-        eaters += c->hungry || c->tokens < PORTION;
+        eaters += !c->unlimited && (c->hungry || c->tokens < PORTION);
     if (eaters == 0)
         return;
     int32_t share = stock / eaters;
     for (struct console_domain *c = console_domains; c; c = c->next) {
+        if (c->unlimited)
+            continue;
         int32_t wanted = c->hungry ? share : max(PORTION - c->tokens, 0);
         wanted = min(wanted, share);
         stock -= wanted;

@@ -445,6 +445,7 @@ int vpl011_create(struct domain *d, gaddr_t base, uint32_t virq)
     d->console = (struct console_domain){
         .domid = d->id,
         .device = u,
+        .unlimited = d->hardware,
         .receive = console_receive,
         .room = console_room,
     };

@@ -36,6 +36,7 @@ int debug_port_init(struct domain *d)
     d->console = (struct console_domain){
         .domid = d->id,
         .device = d,
+        .unlimited = d->hardware,
         .receive = receive,
         .room = room,
     };

@@ -101,7 +101,8 @@ void console_line(const char *text);
  * zero at first. */
 struct console_domain {
     uint16_t domid;
-    void *device; /* the creator's own: its UART */
+    void *device;   /* the creator's own: its UART */
+    bool unlimited; /* the hardware domain's: it writes as much as the UART takes */
     /* Gives the domain a byte that the user typed. False: its buffer is full, the byte is lost. */
     bool (*receive)(struct console_domain *c, uint8_t byte);
     /* A console_domain_write() was refused, it is worth trying again. Any pCPU, no lock held. */
