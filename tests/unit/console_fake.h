@@ -173,6 +173,8 @@ struct fake_domain {
     uint32_t rooms;
 };
 
+static struct fake_domain d0, d1, d2, d3;
+
 static inline bool fake_receive(struct console_domain *c, uint8_t byte)
 {
     struct fake_domain *f = c->device;
@@ -234,6 +236,61 @@ static inline void fake_flood(struct fake_domain *f, const char *text)
     f->at = 0;
     f->endless = true;
     fake_write_on(f);
+}
+
+/* Ctrl-A three times until the focus is where `who` says. */
+static inline void focus_on(const char *who)
+{
+    char want[100];
+
+    snprintf(want, sizeof(want), "Serial input to %s ", who);
+    do {
+        fake_clear();
+        fake_type("\x01\x01\x01");
+        fake_pass(100);
+    } while (strstr(fake.out, want) == NULL);
+    fake_clear();
+}
+
+/* True if the output consists of whole lines, each with one of the prefixes. */
+static inline void check_whole_lines(const char *const *lines)
+{
+    for (char *line = fake.out, *end; *line; line = end + 2) {
+        bool known = false;
+        end = strstr(line, "\r\n");
+        assert_non_null(end);
+        *end = '\0';
+        for (size_t i = 0; lines[i]; i++)
+            known |= strcmp(line, lines[i]) == 0;
+        if (!known)
+            fail_msg("a torn line: %s", line);
+        *end = '\r';
+    }
+}
+
+static inline uint32_t count(const char *part)
+{
+    uint32_t n = 0;
+
+    for (const char *p = fake.out; (p = strstr(p, part)) != NULL; p++)
+        n++;
+    return n;
+}
+
+/* Nobody writes any more, and all that was written has gone. */
+static inline void quiet(void)
+{
+    struct fake_domain *all[] = { &d0, &d1, &d2, &d3 };
+
+    for (size_t i = 0; i < 4; i++) {
+        all[i]->text = NULL;
+        all[i]->written = 0;
+        all[i]->rooms = 0;
+    }
+    fake.rate = FAKE_AT_ONCE;
+    fake.fifo = 0;
+    fake_pass(500);
+    fake_clear();
 }
 
 /* `n` pCPUs with timers, time 0, a UART that sends at once. */

@@ -7,8 +7,6 @@
 
 #include <hospes/log.h>
 
-static struct fake_domain d1;
-
 /* A board whose UART has no interrupt line, or one that something else has, would have no console.
  */
 static void a_timer_polls(void **state)
