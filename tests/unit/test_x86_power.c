@@ -26,6 +26,18 @@ PORT(8)
 PORT(16)
 PORT(32)
 
+static inline uint32_t port_read(uint16_t port, uint32_t size)
+{
+    uint32_t v = 0;
+
+    memcpy(&v, ports + port, size);
+    return v;
+}
+static inline void port_write(uint16_t port, uint32_t size, uint32_t value)
+{
+    memcpy(ports + port, &value, size);
+}
+
 #include "../../hypervisor/arch/x86/include/asm/domain.h"
 #include "../../hypervisor/arch/x86/include/asm/vcpu.h"
 

@@ -81,7 +81,7 @@ uint32_t pci_read(uint16_t bdf, uint32_t at, uint32_t size)
         return (uint32_t)MASK(8 * size - 1, 0);
     spin_lock(&lock);
     select(bdf, at);
-    value = size == 1 ? port_read8(port) : size == 2 ? port_read16(port) : port_read32(port);
+    value = port_read(port, size);
     spin_unlock(&lock);
     return value;
 }
@@ -104,12 +104,7 @@ void pci_write(uint16_t bdf, uint32_t at, uint32_t size, uint32_t value)
         return;
     spin_lock(&lock);
     select(bdf, at);
-    if (size == 1)
-        port_write8(port, (uint8_t)value);
-    else if (size == 2)
-        port_write16(port, (uint16_t)value);
-    else
-        port_write32(port, value);
+    port_write(port, size, value);
     spin_unlock(&lock);
 }
 

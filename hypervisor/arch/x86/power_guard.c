@@ -9,21 +9,6 @@
 #include <hospes/log.h>
 #include <hospes/vcpu.h>
 
-static uint32_t port_read(uint16_t port, uint8_t size)
-{
-    return size == 1 ? port_read8(port) : size == 2 ? port_read16(port) : port_read32(port);
-}
-
-static void port_write(uint16_t port, uint8_t size, uint32_t value)
-{
-    if (size == 1)
-        port_write8(port, (uint8_t)value);
-    else if (size == 2)
-        port_write16(port, (uint16_t)value);
-    else
-        port_write32(port, value);
-}
-
 /* PM1a's or PM1b's control register, 4.8.3.2.1; `device` is which of power.pm1_control. SLP_TYP and
  * SLP_EN are both in its second byte. */
 static enum exit_action access_sleep(struct vcpu *v, struct pio_access *a, void *device)

@@ -11,6 +11,15 @@ static bool starts(const char *a, const char *with)
     return true;
 }
 
+bool same_text(const char *a, const char *b)
+{
+    while (*a && *a == *b) {
+        a++;
+        b++;
+    }
+    return *a == *b;
+}
+
 bool bootarg(const char *name, char *value, size_t size)
 {
     size_t len = 0, n = 0;

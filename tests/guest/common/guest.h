@@ -46,6 +46,7 @@ extern struct machine machine;
 /* name=value of the boot arguments: value up to a space, or a number of any base; or the default.
  */
 bool bootarg(const char *name, char *value, size_t size);
+bool same_text(const char *a, const char *b);
 uint64_t bootarg_number(const char *name, uint64_t otherwise);
 
 /* ---- output: %d %u %x %lx %lu %ld %llx... %s %c %p %%, flags 0 and -, width ---- */

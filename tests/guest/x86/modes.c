@@ -360,15 +360,6 @@ static const struct {
     { "task", task_in_device, true },
 };
 
-static bool is(const char *a, const char *b)
-{
-    while (*a && *a == *b) {
-        a++;
-        b++;
-    }
-    return *a == *b;
-}
-
 void guest_main(void)
 {
     char mode[16] = "";
@@ -377,7 +368,7 @@ void guest_main(void)
     hypercall_init();
     apic_init_cpu();
     for (unsigned int i = 0; i < ARRAY_SIZE(modes); i++)
-        if (is(mode, modes[i].name)) {
+        if (same_text(mode, modes[i].name)) {
             put("crash begins: %s\n", mode);
             for (unsigned int id = 1; id < machine.cpus && !modes[i].alone; id++)
                 cpu_start(id, modes[i].run);

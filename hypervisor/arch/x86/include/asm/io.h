@@ -46,4 +46,20 @@ PORT_ACCESSORS(16, uint16_t, "w")
 PORT_ACCESSORS(32, uint32_t, "l")
 #undef PORT_ACCESSORS
 
+/* `size` bytes: 1, 2 or 4. */
+static inline uint32_t port_read(uint16_t port, uint32_t size)
+{
+    return size == 1 ? port_read8(port) : size == 2 ? port_read16(port) : port_read32(port);
+}
+
+static inline void port_write(uint16_t port, uint32_t size, uint32_t value)
+{
+    if (size == 1)
+        port_write8(port, (uint8_t)value);
+    else if (size == 2)
+        port_write16(port, (uint16_t)value);
+    else
+        port_write32(port, value);
+}
+
 #endif
