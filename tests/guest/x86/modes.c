@@ -20,13 +20,15 @@ extern uint32_t trampoline_cr3; /* start.S */
 
 static uint64_t seeds[MAX_CPUS];
 
-/* From the counter: a domain that starts again goes another way. */
+/* The same way each time, so that a failure can be looked at again; `seed=0`: by the counter,
+ * another one each time. */
 static uint64_t any(unsigned int id)
 {
     uint64_t s = seeds[id];
 
     if (!s) {
-        s = now() | 1;
+        s = bootarg_number("seed", 1);
+        s = (s ? s + id : now()) * 2 + 1;
         put("cpu %u: seed 0x%lx\n", id, s);
     }
     s ^= s << 13;
