@@ -8,6 +8,8 @@ physical addresses.
 import socket
 import struct
 
+from machine import PATIENCE
+
 PC = 32  # the register's place among those of AArch64, eight bytes each
 
 
@@ -16,7 +18,7 @@ class Debugger:
 
     def __init__(self, path):
         self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(60)
+        self.socket.settimeout(PATIENCE)
         self.socket.connect(str(path))
         self.stream = self.socket.makefile("rb")
 

@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from machine import PATIENCE
 
 RUN = Path(__file__).resolve().parents[2] / "image/run"
 
@@ -19,6 +20,6 @@ RUN = Path(__file__).resolve().parents[2] / "image/run"
     ("--hypervisor /nowhere", "/nowhere: there is no such file; `make ARCH=arm64 hypervisor` makes it")])
 def test_wrong(arguments, told):
     """Else a newcomer is shown the inside of a Python program."""
-    run = subprocess.run([RUN, *arguments.split()], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120,
+    run = subprocess.run([RUN, *arguments.split()], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE,
                          check=False)
     assert run.returncode and told in run.stderr and "Traceback" not in run.stderr, run.stderr
