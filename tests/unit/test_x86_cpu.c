@@ -420,6 +420,24 @@ static void test_long_mode(void **state)
     assert_int_equal(vcpu.arch.paging, PAGING_NONE);
 }
 
+/* The guest finds what it wrote; the processor gets LME no sooner than PAE, and loses it with PAE.
+ */
+static void test_half_long(void **state)
+{
+    vcpu.regs.rcx = 0xc0000080;
+    vcpu.regs.rax = EFER_LME | EFER_NXE;
+    vcpu.regs.rdx = 0;
+    assert_int_equal(exit_msr(&vcpu, true), EXIT_HANDLED);
+    assert_int_equal(fake_cpu.reg[HVM_EFER], EFER_NXE);
+    assert_int_equal(exit_msr(&vcpu, false), EXIT_HANDLED);
+    assert_int_equal(vcpu.regs.rax, EFER_LME | EFER_NXE);
+    assert_true(control_write_cr4(&vcpu, CR4_PAE));
+    assert_int_equal(fake_cpu.reg[HVM_EFER], EFER_LME | EFER_NXE);
+    assert_true(control_write_cr4(&vcpu, 0));
+    assert_int_equal(fake_cpu.reg[HVM_EFER], EFER_NXE);
+    assert_int_equal(vcpu.arch.efer, EFER_LME | EFER_NXE);
+}
+
 /* What VMRUN would refuse, or no processor has, is a fault of the guest's. */
 static void test_bad_control(void **state)
 {
@@ -525,6 +543,7 @@ int main(void)
         cmocka_unit_test_setup(test_mtrr, setup),
         cmocka_unit_test_setup(test_instructions, setup),
         cmocka_unit_test_setup(test_long_mode, setup),
+        cmocka_unit_test_setup(test_half_long, setup),
         cmocka_unit_test_setup(test_bad_control, setup),
         cmocka_unit_test_setup(test_caches_and_translations, setup),
         cmocka_unit_test_setup(test_control_instructions, setup),

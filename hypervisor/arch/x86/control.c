@@ -34,6 +34,16 @@ static void set_paging(struct vcpu *v)
         a->paging = a->cr4 & CR4_PAE ? PAGING_PAE : PAGING_32;
 }
 
+/*
+ * EFER.LME without CR4.PAE does nothing before the guest has set PAE, which exits: the processor
+ * gets it then. QEMU's #VMEXIT leaves the host without paging when it finds LME, but neither PAE
+ * nor PG, in the guest: its CPU never comes back.
+ */
+static uint64_t present_efer(uint64_t cr4, uint64_t efer)
+{
+    return cr4 & CR4_PAE ? efer : efer & ~(uint64_t)EFER_LME;
+}
+
 void control_set(struct vcpu *v, uint64_t cr0, uint64_t cr4, uint64_t efer)
 {
     v->arch.cr0 = cr0;
@@ -41,7 +51,7 @@ void control_set(struct vcpu *v, uint64_t cr0, uint64_t cr4, uint64_t efer)
     v->arch.efer = efer;
     hvm_ops->set_reg(v, HVM_CR0, cr0 & ~CR0_CACHES);
     hvm_ops->set_reg(v, HVM_CR4, cr4);
-    hvm_ops->set_reg(v, HVM_EFER, efer);
+    hvm_ops->set_reg(v, HVM_EFER, present_efer(cr4, efer));
     hvm_ops->forget_tlb(v);
     set_paging(v);
 }

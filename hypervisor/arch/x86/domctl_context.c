@@ -140,7 +140,7 @@ static void save_cpu(const struct vcpu *v, cpu_t *c)
         put64(c, registers[i].at, hvm_ops->get_reg(v, registers[i].reg));
     c->cr0 = hvm_ops->get_reg(v, HVM_CR0);
     c->cr4 = hvm_ops->get_reg(v, HVM_CR4);
-    c->msr_efer = hvm_ops->get_reg(v, HVM_EFER);
+    c->msr_efer = v->arch.efer;
     c->dr0 = v->arch.dr[0];
     c->dr1 = v->arch.dr[1];
     c->dr2 = v->arch.dr[2];

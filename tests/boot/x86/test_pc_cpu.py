@@ -22,14 +22,14 @@ ENDLESS = ["jump", "faults", "nothing", "calls", "device", "messages", "nmis", "
            "invalidate", "spin", "step", "wild",
            "msrs", "states", "strings", "changing", "codedev"]
 # Those of tests/guest/x86/modes.c; the others are crash.c's.
-MODES = ["stackdev", "idtdev", "tableshared", "task", "msrs", "states", "strings", "changing", "codedev"]
+MODES = ["stackdev", "idtdev", "tableshared", "task", "msrs", "states", "halflong", "strings", "changing", "codedev"]
 
 
-def astray(boot, mode):
+def astray(boot, mode, **settings):
     """A machine with a ticker, and beside it a domain that goes astray like this."""
     ticker = dom0("tick", "name=t period=100")
     subject = tiny.guest("subject", "modes" if mode in MODES else "crash", "mode=" + mode, memory=48, cpus=2)
-    machine = boot(domains=[ticker, subject], dom0_memory=64)
+    machine = boot(domains=[ticker, subject], dom0_memory=64, **settings)
     machine.expect("crash begins: " + mode)
     return machine
 
@@ -47,6 +47,12 @@ def test_triple_fault(boot, mode):
 def test_astray(boot, mode):
     """Else a guest that is broken, or means to break others, takes them or the machine down."""
     machine = astray(boot, mode)
+    tiny.expect_ticks(machine, "t", count=20)
+
+
+def test_half_long(boot):
+    """Else a guest that enables long mode without its page tables' format takes QEMU's CPU away: here the only one."""
+    machine = astray(boot, "halflong", cpus=1)
     tiny.expect_ticks(machine, "t", count=20)
 
 

@@ -156,6 +156,26 @@ static void wild_states(unsigned int id)
     }
 }
 
+/*
+ * Long mode is enabled, and what it needs is not: exits from there, in code of 16 bits, for ever.
+ * QEMU itself does not bring its CPU back to the hypervisor from there.
+ */
+static void half_long_mode(unsigned int id)
+{
+    static const uint8_t start[] = "\x66\xb9\x80\x00\x00\xc0" /* mov ecx, EFER */
+                                   "\x66\xb8\x00\x01\x00\x00" /* mov eax, LME */
+                                   "\x66\x31\xd2\x0f\x30"     /* xor edx, edx; wrmsr */
+                                   "\x66\x31\xc0\x0f\xa2"     /* 1: xor eax, eax; cpuid */
+                                   "\xeb\xf9";                /* jmp 1b */
+
+    (void)id;
+    memcpy((uint8_t *)(uintptr_t)TRAMPOLINE, start, sizeof(start));
+    apic_send(1, APIC_INIT);
+    apic_send(1, APIC_STARTUP | TRAMPOLINE >> 12);
+    for (;;)
+        relax();
+}
+
 /* ---- strings ---- */
 static uint64_t any_place(unsigned int id)
 {
@@ -355,10 +375,15 @@ static const struct {
     void (*run)(unsigned int id);
     bool alone; /* the others are not started */
 } modes[] = {
-    { "msrs", wild_msrs, false },         { "states", wild_states, true },
-    { "strings", wild_strings, false },   { "changing", changing_code, false },
-    { "codedev", code_in_device, false }, { "stackdev", stack_in_device, true },
-    { "idtdev", idt_in_device, true },    { "tableshared", tables_in_shared, true },
+    { "msrs", wild_msrs, false },
+    { "states", wild_states, true },
+    { "halflong", half_long_mode, true },
+    { "strings", wild_strings, false },
+    { "changing", changing_code, false },
+    { "codedev", code_in_device, false },
+    { "stackdev", stack_in_device, true },
+    { "idtdev", idt_in_device, true },
+    { "tableshared", tables_in_shared, true },
     { "task", task_in_device, true },
 };
 
