@@ -222,19 +222,16 @@ static int64_t __noinline arch_call(const struct vcpu *v, uint32_t function)
 /* As Xen has them (its <xen/arch-arm/smccc.h> needs its own sources): by the second one's UID
  * guests tell that this is Xen's interface. */
 static const struct service {
-    uint32_t number;
     uint32_t major, minor;
     uint32_t uid[4]; /* as it is in registers */
-} services[] = {
-    { SMCCC_STANDARD, 0, 1, { 0x6f3863f8, 0xbd4c394b, 0x16ce2092, 0x6f9fe541 } },
-    { SMCCC_HYPERVISOR, 0, 1, { 0xdc1218a7, 0x694398c6, 0xd179cf9a, 0x67e6de8d } },
-};
+} standard_service = { 0, 1, { 0x6f3863f8, 0xbd4c394b, 0x16ce2092, 0x6f9fe541 } },
+  hypervisor_service = { 0, 1, { 0xdc1218a7, 0x694398c6, 0xd179cf9a, 0x67e6de8d } };
 
 static uint32_t count_calls(const struct service *s)
 {
     uint32_t n = SERVICE_QUERIES;
 
-    if (s->number == SMCCC_HYPERVISOR)
+    if (s == &hypervisor_service)
         return n + PV_TIME_CALLS;
     for (uint32_t i = 0; i < PSCI_CALLS; i++)
         n += (psci_calls32[i] ? 1u : 0) + (psci_calls64[i] ? 1u : 0);
@@ -248,13 +245,8 @@ static int64_t tell_uid(struct vcpu *v, const uint32_t uid[4])
     return uid[0];
 }
 
-static int64_t service_query(struct vcpu *v, uint32_t function)
+static int64_t service_query(struct vcpu *v, const struct service *s, uint32_t function)
 {
-    const struct service *s = services;
-
-    while (s->number != (function & SMCCC_SERVICE_MASK))
-        if (++s == services + array_size(services))
-            return PSCI_NOT_SUPPORTED;
     switch (function & ~SMCCC_SERVICE_MASK) {
     case SMCCC_CALL_COUNT:
         return count_calls(s);
@@ -268,18 +260,35 @@ static int64_t service_query(struct vcpu *v, uint32_t function)
     }
 }
 
+static int64_t pv_time_call(struct vcpu *v, uint32_t function)
+{
+    switch (function) {
+    case PV_TIME_FEATURES:
+        return pv_time_features(v->domain, (uint32_t)v->regs.x[1]);
+    case PV_TIME_ST:
+        return pv_time_stolen(v);
+    default:
+        return PSCI_NOT_SUPPORTED;
+    }
+}
+
 /* --- all of them --- */
 
 /* What is not PSCI: the calling convention's own calls, and a hypervisor's. */
 static int64_t __noinline smccc_other(struct vcpu *v, uint32_t function)
 {
-    if ((function & SMCCC_SERVICE_MASK) == SMCCC_ARCH)
+    switch (function & SMCCC_SERVICE_MASK) {
+    case SMCCC_ARCH:
         return function == SMCCC_VERSION ? VERSION_SMCCC_1_2 : arch_call(v, function);
-    if (function == PV_TIME_FEATURES)
-        return pv_time_features(v->domain, (uint32_t)v->regs.x[1]);
-    if (function == PV_TIME_ST)
-        return pv_time_stolen(v);
-    return service_query(v, function);
+    case SMCCC_STANDARD:
+        return service_query(v, &standard_service, function);
+    case SMCCC_HYPERVISOR:
+        return service_query(v, &hypervisor_service, function);
+    case SMCCC_HYPERVISOR | SMCCC_64:
+        return pv_time_call(v, function);
+    default:
+        return PSCI_NOT_SUPPORTED;
+    }
 }
 
 enum exit_action smccc_call(struct vcpu *v)
