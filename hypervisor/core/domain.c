@@ -70,40 +70,29 @@ struct domain *domain_get(uint16_t id)
     return d;
 }
 
-/* The first domain from `at` on, in the list, that has such a number; held. */
-static struct domain *get_from(struct list_node *at, uint32_t id)
+uint32_t domain_get_some(uint32_t id, struct domain **out, uint32_t most)
 {
-    for (; at != &domains.head; at = at->next) {
-        struct domain *d = list_entry(at, struct domain, node);
+    struct domain *d;
+    uint32_t nr = 0;
 
+    spin_lock(&list_lock);
+    list_for_each (d, &domains, node) {
+        if (nr == most)
+            break;
         if (d->id >= id && read_once(d->state) != DOMAIN_CREATED) {
             domain_hold(d);
-            return d;
+            out[nr++] = d;
         }
     }
-    return NULL;
+    spin_unlock(&list_lock);
+    return nr;
 }
 
 struct domain *domain_get_from(uint16_t id)
 {
     struct domain *d;
 
-    spin_lock(&list_lock);
-    d = get_from(domains.head.next, id);
-    spin_unlock(&list_lock);
-    return d;
-}
-
-struct domain *domain_get_after(struct domain *d)
-{
-    struct domain *next;
-
-    spin_lock(&list_lock);
-    /* One that has left the list meanwhile no longer knows where it was. */
-    next = get_from(list_is_linked(&d->node) ? d->node.next : domains.head.next, d->id + 1u);
-    spin_unlock(&list_lock);
-    domain_put(d);
-    return next;
+    return domain_get_some(id, &d, 1) ? d : NULL;
 }
 
 void domain_for_all(void (*fn)(struct domain *d, void *arg), void *arg)
@@ -196,7 +185,7 @@ int domain_create_vcpus(struct domain *d)
 }
 
 /* Nobody can find it any more, and nobody has it. */
-static void free_domain(struct domain *d)
+static void __noinline free_domain(struct domain *d)
 {
     evtchn_domain_destroy(d);
     if (d->sched_cap)
@@ -214,7 +203,7 @@ static void free_domain(struct domain *d)
 
 void domain_put(struct domain *d)
 {
-    if (__atomic_sub_fetch(&d->refs, 1, __ATOMIC_ACQ_REL) == 0)
+    if (unlikely(__atomic_sub_fetch(&d->refs, 1, __ATOMIC_ACQ_REL) == 0))
         free_domain(d);
 }
 

@@ -134,7 +134,7 @@ int64_t domctl_no_iommu(struct domctl *c)
 
 static uint32_t state_flags(const struct domain *d)
 {
-    uint32_t flags = XEN_DOMINF_hvm_guest;
+    uint32_t flags = XEN_DOMINF_hvm_guest | XEN_DOMINF_hap;
 
     if (d->shut_down)
         flags |= XEN_DOMINF_shutdown | (uint32_t)d->stop_reason << XEN_DOMINF_shutdownshift;
@@ -142,17 +142,12 @@ static uint32_t state_flags(const struct domain *d)
         flags |= XEN_DOMINF_dying;
     if (d->control_pauses)
         flags |= XEN_DOMINF_paused;
-    if (d->debugged)
-        flags |= XEN_DOMINF_debugged;
-    if (d->xenstore)
-        flags |= XEN_DOMINF_xs_domain;
-    return flags;
+    return flags | d->debugged * XEN_DOMINF_debugged | d->xenstore * XEN_DOMINF_xs_domain;
 }
 
 static void add_vcpus(const struct domain *d, struct xen_domctl_getdomaininfo *info)
 {
-    uint32_t i, highest = XEN_INVALID_MAX_VCPU_ID, online = 0;
-    bool blocked = true, running = false;
+    uint32_t i, highest = XEN_INVALID_MAX_VCPU_ID, online = 0, flags = XEN_DOMINF_blocked;
     const struct vcpu *v;
     uint64_t ns = 0;
 
@@ -162,19 +157,27 @@ static void add_vcpus(const struct domain *d, struct xen_domctl_getdomaininfo *i
         if (!read_once(v->online))
             continue;
         online++;
-        blocked &= read_once(v->blocked);
-        running |= domctl_is_running(v);
+        if (read_once(v->blocked))
+            continue;
+        flags &= ~(uint32_t)XEN_DOMINF_blocked;
+        if (sched_is_running(&v->sched))
+            flags |= XEN_DOMINF_running;
     }
     info->max_vcpu_id = highest;
     info->nr_online_vcpus = online;
     info->cpu_time = ns;
-    info->flags |= (blocked ? XEN_DOMINF_blocked : 0) | (running ? XEN_DOMINF_running : 0);
+    info->flags |= flags;
+}
+
+void domctl_info_init(struct xen_domctl_getdomaininfo *info)
+{
+    *info = (struct xen_domctl_getdomaininfo){ .shared_info_frame = UINT64_MAX };
+    arch_domctl_info(info);
 }
 
 void domctl_domain_info(struct domain *d, struct xen_domctl_getdomaininfo *info)
 {
     info->domain = d->id;
-    info->shared_info_frame = UINT64_MAX;
     spin_lock(&d->lock);
     info->flags = state_flags(d);
     memcpy(info->handle, d->handle, sizeof(info->handle));
@@ -182,7 +185,6 @@ void domctl_domain_info(struct domain *d, struct xen_domctl_getdomaininfo *info)
     info->tot_pages = read_once(d->tot_pages);
     info->max_pages = read_once(d->max_pages);
     add_vcpus(d, info);
-    arch_domctl_info(d, info);
 }
 
 /* Until 4.17 the next domain from the number on was meant. */
@@ -191,7 +193,7 @@ int64_t domctl_getdomaininfo(struct domctl *c)
     c->d = domain_get_from(c->op->domain);
     if (!c->d || (c->d->id != c->op->domain && c->version > DOMCTL_XEN_4_17))
         return -ESRCH;
-    memset(&c->op->u.getdomaininfo, 0, sizeof(c->op->u.getdomaininfo));
+    domctl_info_init(&c->op->u.getdomaininfo);
     domctl_domain_info(c->d, &c->op->u.getdomaininfo);
     c->op->domain = c->d->id;
     return 0;

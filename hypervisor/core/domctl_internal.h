@@ -19,7 +19,6 @@ domctl_fn domctl_settimeoffset, domctl_subscribe, domctl_set_virq_handler;
 
 /* domctl_vcpu.c */
 domctl_fn domctl_setvcpucontext, domctl_getvcpucontext, domctl_getvcpuinfo;
-bool domctl_is_running(const struct vcpu *v);
 
 /* domctl_sched.c */
 domctl_fn domctl_setvcpuaffinity, domctl_getvcpuaffinity;

@@ -111,7 +111,7 @@ int64_t domctl_getvcpucontext(struct domctl *c)
 }
 
 /* Not one that waits, though its state may be loaded yet on a pCPU that idles. */
-bool domctl_is_running(const struct vcpu *v)
+static bool is_running(const struct vcpu *v)
 {
     return sched_is_running(&v->sched) && !read_once(v->blocked);
 }
@@ -127,7 +127,7 @@ int64_t domctl_getvcpuinfo(struct domctl *c)
         return -ESRCH;
     info->online = read_once(v->online);
     info->blocked = read_once(v->blocked);
-    info->running = domctl_is_running(v);
+    info->running = is_running(v);
     info->cpu_time = sched_runtime_ns(&v->sched);
     info->cpu = read_once(v->sched.pcpu)->id;
     return 0;

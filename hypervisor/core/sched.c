@@ -356,11 +356,6 @@ void sched_unpause(struct sched_unit *u)
         spin_unlock(&p->sched.lock);
 }
 
-bool sched_is_running(const struct sched_unit *u)
-{
-    return load_acquire(u->held);
-}
-
 void sched_times(const struct sched_unit *u, struct sched_times *out)
 {
     struct pcpu *p = sched_lock_unit(u);
@@ -375,14 +370,11 @@ void sched_times(const struct sched_unit *u, struct sched_times *out)
     spin_unlock(&p->sched.lock);
 }
 
-uint64_t sched_runtime_ns(const struct sched_unit *u)
+uint64_t sched_account_unit(const struct sched_unit *u)
 {
-    struct pcpu *p;
+    struct pcpu *p = sched_lock_unit(u);
     uint64_t ns;
 
-    if (!load_acquire(u->held)) /* all of it is accounted for */
-        return read_once(u->runtime_ns);
-    p = sched_lock_unit(u);
     sched_account(p, clock_ns());
     ns = u->runtime_ns;
     spin_unlock(&p->sched.lock);

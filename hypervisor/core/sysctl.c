@@ -41,25 +41,21 @@ static sysctl_fn *find(uint32_t cmd)
     return cmd < sizeof(entries) / sizeof(entries[0]) && entries[cmd] ? entries[cmd] : arch_sysctl;
 }
 
-static bool may_call(const struct vcpu *v, uint32_t cmd)
-{
-    return domctl_allowed(v) || (v->domain->xenstore && cmd == XEN_SYSCTL_getdomaininfolist);
-}
-
 int64_t sysctl_op(struct vcpu *v, uint64_t *arg)
 {
     struct xen_sysctl op;
     struct guest_window w = { .v = v };
     struct sysctl s = { .caller = v, .op = &op };
+    bool allowed = domctl_allowed(v);
     int64_t rc;
 
-    if (!domctl_allowed(v) && !v->domain->xenstore)
+    if (!allowed && !v->domain->xenstore)
         return -EPERM;
     if (guest_window_read(&w, &op, arg[0], sizeof(op)))
         rc = -EFAULT;
     else if (op.interface_version != XEN_SYSCTL_INTERFACE_VERSION)
         rc = -EACCES;
-    else if (!may_call(v, op.cmd))
+    else if (!allowed && op.cmd != XEN_SYSCTL_getdomaininfolist)
         rc = -EPERM;
     else
         rc = find(op.cmd)(&s);

@@ -10,7 +10,6 @@
 #include <hospes/guest_access.h>
 #include <hospes/pcpu.h>
 #include <lib/bits.h>
-#include <string.h>
 
 #define DISTANCE_SELF 10u /* of a node to itself, as ACPI's SLIT has it */
 
@@ -92,28 +91,28 @@ int64_t sysctl_numainfo(struct sysctl *s)
     return 0;
 }
 
+#define HELD_AT_ONCE 8u
+
 int64_t sysctl_getdomaininfolist(struct sysctl *s)
 {
     struct xen_sysctl_getdomaininfolist *op = &s->op->u.getdomaininfolist;
     struct guest_window w = { .v = s->caller };
-    struct domain *d = domain_get_from(op->first_domain);
+    uint32_t told = 0, nr, next = op->first_domain;
     struct xen_domctl_getdomaininfo info;
-    uint32_t nr = 0;
+    struct domain *d[HELD_AT_ONCE];
     int err = 0;
 
-    memset(&info, 0, sizeof(info));
-    for (; d; d = domain_get_after(d)) {
-        if (nr == op->max_domains)
-            break;
-        domctl_domain_info(d, &info);
-        err = guest_window_write(&w, guest_element(op->buffer, nr), &info, sizeof(info));
-        if (err)
-            break;
-        nr++;
-    }
+    domctl_info_init(&info);
+    do {
+        nr = domain_get_some(next, d, min(op->max_domains - told, HELD_AT_ONCE));
+        for (uint32_t i = 0; i < nr; i++) {
+            domctl_domain_info(d[i], &info);
+            err |= guest_window_write(&w, guest_element(op->buffer, told++), &info, sizeof(info));
+            domain_put(d[i]);
+        }
+        next = info.domain + 1u;
+    } while (nr == HELD_AT_ONCE && !err);
     guest_window_close(&w);
-    if (d)
-        domain_put(d);
-    op->num_domains = nr;
+    op->num_domains = told;
     return err;
 }

@@ -350,26 +350,33 @@ static void in_order(void **state)
     check_nothing_left(7);
 }
 
-/* One after the other, also where one goes meanwhile, but not those that are being built. */
-static void one_by_one(void **state)
+/* Some at a time, from a number on, but not those that are being built. */
+static void some_at_a_time(void **state)
 {
-    struct domain *d[5], *at;
+    struct domain *d[5], *got[5];
 
     for (uint16_t i = 0; i < 5; i++) {
         assert_int_equal(domain_create((uint16_t)(i + 1), 1, &d[i]), 0);
         if (i != 2)
             d[i]->state = DOMAIN_RUNNING;
     }
-    at = domain_get_from(1);
-    assert_ptr_equal(at, d[0]);
-    at = domain_get_after(at);
-    assert_ptr_equal(at, d[1]);
+    assert_int_equal(domain_get_some(0, got, 0), 0);
+    assert_int_equal(domain_get_some(2, got, 2), 2);
+    assert_ptr_equal(got[0], d[1]);
+    assert_ptr_equal(got[1], d[3]);
     domain_destroy(d[1]); /* held, in no list */
-    at = domain_get_after(at);
-    assert_ptr_equal(at, d[3]);
-    at = domain_get_after(at);
-    assert_ptr_equal(at, d[4]);
-    assert_null(domain_get_after(at));
+    domain_put(got[0]);
+    domain_put(got[1]);
+    assert_int_equal(domain_get_some(0, got, 5), 3);
+    assert_ptr_equal(got[0], d[0]);
+    assert_ptr_equal(got[2], d[4]);
+    for (uint32_t i = 0; i < 3; i++)
+        domain_put(got[i]);
+    assert_int_equal(domain_get_some(6, got, 5), 0);
+    got[0] = domain_get_from(3);
+    assert_ptr_equal(got[0], d[3]);
+    domain_put(got[0]);
+    assert_null(domain_get_from(6));
     for (uint32_t i = 0; i < 5; i++)
         if (i != 1)
             domain_destroy(d[i]);
@@ -647,7 +654,7 @@ int main(void)
 #ifndef REAL_HEAP
         TEST(fails_anywhere),  TEST(cannot_start_again), TEST(listed_while_it_goes),
 #endif
-        TEST(numbers),         TEST(in_order),           TEST(one_by_one),
+        TEST(numbers),         TEST(in_order),           TEST(some_at_a_time),
         TEST(kept_by_others),  TEST(switches_off),       TEST(stops_once),
         TEST(waits_for_vcpus), TEST(any_state),          TEST(crashes_once),
         TEST(starts_again),    TEST(hardware),

@@ -60,11 +60,6 @@ int64_t pv_time_stolen(struct vcpu *v)
     return 0x3a000000 + 64 * (int64_t)v->id;
 }
 
-bool sched_is_running(const struct sched_unit *u)
-{
-    return u->held;
-}
-
 void domain_stop(struct domain *d, enum domain_stop reason)
 {
     assert_int_equal(this_pcpu()->nr_locks_held, 0);

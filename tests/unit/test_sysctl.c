@@ -207,6 +207,35 @@ static void domains(void **state)
     destroyed(b);
 }
 
+/* More of them than are held at once. */
+static void many_domains(void **state)
+{
+    struct xen_domctl_getdomaininfo list[24] = { 0 };
+    uint16_t ids[20];
+
+    for (uint32_t i = 0; i < array_size(ids); i++)
+        ids[i] = made();
+    op.u.getdomaininfolist = (struct xen_sysctl_getdomaininfolist){ .max_domains = 24 };
+    op.u.getdomaininfolist.buffer.p = list;
+    assert_int_equal(sysctl(XEN_SYSCTL_getdomaininfolist), 0);
+    assert_int_equal(op.u.getdomaininfolist.num_domains, 21);
+    for (uint32_t i = 0; i < array_size(ids); i++)
+        assert_int_equal(list[i + 1].domain, ids[i]);
+    for (uint32_t most = 7; most <= 17; most++) {
+        memset(list, 0xff, sizeof(list));
+        op.u.getdomaininfolist.first_domain = ids[0];
+        op.u.getdomaininfolist.max_domains = most;
+        assert_int_equal(sysctl(XEN_SYSCTL_getdomaininfolist), 0);
+        assert_int_equal(op.u.getdomaininfolist.num_domains, most);
+        assert_int_equal(list[most - 1].domain, ids[most - 1]);
+        assert_int_equal(list[most].domain, 0xffff);
+    }
+    op.u.getdomaininfolist.buffer.p = nowhere;
+    assert_int_equal(sysctl(XEN_SYSCTL_getdomaininfolist), -EFAULT);
+    for (uint32_t i = 0; i < array_size(ids); i++)
+        destroyed(ids[i]);
+}
+
 static int64_t read_log(char *to, uint32_t bytes, uint8_t incremental, uint8_t clear)
 {
     uint32_t index = op.u.readconsole.index;
@@ -350,9 +379,10 @@ int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, begin, end)
     const struct CMUnitTest tests[] = {
-        TEST(refused_to_others), TEST(unknown),       TEST(physinfo),   TEST(topology), TEST(heap),
-        TEST(domains),           TEST(reads_console), TEST(debug_keys), TEST(cpu_info), TEST(pools),
-        TEST(scheduler),
+        TEST(refused_to_others), TEST(unknown),       TEST(physinfo),
+        TEST(topology),          TEST(heap),          TEST(domains),
+        TEST(many_domains),      TEST(reads_console), TEST(debug_keys),
+        TEST(cpu_info),          TEST(pools),         TEST(scheduler),
     };
 
     return cmocka_run_group_tests(tests, machine, NULL);

@@ -24,7 +24,6 @@ static struct vcpu_info infos[VCPUS];
 static mmio_handler_fn *page;
 static uint32_t kicks[VCPUS], resets, ended;
 static uint8_t ended_vector, started_at;
-static bool running;
 
 /* --- what is around it ------------------------------------------------------------------------ */
 
@@ -41,11 +40,6 @@ void vcpu_up(struct vcpu *v)
 void vcpu_down(struct vcpu *v)
 {
     v->online = false;
-}
-
-bool sched_is_running(const struct sched_unit *u)
-{
-    return running;
 }
 
 void arch_vcpu_reset(struct vcpu *v)
@@ -91,7 +85,6 @@ static int set_up(void **state)
     memset(infos, 0, sizeof(infos));
     memset(kicks, 0, sizeof(kicks));
     resets = ended = 0;
-    running = false;
     dom.lock = SPINLOCK_INIT(LOCK_DOMAIN);
     dom.max_vcpus = VCPUS;
     dom.vcpus = list;
@@ -343,9 +336,9 @@ static void test_start(void **state)
     assert_int_equal(store(0, APIC_ICR, 0x460b), EXIT_RETRY);
     assert_true(vlapic_take_init(ap));
     assert_false(ap->online);
-    running = true;
+    ap->sched.held = true;
     assert_int_equal(store(0, APIC_ICR, 0x460b), EXIT_RETRY);
-    running = false;
+    ap->sched.held = false;
     assert_int_equal(store(0, APIC_ICR, 0x460b), EXIT_HANDLED);
     assert_int_equal(started_at, 0xb);
     /* A toolstack that gives it a state gives it all of it. */

@@ -62,12 +62,10 @@ int arch_domctl_create(struct domain *d, const struct xen_domctl_createdomain *c
     return vgic_map(d, GADDR(GUEST_GICD_BASE), GADDR(GUEST_GICC_BASE), GUEST_GICC_SIZE);
 }
 
-void arch_domctl_info(const struct domain *d, struct xen_domctl_getdomaininfo *info)
+void arch_domctl_info(struct xen_domctl_getdomaininfo *info)
 {
-    info->flags |= XEN_DOMINF_hap;
     info->gpaddr_bits = (uint8_t)stage2_address_bits();
     info->arch_config.gic_version = host_gic();
-    info->arch_config.nr_spis = d->arch.vgic.nr_banks ? (d->arch.vgic.nr_banks - 1) * 32 : 0;
 }
 
 /* --- vCPUs ------------------------------------------------------------------------------------ */

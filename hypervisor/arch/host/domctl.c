@@ -20,10 +20,8 @@ int arch_domctl_create(struct domain *d, const struct xen_domctl_createdomain *c
     return 0;
 }
 
-void arch_domctl_info(const struct domain *d, struct xen_domctl_getdomaininfo *info)
+void arch_domctl_info(struct xen_domctl_getdomaininfo *info)
 {
-    (void)d;
-    info->flags |= XEN_DOMINF_hap;
     info->gpaddr_bits = 40;
 }
 

@@ -113,8 +113,8 @@ void domain_put(struct domain *d);  /* locks ranked before LOCK_P2M may be held 
 
 /* The domain with the lowest number from `id` on that is not being built; NULL: there is none. */
 struct domain *domain_get_from(uint16_t id);
-/* The same behind `d`, whose reference goes. */
-struct domain *domain_get_after(struct domain *d);
+/* The same of up to `most` domains, in order of number. How many there are. */
+uint32_t domain_get_some(uint32_t id, struct domain **out, uint32_t most);
 
 /* Calls fn for each domain, in order of number, with LOCK_DOMAIN_LIST held. */
 void domain_for_all(void (*fn)(struct domain *d, void *arg), void *arg);

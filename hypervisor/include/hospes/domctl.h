@@ -40,9 +40,10 @@ int64_t domctl_op(struct vcpu *v, uint64_t *arg);
 bool domctl_allowed(const struct vcpu *v);
 
 /*
- * What getdomaininfo and getdomaininfolist tell. *info is all zeroes, or what was told of another
- * domain: where Hospes has nothing to tell it stays as it is.
+ * What getdomaininfo and getdomaininfolist tell: first what is the same for all domains, then what
+ * is different, for one after the other.
  */
+void domctl_info_init(struct xen_domctl_getdomaininfo *info);
 void domctl_domain_info(struct domain *d, struct xen_domctl_getdomaininfo *info);
 
 /* --- contract of each architecture ----------------------------------------------------------- */
@@ -54,8 +55,8 @@ void domctl_domain_info(struct domain *d, struct xen_domctl_getdomaininfo *info)
 int arch_domctl_check(struct xen_domctl_createdomain *c);
 /* Gives a new domain its interrupt controller and what else its vCPUs need. 0 or -errno. */
 int arch_domctl_create(struct domain *d, const struct xen_domctl_createdomain *c);
-/* Adds what the architecture knows. */
-void arch_domctl_info(const struct domain *d, struct xen_domctl_getdomaininfo *info);
+/* Adds what the architecture knows, of all domains. */
+void arch_domctl_info(struct xen_domctl_getdomaininfo *info);
 
 /*
  * The boot state of a vCPU that does not run, set and read. 0, or -EINVAL for a state that it

@@ -152,7 +152,10 @@ void sched_unit_yield(struct sched_unit *u);
  */
 void sched_pause(struct sched_unit *u);
 void sched_unpause(struct sched_unit *u);
-bool sched_is_running(const struct sched_unit *u);
+static inline bool sched_is_running(const struct sched_unit *u)
+{
+    return load_acquire(u->held);
+}
 
 /*
  * 0, or -EINVAL for a weight out of bounds or an affinity without an online pCPU. Under sched=null
@@ -184,8 +187,16 @@ uint64_t sched_idle_ns(struct pcpu *p);
 /* How it spent its time until now. */
 void sched_times(const struct sched_unit *u, struct sched_times *out);
 
+/* What a running one has consumed by now, its account brought up to date. */
+uint64_t sched_account_unit(const struct sched_unit *u);
+
 /* Real time consumed until now, running or not. */
-uint64_t sched_runtime_ns(const struct sched_unit *u);
+static inline uint64_t sched_runtime_ns(const struct sched_unit *u)
+{
+    if (sched_is_running(u))
+        return sched_account_unit(u);
+    return read_once(u->runtime_ns); /* all of it is accounted for */
+}
 
 /*
  * Chooses what this pCPU runs from now on; NULL: idle. Accounts the time of the unit that ran,
