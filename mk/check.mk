@@ -98,7 +98,7 @@ TIDY_FLAGS = --target=$(TARGET_$(ARCH)) -std=gnu11 -O2 -ffreestanding -mgeneral-
     $(filter-out -nostdinc,$(HV_INCLUDES)) -nostdlibinc -D__XEN_TOOLS__ -DHOSPES_DEBUG=0
 
 # xargs tells by its exit status whether any run found something.
-check-tidy: $(BUILD)/debian/dev.stamp $(BUILD)/debian/libraries.stamp | $(CHECK_NEEDS) $(BUILD)/check/cppcheck$(BESIDE)
+check-tidy: $(BUILD)/debian/dev.stamp $(BUILD)/debian/sources.stamp | $(CHECK_NEEDS) $(BUILD)/check/cppcheck$(BESIDE)
 	@status=0; printf '%s\n' $(HV_C_SOURCES) | xargs -P $(JOBS) -n 4 sh -c '$(TIDY) --quiet \
 	    --warnings-as-errors="*" --checks="$(TIDY_CHECKS)" --header-filter="hypervisor/.*" \
 	    "$$@" -- $(TIDY_FLAGS) || exit 1' tidy >$(BUILD)/check/tidy$(BESIDE).log 2>&1 || status=1; \

@@ -6,7 +6,7 @@ HV_SOURCES := $(filter-out %.lds.S,$(sort $(wildcard $(patsubst %,hypervisor/%/*
     hypervisor/arch/$(ARCH_DIR)/*.S)))
 HV_LDS     := hypervisor/arch/$(ARCH_DIR)/hospes.lds.S
 HV_OBJECTS := $(HV_SOURCES:%=$(OUT)/obj/%.o)
-HV_NEEDS   := $(patsubst %,$(BUILD)/debian/%.stamp,$(sort dev $(DEV_SET) libraries)) | $(XPURPOSE:%=$(BUILD)/host/%)
+HV_NEEDS   := $(patsubst %,$(BUILD)/debian/%.stamp,$(sort dev $(DEV_SET) sources)) | $(XPURPOSE:%=$(BUILD)/host/%)
 
 HV_INCLUDES := -nostdinc -Ihypervisor/include -Ihypervisor/arch/$(ARCH_DIR)/include \
     -Ihypervisor/include/libc -isystem $(BUILD)/debian/include \

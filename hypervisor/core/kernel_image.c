@@ -63,22 +63,28 @@ void kernel_one_segment(struct kernel_image *k, uint64_t place, uint64_t bytes)
 
 /* --- what it is ------------------------------------------------------------------------------ */
 
-/* Files that are no kernel anywhere, or packed in a way that nobody here understands. */
+/* How files are packed, of which the architecture's unpackers have taken theirs. */
+static const struct kernel_stranger packings[] = {
+    { 0, 6,
+      "\xfd"
+      "7zXZ",
+      "is compressed by xz, which is not understood here" },
+    { 0, 4, "\x28\xb5\x2f\xfd", "is compressed by zstd, which is not understood here" },
+    { 0, 4, "\x02\x21\x4c\x18", "is compressed by lz4, which is not understood" },
+    { 0, 3, "BZh", "is compressed by bzip2, which is not understood" },
+    { 0, 4, "\x89LZO", "is compressed by lzop, which is not understood" },
+    { 0, 5, "\x5d\0\0\x80\0", "is compressed by lzma, which is not understood here" },
+    { 0, 5, "\x5d\0\0\0\x04", "is compressed by lzma, which is not understood here" },
+    { 0, 0, NULL, NULL },
+};
+
+/* Files that are no kernel anywhere. */
 static const struct kernel_stranger strangers[] = {
     { 0x24, 4, "\x18\x28\x6f\x01", "is one for 32-bit Arm (zImage)" },
     { 56, 4, "RSC\x05", "is one for RISC-V" },
     { 0, 4, "\x27\x05\x19\x56", "is wrapped for U-Boot (uImage): give the Image itself" },
     { 0, 4, "\xd0\x0d\xfe\xed", "is a device tree" },
     { 0, 6, "070701", "is a cpio archive" },
-    { 0, 6,
-      "\xfd"
-      "7zXZ",
-      "is compressed by xz, which is not understood" },
-    { 0, 4, "\x28\xb5\x2f\xfd", "is compressed by zstd, which is not understood here" },
-    { 0, 3, "BZh", "is compressed by bzip2, which is not understood" },
-    { 0, 4, "\x02\x21\x4c\x18", "is compressed by lz4, which is not understood" },
-    { 0, 4, "\x89LZO", "is compressed by lzop, which is not understood" },
-    { 0, 5, "\x5d\x00\x00\x80\x00", "is compressed by lzma, which is not understood" },
     { 0, 8, "\0\0\0\0\0\0\0\0", "is not there: its memory begins with zeros" },
     { 0, 0, NULL, NULL },
 };
@@ -89,6 +95,11 @@ static int check_strangers(const struct kernel_head *h, const struct kernel_stra
         if (kernel_starts_with(h, s->at, s->magic, s->bytes))
             return kernel_wrong(h->m, s->why);
     return 0;
+}
+
+int kernel_check_packing(const struct kernel_head *h)
+{
+    return check_strangers(h, packings);
 }
 
 /* Code as it is. */
@@ -108,7 +119,9 @@ static int identify(const struct kernel_head *h, struct kernel_image *k)
         rc = arch_kernel.formats[i](h, k);
     if (rc <= 0)
         return rc;
-    rc = check_strangers(h, strangers);
+    rc = kernel_check_packing(h);
+    if (!rc)
+        rc = check_strangers(h, strangers);
     if (!rc)
         rc = check_strangers(h, arch_kernel.strangers);
     if (rc)
@@ -151,17 +164,30 @@ static int no_memory(const struct boot_module *m)
     return -ENOMEM;
 }
 
-static int damaged(const struct boot_module *m, const struct kernel_image *k)
+/* Unpacking ended with an error. */
+static int not_unpacked(const struct boot_module *m, const struct kernel_image *k, int rc)
 {
-    log_err("%s: reg = 0x%lx, 0x%lx bytes: the kernel is damaged or cut short: %s cannot unpack it",
-            m->node, (unsigned long)m->start.v, (unsigned long)m->bytes, k->packed->name);
+    const char *why = "damaged:";
+
+    if (rc == -ENOMEM)
+        return no_memory(m);
+    if (rc == -ENODATA)
+        why = "cut short:";
+    else if (rc == -E2BIG)
+        why = "damaged or cut short, as it is longer than it says:";
+    else if (rc == -EMSGSIZE)
+        why = "damaged or cut short, as it is shorter than it says:";
+    else if (rc == -EOPNOTSUPP)
+        why = "packed with an option that is not understood:";
+    log_err("%s: reg = 0x%lx, 0x%lx bytes: the kernel is %s %s cannot unpack it", m->node,
+            (unsigned long)m->start.v, (unsigned long)m->bytes, why, k->packed->name);
     return -EINVAL;
 }
 
 static int begin_unpacking(const struct boot_module *m, struct kernel_image *k)
 {
     if (!k->file_bytes || k->file_bytes > KERNEL_MAX)
-        return damaged(m, k);
+        return kernel_wrong(m, "is damaged or cut short: it does not say how long it is unpacked");
     k->unpacked = heap_alloc_dirty(k->file_bytes);
     if (!k->unpacked) {
         (void)kernel_wrong(m, "is damaged or cut short, or there is no memory to unpack it");
@@ -211,7 +237,7 @@ int kernel_probe_step(struct kernel_image *k, const struct boot_module *m)
     } else {
         rc = unpack_step(k->unpack);
         if (rc)
-            return rc < 0 ? damaged(m, k) : rc;
+            return rc < 0 ? not_unpacked(m, k, rc) : rc;
         unpack_end(k->unpack);
         k->unpack = NULL;
     }

@@ -39,6 +39,9 @@ bool kernel_starts_with(const struct kernel_head *h, uint32_t at, const char *by
 int kernel_wrong(const struct boot_module *m, const char *why);
 int kernel_cut_short(const struct boot_module *m, uint64_t has, uint64_t needs);
 
+/* -EINVAL, after a line that names it, if it begins as a file that is packed. */
+int kernel_check_packing(const struct kernel_head *h);
+
 /* True if that memory begins with these bytes. */
 bool kernel_module_starts_with(maddr_t from, uint64_t bytes, const char *magic, uint32_t n);
 

@@ -5,6 +5,8 @@
  */
 #include "kernel_internal.h"
 
+#include <hospes/errno.h>
+#include <hospes/map.h>
 #include <hospes/unpack.h>
 #include <lib/bits.h>
 
@@ -24,6 +26,19 @@ static const struct unpacker *find_unpacker(maddr_t from, uint64_t bytes)
         if (kernel_module_starts_with(from, bytes, (*u)->magic, (*u)->magic_bytes))
             return *u;
     return NULL;
+}
+
+static int not_understood(const struct kernel_head *h, maddr_t from, uint64_t bytes)
+{
+    uint8_t b[8] = { 0 };
+    struct kernel_head payload = { .m = h->m,
+                                   .b = b,
+                                   .bytes = (uint32_t)min(bytes, (uint64_t)sizeof(b)) };
+
+    maddr_read(b, from, payload.bytes);
+    if (kernel_check_packing(&payload))
+        return -EINVAL;
+    return kernel_wrong(h->m, "is a bzImage whose kernel is packed in an unknown way");
 }
 
 int kernel_unwrap_x86(const struct kernel_head *h, struct kernel_image *k)
@@ -50,8 +65,7 @@ int kernel_unwrap_x86(const struct kernel_head *h, struct kernel_image *k)
     }
     k->packed = find_unpacker(k->from, bytes);
     if (!k->packed)
-        return kernel_wrong(h->m, "is a bzImage whose kernel is packed in a way that is not "
-                                  "understood: gzip, xz and zstd are");
+        return not_understood(h, k->from, bytes);
     k->file_bytes = k->packed->length(k->from, &k->from_bytes, true);
     return 0;
 }

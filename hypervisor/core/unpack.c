@@ -18,6 +18,17 @@ struct unpack {
     uint8_t input[INPUT_BYTES];
 };
 
+uint64_t unpack_sized_length(maddr_t from, uint64_t *bytes)
+{
+    uint8_t b[4];
+
+    if (*bytes <= sizeof(b))
+        return 0;
+    *bytes -= sizeof(b);
+    maddr_read(b, maddr_add(from, *bytes), sizeof(b));
+    return load_le32(b);
+}
+
 struct unpack *unpack_begin(const struct unpacker *how, maddr_t from, uint64_t bytes, void *to,
                             uint64_t to_bytes)
 {
@@ -67,10 +78,10 @@ int unpack_step(struct unpack *u)
         if (rc == UNPACK_PAUSE)
             return 1;
         if (rc > 0)
-            return u->io.out_done == u->io.out_bytes ? 0 : -EINVAL;
+            return u->io.out_done == u->io.out_bytes ? 0 : -EMSGSIZE;
         /* No way on: the file, or the buffer, is at its end too early. */
         if (u->io.out_done == done && u->io.in_bytes == had)
-            return -EINVAL;
+            return had ? -E2BIG : -ENODATA;
     }
     return 1;
 }

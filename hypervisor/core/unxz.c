@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * xz files: The .xz File Format 1.2.1, with LZMA2 and the filter for x86's code, which Linux
- * kernels are packed with; checked by CRC-32, CRC-64 or nothing. <hospes/unpack.h>.
+ * xz files (The .xz File Format 1.2.1) and those of its predecessor lzma (The .lzma File Format):
+ * liblzma does the work, its memory comes from our heap. <hospes/unpack.h>.
  *
- *   stream header, blocks (header, chunks of LZMA2, padding, check), index, footer
+ *   xz    stream header, blocks (header, what is packed, check), index, footer
+ *   lzma  header, what is packed: no check
  *
- * The buffer that all goes to is the dictionary. So the filter comes when a block is complete: then
- * nothing looks back at it any more.
+ * liblzma's decoder of whole files would take a window as large as the file asks for, which may be
+ * 4 GiB. So each part is given to the decoder for it, with a window no larger than the result.
  */
-#include "lzma.h"
-#include "unxz_x86.h"
-
 #include <hospes/errno.h>
 #include <hospes/heap.h>
 #include <hospes/map.h>
@@ -18,130 +16,66 @@
 #include <lib/bits.h>
 #include <string.h>
 
-#define MAGIC        "\xfd\x37\x7a\x58\x5a" /* and a 0 */
-#define STREAM_BYTES 12u                    /* header, and footer */
-#define HEADER_MOST  1024u                  /* of a block */
-#define NUMBER_MOST  9u                     /* bytes of a number */
+#define LZMA_MANUAL_HEADERS /* the types are there */
+#include <lzma.h>
 
-#define CHECK_NONE  0u
-#define CHECK_CRC32 1u
-#define CHECK_CRC64 4u
-
-#define FLAGS_FILTERS  0x03u /* less 1 */
-#define FLAGS_RESERVED 0x3cu
-#define FLAGS_PACKED   0x40u
-#define FLAGS_UNPACKED 0x80u
-#define FILTER_X86     0x04u
-#define FILTER_LZMA2   0x21u
-
-/* Control bytes of chunks. */
-#define CHUNK_PLAIN_FIRST 1u /* and it begins a dictionary */
-#define CHUNK_PLAIN       2u
-#define CHUNK_LZMA        0x80u
-#define CHUNK_RESET       1u /* of MASK(6, 5): what begins anew */
-#define CHUNK_PROPERTIES  2u
-#define CHUNK_DICTIONARY  3u
-
-/* At a time, so that a step is far below a millisecond. */
-#define DECODE_BYTES 8192u
-#define FILTER_BYTES 32768u
-
-#define POLYNOMIAL_32 0xedb88320u
-#define POLYNOMIAL_64 0xc96c5795d7870f42ull
+#define PIECE_BYTES   KIB(8) /* of output: up to 100 instructions a byte */
+#define INDEX_MOST    512u   /* bytes of an index that length() reads: some 70 blocks */
+#define ALONE_HEADER  13u    /* of an lzma file: properties, then how long it is unpacked */
+#define ALONE_OPTIONS 5u
+#define NOT_TOLD      UINT64_MAX /* the length: an end marker stands behind the data */
 
 enum stage {
-    STREAM,
-    BLOCK,
-    BLOCK_HEADER,
-    CONTROL,
-    PLAIN_HEAD,
-    PLAIN,
-    LZMA_HEAD,
-    LZMA_CHUNK,
-    DECODE,
-    FILTER,
-    PADDING,
+    STREAM,       /* its header */
+    BLOCK,        /* the first byte of its header, or of the index */
+    BLOCK_HEADER, /* the rest */
+    DATA,
     INDEX,
     FOOTER,
+    ALONE, /* an lzma file's header */
 };
 
 struct unxz {
     enum stage stage;
     uint32_t got, need; /* of what is collected in `bytes` */
-    uint8_t bytes[LZMA_CHUNK_MOST];
-    uint8_t check;  /* CHECK_* */
-    uint32_t flags; /* the stream's, as the footer has to repeat them */
-
-    /* The block: */
-    bool filtered, has_packed, has_unpacked;
-    uint64_t packed, unpacked; /* as its header says */
-    uint32_t header_bytes;
-    uint64_t first, consumed; /* where it begins in the output; its bytes of input, header apart */
-    struct unxz_x86 filter;
-    uint64_t summed, crc; /* so much of it is in the check */
-
-    /* The chunk: */
-    uint8_t control;
-    bool need_dictionary, need_properties;
-    uint32_t left; /* of one that is not packed */
-
-    /* The index: */
-    uint64_t blocks, sum_unpadded, sum_unpacked; /* as they came, */
-    uint64_t records, number;                    /* less those that it tells of */
-    uint32_t index_bytes, number_bits, index_crc;
-    uint8_t field; /* of records: 0 how many; 1 unpadded, 2 unpacked bytes; 3 padding; 4 CRC */
-
-    uint32_t table32[256];
-    uint64_t table64[256];
-    struct lzma lzma;
+    uint8_t bytes[LZMA_BLOCK_HEADER_SIZE_MAX];
+    lzma_stream_flags flags;
+    lzma_block block;
+    lzma_index_hash *index; /* of the blocks that came; NULL for an lzma file */
+    lzma_stream decoder;
 };
 
-/* --- checks ----------------------------------------------------------------------------------- */
-
-static void make_tables(struct unxz *x)
+static void *allocate(void *unused, size_t items, size_t size)
 {
-    for (uint32_t i = 0; i < 256; i++) {
-        uint64_t c32 = i, c64 = i;
-
-        for (unsigned int bit = 0; bit < 8; bit++) {
-            c32 = c32 & 1 ? c32 >> 1 ^ POLYNOMIAL_32 : c32 >> 1;
-            c64 = c64 & 1 ? c64 >> 1 ^ POLYNOMIAL_64 : c64 >> 1;
-        }
-        x->table32[i] = (uint32_t)c32;
-        x->table64[i] = c64;
-    }
+    (void)unused;
+    return items <= UINT64_MAX / max(size, (size_t)1) ? heap_alloc_dirty(items * size) : NULL;
 }
 
-static uint32_t crc32_of(const struct unxz *x, uint32_t crc, const uint8_t *p, uint64_t n)
+static void release(void *unused, void *p)
 {
-    uint32_t c = ~crc;
-
-    for (; n; n--)
-        c = x->table32[(c ^ *p++) & 0xff] ^ c >> 8;
-    return ~c;
+    (void)unused;
+    heap_free(p);
 }
 
-static uint64_t crc64_of(const struct unxz *x, uint64_t crc, const uint8_t *p, uint64_t n)
-{
-    uint64_t c = ~crc;
+static const lzma_allocator memory = { .alloc = allocate, .free = release };
 
-    for (; n; n--)
-        c = x->table64[(c ^ *p++) & 0xff] ^ c >> 8;
-    return ~c;
+static int error_of(lzma_ret rc)
+{
+    if (rc == LZMA_STREAM_END)
+        return 1;
+    if (rc == LZMA_OK || rc == LZMA_BUF_ERROR) /* which unpack_step() sees: nothing moved */
+        return 0;
+    if (rc == LZMA_MEM_ERROR)
+        return -ENOMEM;
+    return rc == LZMA_OPTIONS_ERROR ? -EOPNOTSUPP : -EINVAL;
 }
 
-static uint32_t check_bytes(const struct unxz *x)
-{
-    return x->check == CHECK_CRC32 ? 4 : x->check == CHECK_CRC64 ? 8 : 0;
-}
-
-/* --- input ------------------------------------------------------------------------------------ */
-
-static void go(struct unxz *x, enum stage stage, uint32_t need)
+static int go(struct unxz *x, enum stage stage, uint32_t need)
 {
     x->stage = stage;
     x->need = need;
     x->got = 0;
+    return 0;
 }
 
 /* Collects what the stage needs; false: the input is at its end. */
@@ -153,366 +87,148 @@ static bool collect(struct unxz *x, struct unpack_io *io)
     io->in += n;
     io->in_bytes -= n;
     x->got += n;
-    x->consumed += n;
     return x->got == x->need;
 }
 
-/* A number of 7 bits a byte, the lowest first. False: it is too long, or not the shortest form. */
-static bool take_number(const uint8_t *b, uint32_t bytes, uint32_t *at, uint64_t *value)
+/* What looks back further than the result is long has nothing there. */
+static void bound_window(const struct unpack_io *io, lzma_options_lzma *o)
 {
-    *value = 0;
-    for (uint32_t i = 0; i < NUMBER_MOST && *at < bytes; i++) {
-        uint8_t c = b[(*at)++];
-
-        *value |= (uint64_t)(c & 0x7f) << 7 * i;
-        if (!(c & 0x80))
-            return c || !i;
-    }
-    return false;
+    if (o->dict_size > io->out_bytes)
+        o->dict_size = max((uint32_t)io->out_bytes, LZMA_DICT_SIZE_MIN);
 }
 
-/* --- headers ---------------------------------------------------------------------------------- */
+/* --- xz -------------------------------------------------------------------------------------- */
 
 static int read_stream(struct unxz *x)
 {
-    const uint8_t *b = x->bytes;
+    int rc = error_of(lzma_stream_header_decode(&x->flags, x->bytes));
 
-    if (memcmp(b, MAGIC, 6) != 0 || load_le32(b + 8) != crc32_of(x, 0, b + 6, 2))
-        return -EINVAL;
-    x->check = b[7];
-    x->flags = (uint32_t)b[6] | (uint32_t)b[7] << 8;
-    if (b[6] || (x->check != CHECK_NONE && x->check != CHECK_CRC32 && x->check != CHECK_CRC64))
-        return -EINVAL;
-    go(x, BLOCK, 1);
-    return 0;
-}
-
-/* One filter: its number, its properties. False: there is none such here. */
-static bool take_filter(struct unxz *x, uint32_t *at, uint32_t end, bool last)
-{
-    uint64_t id, bytes;
-
-    if (!take_number(x->bytes, end, at, &id) || !take_number(x->bytes, end, at, &bytes) ||
-        bytes > end - *at)
-        return false;
-    *at += (uint32_t)bytes;
-    if (last)
-        return id == FILTER_LZMA2 && bytes == 1;
-    x->filtered = true;
-    return id == FILTER_X86 && !bytes;
-}
-
-static int read_block(struct unxz *x)
-{
-    const uint8_t *b = x->bytes;
-    uint32_t end = x->need - 4, at = 2, filters = (b[1] & FLAGS_FILTERS) + 1;
-
-    if (load_le32(b + end) != crc32_of(x, 0, b, end) || b[1] & FLAGS_RESERVED || filters > 2)
-        return -EINVAL;
-    x->has_packed = b[1] & FLAGS_PACKED;
-    x->has_unpacked = b[1] & FLAGS_UNPACKED;
-    x->filtered = false;
-    if ((x->has_packed && !take_number(b, end, &at, &x->packed)) ||
-        (x->has_unpacked && !take_number(b, end, &at, &x->unpacked)))
-        return -EINVAL;
-    for (uint32_t i = 0; i < filters; i++)
-        if (!take_filter(x, &at, end, i + 1 == filters))
-            return -EINVAL;
-    while (at < end)
-        if (b[at++])
-            return -EINVAL;
-    x->header_bytes = x->need;
-    x->need_dictionary = x->need_properties = true;
-    x->filter = (struct unxz_x86){ 0, 0 };
-    x->consumed = x->summed = x->crc = 0;
-    go(x, CONTROL, 1);
-    return 0;
-}
-
-/* --- chunks of LZMA2: 5.3.1; the SDK's Lzma2Dec.c tells more -----------------------------------
- */
-
-static int read_control(struct unxz *x)
-{
-    x->control = x->bytes[0];
-    if (!x->control) {
-        go(x, FILTER, 0);
-    } else if (x->control >= CHUNK_LZMA) {
-        go(x, LZMA_HEAD, field_get(MASK(6, 5), x->control) >= CHUNK_PROPERTIES ? 5 : 4);
-    } else {
-        if (x->control > CHUNK_PLAIN || (x->need_dictionary && x->control != CHUNK_PLAIN_FIRST))
-            return -EINVAL;
-        go(x, PLAIN_HEAD, 2);
-    }
-    return 0;
-}
-
-static void begin_dictionary(struct unxz *x, struct unpack_io *io)
-{
-    x->lzma.dict = io->out + io->out_done;
-    x->lzma.at = 0;
-    x->need_dictionary = false;
-}
-
-static int read_plain_head(struct unxz *x, struct unpack_io *io)
-{
-    if (x->control == CHUNK_PLAIN_FIRST) {
-        begin_dictionary(x, io);
-        x->need_properties = true;
-    }
-    x->left = ((uint32_t)x->bytes[0] << 8 | x->bytes[1]) + 1;
-    go(x, PLAIN, 0);
-    return x->left <= io->out_bytes - io->out_done ? 0 : -EINVAL;
-}
-
-static void copy_plain(struct unxz *x, struct unpack_io *io)
-{
-    uint32_t n = min(x->left, io->in_bytes);
-
-    memcpy(io->out + io->out_done, io->in, n);
-    io->in += n;
-    io->in_bytes -= n;
-    io->out_done += n;
-    x->consumed += n;
-    x->lzma.at += n;
-    x->left -= n;
-    if (!x->left)
-        go(x, CONTROL, 1);
-}
-
-static int read_lzma_head(struct unxz *x, struct unpack_io *io)
-{
-    const uint8_t *b = x->bytes;
-    uint32_t anew = (uint32_t)field_get(MASK(6, 5), x->control);
-    uint32_t unpacked = ((x->control & 0x1fu) << 16 | (uint32_t)b[0] << 8 | b[1]) + 1;
-    uint32_t packed = ((uint32_t)b[2] << 8 | b[3]) + 1;
-
-    if ((x->need_dictionary && anew != CHUNK_DICTIONARY) ||
-        (x->need_properties && anew < CHUNK_PROPERTIES) || unpacked > io->out_bytes - io->out_done)
-        return -EINVAL;
-    if (anew == CHUNK_DICTIONARY)
-        begin_dictionary(x, io);
-    if (anew >= CHUNK_PROPERTIES && !lzma_set_properties(&x->lzma, b[4]))
-        return -EINVAL;
-    if (anew >= CHUNK_PROPERTIES)
-        x->need_properties = false;
-    if (anew >= CHUNK_RESET)
-        lzma_reset(&x->lzma);
-    x->left = unpacked;
-    go(x, LZMA_CHUNK, packed);
-    return 0;
-}
-
-static int decode(struct unxz *x, struct unpack_io *io)
-{
-    uint64_t at = x->lzma.at;
-    int rc = lzma_run(&x->lzma, at + DECODE_BYTES);
-
-    if (rc < 0)
-        return rc;
-    io->out_done += x->lzma.at - at;
     if (rc)
-        go(x, CONTROL, 1);
-    return UNPACK_PAUSE;
+        return rc;
+    if (x->flags.check != LZMA_CHECK_NONE && x->flags.check != LZMA_CHECK_CRC32 &&
+        x->flags.check != LZMA_CHECK_CRC64)
+        return -EOPNOTSUPP;
+    return go(x, BLOCK, 1);
 }
 
-/* --- the end of a block ----------------------------------------------------------------------- */
-
-static int filter_some(struct unxz *x, const struct unpack_io *io)
+static int begin_block(struct unxz *x, const struct unpack_io *io)
 {
-    uint8_t *block = io->out + x->first;
-    uint64_t bytes = io->out_done - x->first, until = min(x->summed + FILTER_BYTES, bytes);
+    lzma_filter filters[LZMA_FILTERS_MAX + 1];
+    int rc;
 
-    if (x->filtered) {
-        unxz_x86_run(&x->filter, block, until, bytes);
-        until = min(x->filter.at, bytes);
-    }
-    if (x->check == CHECK_CRC32)
-        x->crc = crc32_of(x, (uint32_t)x->crc, block + x->summed, until - x->summed);
-    else if (x->check == CHECK_CRC64)
-        x->crc = crc64_of(x, x->crc, block + x->summed, until - x->summed);
-    x->summed = until;
-    if (until < bytes)
-        return UNPACK_PAUSE;
-    if ((x->has_packed && x->packed != x->consumed) || (x->has_unpacked && x->unpacked != bytes))
-        return -EINVAL;
-    x->sum_unpadded += x->header_bytes + x->consumed + check_bytes(x);
-    x->sum_unpacked += bytes;
-    x->blocks++;
-    go(x, PADDING, (uint32_t)(-x->consumed & 3) + check_bytes(x));
-    return UNPACK_PAUSE;
+    x->block = (lzma_block){
+        .version = 1, .header_size = x->need, .check = x->flags.check, .filters = filters
+    };
+    rc = error_of(lzma_block_header_decode(&x->block, &memory, x->bytes));
+    if (rc)
+        return rc;
+    for (lzma_filter *f = filters; f->id != LZMA_VLI_UNKNOWN; f++)
+        if (f->id == LZMA_FILTER_LZMA2)
+            bound_window(io, f->options);
+    rc = error_of(lzma_block_decoder(&x->decoder, &x->block));
+    lzma_filters_free(filters, &memory);
+    x->block.filters = NULL;
+    return rc ? rc : go(x, DATA, 0);
 }
 
-static int read_padding(struct unxz *x, const struct unpack_io *io)
+/* The block's lengths go to where the index is compared with them. */
+static int end_block(struct unxz *x)
 {
-    uint32_t padding = x->need - check_bytes(x);
+    int rc = error_of(lzma_index_hash_append(x->index, lzma_block_unpadded_size(&x->block),
+                                             x->block.uncompressed_size));
 
-    for (uint32_t i = 0; i < padding; i++)
-        if (x->bytes[i])
-            return -EINVAL;
-    if (memcmp(x->bytes + padding, &x->crc, check_bytes(x)) != 0)
-        return -EINVAL;
-    x->first = io->out_done;
-    go(x, BLOCK, 1);
-    return 0;
+    return rc ? rc : go(x, BLOCK, 1);
 }
 
-/* --- index and footer ------------------------------------------------------------------------- */
-
-static void begin_index(struct unxz *x)
+static int begin_index(struct unxz *x)
 {
-    x->index_bytes = 1;
-    x->index_crc = crc32_of(x, 0, x->bytes, 1);
-    x->field = 0;
-    x->number = x->number_bits = 0;
-    go(x, INDEX, 1);
+    size_t at = 0;
+
+    (void)go(x, INDEX, 0);
+    return error_of(lzma_index_hash_decode(x->index, x->bytes, &at, 1));
 }
 
-/* A number of the index is complete. */
-static int take_field(struct unxz *x)
+static int read_index(struct unxz *x, struct unpack_io *io)
 {
-    if (x->field == 0) {
-        if (x->number != x->blocks)
-            return -EINVAL;
-        x->records = x->number;
-    } else if (x->field == 1) {
-        x->sum_unpadded -= x->number;
-    } else {
-        x->sum_unpacked -= x->number;
-        x->records--;
-    }
-    x->field = x->field == 1 ? 2 : x->records ? 1 : 3;
-    x->number = x->number_bits = 0;
-    return 0;
-}
+    size_t at = 0;
+    int rc = error_of(lzma_index_hash_decode(x->index, io->in, &at, io->in_bytes));
 
-static int end_index(struct unxz *x)
-{
-    if (x->sum_unpadded || x->sum_unpacked || load_le32(x->bytes) != x->index_crc)
-        return -EINVAL;
-    go(x, FOOTER, STREAM_BYTES);
-    return 0;
-}
-
-static int read_index(struct unxz *x)
-{
-    uint8_t c = x->bytes[0];
-    int rc = 0;
-
-    if (x->field == 4)
-        return end_index(x);
-    x->index_crc = crc32_of(x, x->index_crc, &c, 1);
-    x->index_bytes++;
-    x->got = 0;
-    if (x->field < 3) {
-        if (x->number_bits > 7 * (NUMBER_MOST - 1))
-            return -EINVAL;
-        x->number |= (uint64_t)(c & 0x7f) << x->number_bits;
-        x->number_bits += 7;
-        rc = c & 0x80 ? 0 : take_field(x);
-    } else if (c) {
-        return -EINVAL;
-    }
-    if (x->field == 3 && x->index_bytes % 4 == 0) {
-        x->field = 4;
-        go(x, INDEX, 4);
-    }
-    return rc;
+    io->in += at;
+    io->in_bytes -= (uint32_t)at;
+    return rc == 1 ? go(x, FOOTER, LZMA_STREAM_HEADER_SIZE) : rc;
 }
 
 static int read_footer(const struct unxz *x)
 {
-    const uint8_t *b = x->bytes;
+    lzma_stream_flags footer;
 
-    if (load_le32(b) != crc32_of(x, 0, b + 4, 6) || load_le32(b + 4) != x->index_bytes / 4 ||
-        load_le16(b + 8) != x->flags || memcmp(b + 10, "YZ", 2) != 0)
+    if (lzma_stream_footer_decode(&footer, x->bytes) != LZMA_OK ||
+        lzma_stream_flags_compare(&footer, &x->flags) != LZMA_OK ||
+        footer.backward_size != lzma_index_hash_size(x->index))
         return -EINVAL;
     return 1;
 }
 
-/* --- the format ------------------------------------------------------------------------------- */
+/* --- lzma ------------------------------------------------------------------------------------ */
 
-static int64_t index_length(const uint8_t *b, uint32_t bytes)
+static int begin_alone(struct unxz *x, const struct unpack_io *io)
 {
-    uint64_t records, unpadded, unpacked, sum = 0;
-    uint32_t at = 1;
+    lzma_filter filters[] = { { .id = LZMA_FILTER_LZMA1EXT }, { .id = LZMA_VLI_UNKNOWN } };
+    lzma_options_lzma *o;
+    int rc = error_of(lzma_properties_decode(filters, &memory, x->bytes, ALONE_OPTIONS));
 
-    if (b[0] || !take_number(b, bytes, &at, &records))
-        return 0;
-    for (; records; records--) {
-        if (!take_number(b, bytes, &at, &unpadded) || !take_number(b, bytes, &at, &unpacked))
-            return 0;
-        sum += unpacked;
-    }
-    return (int64_t)sum;
+    if (rc)
+        return rc;
+    o = filters[0].options;
+    bound_window(io, o);
+    o->ext_flags = LZMA_LZMA1EXT_ALLOW_EOPM;
+    lzma_set_ext_size(*o, load_le64(x->bytes + ALONE_OPTIONS));
+    rc = error_of(lzma_raw_decoder(&x->decoder, filters));
+    lzma_filters_free(filters, &memory);
+    return rc ? rc : go(x, DATA, 0);
 }
 
-/* The sum of what the index tells, which the footer leads to. */
-static uint64_t length(maddr_t from, uint64_t *bytes, bool sized)
+/* --- both ------------------------------------------------------------------------------------ */
+
+static int decode(struct unxz *x, struct unpack_io *io)
 {
-    uint8_t b[512];
-    uint64_t index;
+    lzma_stream *s = &x->decoder;
+    size_t room = min(io->out_bytes - io->out_done, PIECE_BYTES);
+    int rc;
 
-    if (sized && *bytes > 4) {
-        *bytes -= 4;
-        maddr_read(b, maddr_add(from, *bytes), 4);
-        return load_le32(b);
-    }
-    if (*bytes < 2 * STREAM_BYTES)
-        return 0;
-    maddr_read(b, maddr_add(from, *bytes - STREAM_BYTES), STREAM_BYTES);
-    index = ((uint64_t)load_le32(b + 4) + 1) * 4;
-    if (memcmp(b + 10, "YZ", 2) != 0 || index > sizeof(b) || index > *bytes - 2 * STREAM_BYTES)
-        return 0;
-    maddr_read(b, maddr_add(from, *bytes - STREAM_BYTES - index), index);
-    return (uint64_t)index_length(b, (uint32_t)index);
-}
-
-static void *begin(void)
-{
-    struct unxz *x = heap_alloc(sizeof(*x));
-
-    if (x) {
-        make_tables(x);
-        go(x, STREAM, STREAM_BYTES);
-    }
-    return x;
+    s->next_in = io->in;
+    s->avail_in = io->in_bytes;
+    s->next_out = io->out + io->out_done;
+    s->avail_out = room;
+    rc = error_of(lzma_code(s, LZMA_RUN));
+    io->in = s->next_in;
+    io->in_bytes = (uint32_t)s->avail_in;
+    io->out_done += room - s->avail_out;
+    if (rc == 1 && x->index)
+        return end_block(x);
+    if (rc)
+        return rc;
+    return s->avail_out < room ? UNPACK_PAUSE : 0;
 }
 
 /* What was collected for the stage is there. */
-static int advance(struct unxz *x, struct unpack_io *io)
+static int advance(struct unxz *x, const struct unpack_io *io)
 {
     switch (x->stage) {
     case STREAM:
         return read_stream(x);
     case BLOCK:
-        if (x->bytes[0]) {
-            x->stage = BLOCK_HEADER;
-            x->need = (x->bytes[0] + 1u) * 4;
-        } else {
-            begin_index(x);
-        }
+        if (!x->bytes[0])
+            return begin_index(x);
+        x->stage = BLOCK_HEADER;
+        x->need = lzma_block_header_size_decode(x->bytes[0]);
         return 0;
     case BLOCK_HEADER:
-        return read_block(x);
-    case CONTROL:
-        return read_control(x);
-    case PLAIN_HEAD:
-        return read_plain_head(x, io);
-    case LZMA_HEAD:
-        return read_lzma_head(x, io);
-    case LZMA_CHUNK:
-        if (!lzma_begin(&x->lzma, x->bytes, x->need, x->left))
-            return -EINVAL;
-        go(x, DECODE, 0);
-        return 0;
-    case PADDING:
-        return read_padding(x, io);
+        return begin_block(x, io);
+    case ALONE:
+        return begin_alone(x, io);
+    case DATA:
     case INDEX:
-        return read_index(x);
-    case PLAIN:
-    case DECODE:
-    case FILTER:
     case FOOTER:
     default:
         return read_footer(x);
@@ -522,37 +238,127 @@ static int advance(struct unxz *x, struct unpack_io *io)
 static int run(void *state, struct unpack_io *io)
 {
     struct unxz *x = state;
-    int rc = 0;
+    int rc;
 
-    while (!rc) {
-        if (x->stage == DECODE)
+    do {
+        if (x->stage == DATA)
             return decode(x, io);
-        if (x->stage == FILTER)
-            return filter_some(x, io);
-        if (x->stage == PLAIN) {
-            if (!io->in_bytes)
-                return 0;
-            copy_plain(x, io);
-        } else if (collect(x, io)) {
-            rc = advance(x, io);
-        } else {
+        if (x->stage != INDEX && !collect(x, io))
             return 0;
-        }
-    }
+        rc = x->stage == INDEX ? read_index(x, io) : advance(x, io);
+    } while (!rc && (io->in_bytes || x->stage == DATA));
     return rc;
+}
+
+static struct unxz *begin_with(enum stage stage, uint32_t need)
+{
+    struct unxz *x = heap_alloc(sizeof(*x));
+
+    if (x) {
+        x->decoder = (lzma_stream)LZMA_STREAM_INIT;
+        x->decoder.allocator = &memory;
+        (void)go(x, stage, need);
+    }
+    return x;
 }
 
 static void end(void *state)
 {
-    heap_free(state);
+    struct unxz *x = state;
+
+    lzma_end(&x->decoder);
+    lzma_index_hash_end(x->index, &memory);
+    heap_free(x);
+}
+
+static void *begin_xz(void)
+{
+    struct unxz *x = begin_with(STREAM, LZMA_STREAM_HEADER_SIZE);
+
+    if (x)
+        x->index = lzma_index_hash_init(NULL, &memory);
+    if (x && !x->index) {
+        end(x);
+        return NULL;
+    }
+    return x;
+}
+
+static void *begin_lzma(void)
+{
+    return begin_with(ALONE, ALONE_HEADER);
+}
+
+/* --- lengths --------------------------------------------------------------------------------- */
+
+static uint64_t index_length(const uint8_t *b, size_t bytes)
+{
+    lzma_vli records, unpadded, unpacked;
+    uint64_t sum = 0;
+    size_t at = 1;
+
+    if (b[0] || lzma_vli_decode(&records, NULL, b, &at, bytes) != LZMA_OK)
+        return 0;
+    for (; records; records--) {
+        if (lzma_vli_decode(&unpadded, NULL, b, &at, bytes) != LZMA_OK ||
+            lzma_vli_decode(&unpacked, NULL, b, &at, bytes) != LZMA_OK)
+            return 0;
+        sum += unpacked;
+    }
+    return sum;
+}
+
+/* The sum of what the index tells, which the footer leads to. */
+static uint64_t xz_length(maddr_t from, uint64_t *bytes, bool sized)
+{
+    lzma_stream_flags footer;
+    uint8_t b[INDEX_MOST];
+    uint64_t rest;
+
+    if (sized)
+        return unpack_sized_length(from, bytes);
+    if (*bytes < 2ull * LZMA_STREAM_HEADER_SIZE)
+        return 0;
+    rest = *bytes - LZMA_STREAM_HEADER_SIZE;
+    maddr_read(b, maddr_add(from, rest), LZMA_STREAM_HEADER_SIZE);
+    if (lzma_stream_footer_decode(&footer, b) != LZMA_OK || footer.backward_size > sizeof(b) ||
+        footer.backward_size > rest - LZMA_STREAM_HEADER_SIZE)
+        return 0;
+    maddr_read(b, maddr_add(from, rest - footer.backward_size), footer.backward_size);
+    return index_length(b, footer.backward_size);
+}
+
+static uint64_t lzma_length(maddr_t from, uint64_t *bytes, bool sized)
+{
+    uint8_t b[ALONE_HEADER];
+    uint64_t told;
+
+    if (sized)
+        return unpack_sized_length(from, bytes);
+    if (*bytes < sizeof(b))
+        return 0;
+    maddr_read(b, from, sizeof(b));
+    told = load_le64(b + ALONE_OPTIONS);
+    return told == NOT_TOLD ? 0 : told;
 }
 
 const struct unpacker unpack_xz = {
     .name = "xz",
-    .magic = MAGIC,
+    .magic = "\xfd\x37\x7a\x58\x5a", /* and a 0 */
     .magic_bytes = 5,
-    .length = length,
-    .begin = begin,
+    .length = xz_length,
+    .begin = begin_xz,
+    .run = run,
+    .end = end,
+};
+
+/* It has no magic: 93 for the usual options, then the size of the window, of 64 KiB at least. */
+const struct unpacker unpack_lzma = {
+    .name = "lzma",
+    .magic = "\x5d\0\0",
+    .magic_bytes = 3,
+    .length = lzma_length,
+    .begin = begin_lzma,
     .run = run,
     .end = end,
 };

@@ -34,11 +34,8 @@ static uint64_t length(maddr_t from, uint64_t *bytes, bool sized)
     uint64_t n = min(*bytes, (uint64_t)sizeof(b));
     unsigned long long says;
 
-    if (sized && *bytes > 4) {
-        *bytes -= 4;
-        maddr_read(b, maddr_add(from, *bytes), 4);
-        return b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
-    }
+    if (sized)
+        return unpack_sized_length(from, bytes);
     maddr_read(b, from, n);
     says = ZSTD_getFrameContentSize(b, n);
     return says == ZSTD_CONTENTSIZE_UNKNOWN || says == ZSTD_CONTENTSIZE_ERROR ? 0 : says;

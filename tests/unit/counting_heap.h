@@ -10,6 +10,7 @@
 
 static uint64_t heap_left = UINT64_MAX; /* allocations that shall succeed yet */
 static int64_t heap_used;               /* of all, not freed yet */
+static uint64_t heap_largest;           /* bytes, of heap_alloc_dirty() */
 static void (*heap_freed)(void);        /* is called by each heap_free() */
 
 static void *heap_count(void *p)
@@ -26,6 +27,12 @@ static bool heap_is_out(void)
 void *heap_alloc(uint64_t size)
 {
     return heap_is_out() ? NULL : heap_count(calloc(1, size));
+}
+
+void *heap_alloc_dirty(uint64_t size)
+{
+    heap_largest = size > heap_largest ? size : heap_largest;
+    return heap_is_out() ? NULL : heap_count(malloc(size));
 }
 
 void *heap_calloc(uint64_t n, uint64_t size)

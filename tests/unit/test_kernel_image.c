@@ -251,6 +251,10 @@ static void strangers(void **state)
           "7zXZ",
           "is compressed by xz" },
         { 0, 4, "\x28\xb5\x2f\xfd", "is compressed by zstd" },
+        { 0, 4, "\x02\x21\x4c\x18", "is compressed by lz4" },
+        { 0, 4, "BZh9", "is compressed by bzip2" },
+        { 0, 4, "\x89LZO", "is compressed by lzop" },
+        { 0, 5, "\x5d\0\0\x80\0", "is compressed by lzma" },
         { 0, 8, "\0\0\0\0\0\0\0\0", "is not there: its memory begins with zeros" },
     };
     for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {

@@ -5,7 +5,7 @@
  * kernel does.
  */
 // sources: core/kernel_image.c core/kernel_load.c core/kernel_x86.c core/kernel_elf.c
-// sources: core/kernel_pe.c core/unpack.c core/gunzip.c core/unzstd.c core/unxz.c core/unxz_x86.c core/lzma.c arch/x86/kernel.c
+// sources: core/kernel_pe.c core/unpack.c core/gunzip.c core/unzstd.c core/unxz.c arch/x86/kernel.c
 #include "kernel_world.h"
 
 #include <lzma.h>
@@ -77,7 +77,7 @@ static void elf(bool wide, bool movable)
     phdr(2, wide, 4, 0x800, GUEST + 0x200000, note_at - 0x800, note_at - 0x800, 4);
 }
 
-enum packing { PLAIN, GZIP, XZ, ZSTD };
+enum packing { PLAIN, GZIP, LZMA, XZ, ZSTD };
 
 /* As Debian 12 packs Linux. How many bytes. */
 static uint64_t xz_file(uint8_t *to, uint64_t room, uint64_t bytes)
@@ -93,6 +93,22 @@ static uint64_t xz_file(uint8_t *to, uint64_t room, uint64_t bytes)
         lzma_stream_buffer_encode(filters, LZMA_CHECK_CRC32, NULL, file, bytes, to, &done, room),
         LZMA_OK);
     return done;
+}
+
+static uint64_t lzma_file(uint8_t *to, uint64_t room, uint64_t bytes)
+{
+    lzma_stream s = LZMA_STREAM_INIT;
+    lzma_options_lzma options;
+
+    assert_false(lzma_lzma_preset(&options, 1));
+    assert_int_equal(lzma_alone_encoder(&s, &options), LZMA_OK);
+    s.next_in = file;
+    s.avail_in = bytes;
+    s.next_out = to;
+    s.avail_out = room;
+    assert_int_equal(lzma_code(&s, LZMA_FINISH), LZMA_STREAM_END);
+    lzma_end(&s);
+    return s.total_out;
 }
 
 /* Puts what is in `file` into a bzImage. */
@@ -118,8 +134,9 @@ static void bzimage(enum packing packing)
         memcpy(plain + packed, &(uint32_t){ (uint32_t)bytes }, 4);
         packed += 4;
     }
-    if (packing == XZ) {
-        packed = xz_file(plain, sizeof(plain), bytes);
+    if (packing == XZ || packing == LZMA) {
+        packed = packing == XZ ? xz_file(plain, sizeof(plain), bytes)
+                               : lzma_file(plain, sizeof(plain), bytes);
         memcpy(plain + packed, &(uint32_t){ (uint32_t)bytes }, 4);
         packed += 4;
     }
@@ -250,7 +267,12 @@ static void wrong(void **state)
     bzimage(PLAIN);
     memset(file + 6 * 512 + 0x400, 0x55, 8);
     assert_int_equal(probe(), -EINVAL);
-    expect_line("packed in a way that is not understood: gzip, xz and zstd are");
+    expect_line("is a bzImage whose kernel is packed in an unknown way");
+    elf(true, false);
+    bzimage(PLAIN);
+    memcpy(file + 6 * 512 + 0x400, "BZh9", 4);
+    assert_int_equal(probe(), -EINVAL);
+    expect_line("is compressed by bzip2, which is not understood");
     fill(8192);
     put32(56, 0x644d5241);
     assert_int_equal(probe(), -EINVAL);

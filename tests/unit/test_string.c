@@ -17,7 +17,6 @@
 #define strchr  our_strchr
 #define strrchr our_strrchr
 #define strstr  our_strstr
-#include "../../hypervisor/include/libc/stdlib.h"
 #include "../../hypervisor/include/libc/string.h"
 
 #include "../../hypervisor/lib/mem.c"

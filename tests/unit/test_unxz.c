@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-// sources: core/unpack.c core/unxz.c core/unxz_x86.c core/lzma.c
+// sources: core/unpack.c core/unxz.c
 /*
- * xz files, which the kernels of Debian 12 and others are: what liblzma packs in any way comes out
- * as it went in, and what is damaged is refused.
+ * xz files, which the kernels of Debian 12 and others are, and lzma files: what is packed in any
+ * way comes out as it went in, what is damaged is refused, and none takes more memory than its
+ * result.
  */
 #include "unit.h"
 
@@ -14,11 +15,13 @@
 
 #include <lzma.h>
 
-#define MOST (3u << 20)
+#define MOST         (3u << 20)
+#define WINDOW_EXTRA 65536u /* what liblzma's window has besides; its models, for a small one */
 
 static uint8_t plain[MOST], packed[MOST + 65536], result[MOST + 16];
 static size_t packed_bytes;
 static const uint8_t *file;
+static const struct unpacker *format = &unpack_xz;
 
 void maddr_read(void *to, maddr_t from, uint64_t bytes)
 {
@@ -79,7 +82,8 @@ static int unpack(const uint8_t *from, size_t bytes, uint64_t room)
     memcpy(copy, from, bytes);
     file = copy;
     memset(result, 0xaa, room + 16);
-    u = unpack_begin(&unpack_xz, MADDR(0), bytes, result, room);
+    heap_largest = 0;
+    u = unpack_begin(format, MADDR(0), bytes, result, room);
     assert_non_null(u);
     while (rc == 1)
         rc = unpack_step(u);
@@ -87,6 +91,8 @@ static int unpack(const uint8_t *from, size_t bytes, uint64_t room)
     free(copy);
     for (uint32_t i = 0; i < 16; i++)
         assert_int_equal(result[room + i], 0xaa);
+    assert_int_equal(heap_used, 0);
+    assert_true(heap_largest <= room + WINDOW_EXTRA);
     return rc;
 }
 
@@ -95,7 +101,7 @@ static uint64_t told_length(size_t bytes, bool sized)
     uint64_t n = bytes;
 
     file = packed;
-    return unpack_xz.length(MADDR(0), &n, sized);
+    return format->length(MADDR(0), &n, sized);
 }
 
 /* A kernel unpacks, whichever way its distribution packs. */
@@ -108,6 +114,7 @@ static void test_ways(void **state)
         { 9, 4, 0, 0, 1 << 16, LZMA_CHECK_CRC32, false },
         { 1, 0, 0, 0, 1 << 20, LZMA_CHECK_CRC64, true },
         { 3, 1, 3, 1, 1 << 18, LZMA_CHECK_CRC32, true },
+        { 3, 3, 0, 2, 1u << 30, LZMA_CHECK_CRC32, true }, /* more than there is memory */
     };
     static const uint32_t sizes[] = { 0, 1, 4, 5, 6, 255, 4096, 70000, 300001, MOST };
 
@@ -168,20 +175,20 @@ static void test_sized(void **state)
     assert_int_equal(told_length(10, false), 0);
 }
 
-/* Too little or too much room, and files cut off anywhere. */
+/* Too little or too much room, and files cut off anywhere: which of these it is is told. */
 static void test_cut(void **state)
 {
     const struct way w = { 6, 3, 0, 2, 1 << 20, LZMA_CHECK_CRC32, true };
 
     make_plain(3000, 2);
     pack(3000, &w);
-    assert_int_equal(unpack(packed, packed_bytes, 2999), -EINVAL);
-    assert_int_equal(unpack(packed, packed_bytes, 3001), -EINVAL);
+    assert_int_equal(unpack(packed, packed_bytes, 2999), -E2BIG);
+    assert_int_equal(unpack(packed, packed_bytes, 3001), -EMSGSIZE);
     for (size_t n = 0; n < packed_bytes; n++)
-        assert_int_equal(unpack(packed, n, 3000), -EINVAL);
+        assert_int_equal(unpack(packed, n, 3000), -ENODATA);
 }
 
-/* Every byte of a file counts, but for the size of the dictionary, which is not asked for. */
+/* Every byte of a file counts. */
 static void test_damaged(void **state)
 {
     const struct way w = { 6, 3, 0, 2, 1 << 20, LZMA_CHECK_CRC64, true };
@@ -191,7 +198,7 @@ static void test_damaged(void **state)
     for (size_t n = 0; n < packed_bytes; n++)
         for (unsigned int bit = 0; bit < 8; bit++) {
             packed[n] ^= (uint8_t)(1u << bit);
-            assert_int_equal(unpack(packed, packed_bytes, 2000), -EINVAL);
+            assert_true(unpack(packed, packed_bytes, 2000) < 0);
             packed[n] ^= (uint8_t)(1u << bit);
         }
     /* Several of them. */
@@ -207,33 +214,128 @@ static void test_damaged(void **state)
     }
 }
 
-/* Checks that we do not have are not taken for good. */
-static void test_other_check(void **state)
+/* What is asked for and is not here is not taken for good, nor for damage. */
+static void test_options(void **state)
 {
-    const struct way w = { 6, 3, 0, 2, 1 << 20, LZMA_CHECK_SHA256, false };
+    const struct way sha = { 6, 3, 0, 2, 1 << 20, LZMA_CHECK_SHA256, false };
+    const struct way plain_way = { 6, 3, 0, 2, 1 << 20, LZMA_CHECK_CRC32, false };
+    static const uint8_t lzma2[] = { 0x21, 1 };
+    uint8_t *header = packed + LZMA_STREAM_HEADER_SIZE, *properties;
+    size_t bytes;
 
     make_plain(2000, 4);
-    pack(2000, &w);
-    assert_int_equal(unpack(packed, packed_bytes, 2000), -EINVAL);
+    pack(2000, &sha);
+    assert_int_equal(unpack(packed, packed_bytes, 2000), -EOPNOTSUPP);
+    /* A window beyond the largest that there is. */
+    pack(2000, &plain_way);
+    bytes = lzma_block_header_size_decode(header[0]) - 4;
+    properties = memmem(header, bytes, lzma2, sizeof(lzma2));
+    assert_non_null(properties);
+    properties[2] = 41;
+    memcpy(header + bytes, &(uint32_t){ lzma_crc32(header, bytes, 0) }, 4);
+    assert_int_equal(unpack(packed, packed_bytes, 2000), -EOPNOTSUPP);
 }
 
+/* lzma: with its length in the header, or with the mark behind it that `lzma` writes into a pipe.
+ */
+static void pack_alone(uint32_t bytes, uint32_t dict, bool told)
+{
+    lzma_stream s = LZMA_STREAM_INIT;
+    lzma_options_lzma o;
+
+    assert_false(lzma_lzma_preset(&o, 6));
+    o.dict_size = dict;
+    assert_int_equal(lzma_alone_encoder(&s, &o), LZMA_OK);
+    s.next_in = plain;
+    s.avail_in = bytes;
+    s.next_out = packed;
+    s.avail_out = sizeof(packed);
+    assert_int_equal(lzma_code(&s, LZMA_FINISH), LZMA_STREAM_END);
+    packed_bytes = s.total_out;
+    lzma_end(&s);
+    if (told)
+        memcpy(packed + 5, &(uint64_t){ bytes }, 8);
+}
+
+static void test_alone(void **state)
+{
+    static const uint32_t sizes[] = { 0, 1, 6, 255, 4096, 70000, MOST };
+
+    format = &unpack_lzma;
+    for (uint32_t i = 0; i < 2 * sizeof(sizes) / sizeof(sizes[0]); i++) {
+        uint32_t bytes = sizes[i / 2];
+
+        make_plain(bytes, i);
+        pack_alone(bytes, i % 4 < 2 ? 1 << 23 : 1u << 30, i % 2);
+        assert_memory_equal(packed, unpack_lzma.magic, unpack_lzma.magic_bytes);
+        assert_int_equal(told_length(packed_bytes, false), i % 2 ? bytes : 0);
+        memcpy(packed + packed_bytes, &bytes, 4);
+        assert_int_equal(told_length(packed_bytes + 4, true), bytes);
+        assert_int_equal(unpack(packed, packed_bytes, bytes), 0);
+        assert_memory_equal(result, plain, bytes);
+    }
+}
+
+/* There is no check: what can be told is told, and nothing is overrun. */
+static void test_alone_damaged(void **state)
+{
+    format = &unpack_lzma;
+    make_plain(3000, 2);
+    pack_alone(3000, 1 << 20, false);
+    assert_int_equal(unpack(packed, packed_bytes, 2999), -E2BIG);
+    assert_int_equal(unpack(packed, packed_bytes, 3001), -EMSGSIZE);
+    for (size_t n = 0; n < packed_bytes; n++)
+        assert_int_equal(unpack(packed, n, 3000), -ENODATA);
+    for (size_t n = 0; n < packed_bytes; n++)
+        for (unsigned int bit = 0; bit < 8; bit++) {
+            packed[n] ^= (uint8_t)(1u << bit);
+            (void)unpack(packed, packed_bytes, 3000);
+            packed[n] ^= (uint8_t)(1u << bit);
+        }
+    packed[0] = 225; /* options that are none */
+    assert_int_equal(unpack(packed, packed_bytes, 3000), -EOPNOTSUPP);
+    packed[0] = 0x5d;
+    packed[13] = 1; /* with which nothing begins */
+    assert_int_equal(unpack(packed, packed_bytes, 3000), -EINVAL);
+}
+
+/* Memory that runs out at any time is told, and what was taken is given back. */
 static void test_no_memory(void **state)
 {
-    for (uint64_t n = 0; n < 2; n++) {
-        heap_left = n;
-        assert_null(unpack_begin(&unpack_xz, MADDR(0), 10, result, 10));
-    }
+    const struct way w = { 6, 3, 0, 2, 1 << 20, LZMA_CHECK_CRC32, true };
+    struct unpack *u;
+    uint64_t n = 0;
+    int rc;
+
+    make_plain(3000, 2);
+    pack(3000, &w);
+    file = packed;
+    do {
+        heap_left = n++;
+        u = unpack_begin(&unpack_xz, MADDR(0), packed_bytes, result, 3000);
+        rc = u ? 1 : -ENOMEM;
+        while (rc == 1)
+            rc = unpack_step(u);
+        unpack_end(u);
+        assert_int_equal(heap_used, 0);
+        assert_true(rc == 0 || rc == -ENOMEM);
+    } while (rc);
+    assert_true(n > 5);
     heap_left = UINT64_MAX;
-    assert_int_equal(heap_used, 0);
+}
+
+static int setup(void **state)
+{
+    format = &unpack_xz;
+    return 0;
 }
 
 int main(void)
 {
+#define TEST(f) cmocka_unit_test_setup(test_##f, setup)
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ways),        cmocka_unit_test(test_noise),
-        cmocka_unit_test(test_blocks),      cmocka_unit_test(test_sized),
-        cmocka_unit_test(test_cut),         cmocka_unit_test(test_damaged),
-        cmocka_unit_test(test_other_check), cmocka_unit_test(test_no_memory),
+        TEST(ways),    TEST(noise),   TEST(blocks), TEST(sized),         TEST(cut),
+        TEST(damaged), TEST(options), TEST(alone),  TEST(alone_damaged), TEST(no_memory),
     };
 
     host_pcpus_init(1);

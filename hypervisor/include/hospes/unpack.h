@@ -2,10 +2,12 @@
 /*
  * Unpacking compressed files from machine memory into a buffer that holds all of the result, in
  * steps. Libraries do the work, with memory of our heap: zlib for gzip (RFC 1952), libzstd for
- * Zstandard (RFC 8878); xz is our own. They use floating-point registers: see domain_build_step().
+ * Zstandard (RFC 8878), liblzma for xz and lzma. They use floating-point registers: see
+ * domain_build_step().
  *
  * The whole result stays in one buffer because that is the window which Zstandard looks back in: up
- * to 128 MiB for Linux kernels, more than the result itself.
+ * to 128 MiB for Linux kernels, more than the result itself. liblzma's window is one more buffer,
+ * as large as the file says but no larger than the result.
  */
 #ifndef HOSPES_UNPACK_H
 #define HOSPES_UNPACK_H
@@ -35,13 +37,18 @@ struct unpacker {
     uint64_t (*length)(maddr_t from, uint64_t *bytes, bool sized);
     /* The library's state; NULL without memory. */
     void *(*begin)(void);
-    /* Goes on, for at most about half a millisecond: 0; 1 at the end; -EINVAL: damaged;
-     * UNPACK_PAUSE: as 0, and enough for a step, whether input or output moved or not. */
+    /* Goes on, for at most about half a millisecond: 0; 1 at the end; UNPACK_PAUSE: as 0, and
+     * enough for a step; -EINVAL: damaged; -EOPNOTSUPP: it asks for what the format has, and we
+     * have not; -ENOMEM. */
     int (*run)(void *state, struct unpack_io *io);
     void (*end)(void *state);
 };
 
-extern const struct unpacker unpack_gzip, unpack_zstd, unpack_xz;
+extern const struct unpacker unpack_gzip, unpack_zstd, unpack_xz, unpack_lzma;
+
+/* For length(): the word that a wrapper has put behind a file, by which *bytes is cut. 0: there is
+ * no room for one. */
+uint64_t unpack_sized_length(maddr_t from, uint64_t *bytes);
 
 struct unpack;
 
@@ -51,7 +58,8 @@ struct unpack *unpack_begin(const struct unpacker *how, maddr_t from, uint64_t b
 
 /*
  * Unpacks some more, for at most about a millisecond. 1: call again. 0: it ended, all checksums are
- * right, and it filled the buffer exactly. -EINVAL: it is damaged, cut short, or of another length.
+ * right, and it filled the buffer exactly. -ENODATA: it is cut short; -E2BIG, -EMSGSIZE: more, less
+ * comes out of it than there is room for; and run()'s -EINVAL, -EOPNOTSUPP and -ENOMEM.
  */
 int unpack_step(struct unpack *u);
 void unpack_end(struct unpack *u); /* NULL is fine */

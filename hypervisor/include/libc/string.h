@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The part of C's <string.h> that the hypervisor, libfdt and zlib use, for builds without a C
+ * The part of C's <string.h> that the hypervisor and its libraries use, for builds without a C
  * library. The memory functions stand in lib/mem.c as weak symbols, which an architecture may
  * replace.
  */
