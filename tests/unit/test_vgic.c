@@ -36,6 +36,20 @@ static void start_two(uint32_t version)
     }
 }
 
+static bool has_interrupt_result;
+
+static void has_interrupt_job(void *arg)
+{
+    has_interrupt_result = vgic_has_interrupt(arg);
+}
+
+static bool has_interrupt(struct vcpu *v)
+{
+    begin(&machine_pcpus[where_is(v)], has_interrupt_job, v);
+    finish_all();
+    return has_interrupt_result;
+}
+
 /* --- registers ------------------------------------------------------------------------------- */
 
 /* A guest's driver refuses the controller, or finds the wrong number of interrupts or CPUs. */
@@ -231,6 +245,43 @@ static void timer_set_anew(void **state)
     machine_stop();
 }
 
+/* What a guest wrote to ISPENDR beside a timer's line is lost when the line falls. */
+static void timer_written(void **state)
+{
+    uint32_t bit = 1u << PPI_TIMER;
+
+    start_two(3);
+    /* While it waits in a list register. */
+    machine_vcpus[0].timer_due = true;
+    machine_pump(NULL);
+    private_write(vcpu(0), vcpu(0), GICD_ISPENDR, bit);
+    machine_vcpus[0].timer_due = false;
+    assert_true(has_interrupt(vcpu(0)));
+    unload(vcpu(0));
+    load(vcpu(0), 2);
+    assert_int_equal(private_read(vcpu(0), vcpu(0), GICD_ISPENDR), bit);
+    assert_int_equal(guest_acknowledge(vcpu(0)), PPI_TIMER);
+    /* While it is active. */
+    assert_int_equal(private_read(vcpu(0), vcpu(0), GICD_ISPENDR), 0);
+    private_write(vcpu(0), vcpu(0), GICD_ISPENDR, bit);
+    guest_end(vcpu(0));
+    assert_int_equal(guest_acknowledge(vcpu(0)), PPI_TIMER);
+    guest_end(vcpu(0));
+    assert_int_equal(guest_acknowledge(vcpu(0)), GIC_SPURIOUS);
+    assert_false(machine_pcpus[2].timer_active);
+    /* Then the line alone counts again, as after ICPENDR. */
+    machine_vcpus[0].timer_due = true;
+    machine_pump(NULL);
+    private_write(vcpu(0), vcpu(0), GICD_ISPENDR, bit);
+    private_write(vcpu(0), vcpu(0), GICD_ICPENDR, bit);
+    machine_pump(NULL);
+    machine_vcpus[0].timer_due = false;
+    assert_int_equal(private_read(vcpu(0), vcpu(0), GICD_ISPENDR), 0);
+    assert_int_equal(guest_acknowledge(vcpu(0)), GIC_SPURIOUS);
+    assert_false(machine_pcpus[2].timer_active);
+    machine_stop();
+}
+
 /* A vCPU that sleeps is woken by its timer, and finds the interrupt when it runs. */
 static void timer_of_a_sleeper(void **state)
 {
@@ -268,20 +319,6 @@ static void timer_cleared_from_elsewhere(void **state)
 
 /* --- waking -------------------------------------------------------------------------------------
  */
-
-static bool has_interrupt_result;
-
-static void has_interrupt_job(void *arg)
-{
-    has_interrupt_result = vgic_has_interrupt(arg);
-}
-
-static bool has_interrupt(struct vcpu *v)
-{
-    begin(&machine_pcpus[where_is(v)], has_interrupt_job, v);
-    finish_all();
-    return has_interrupt_result;
-}
 
 /* A CPU waits for ever with an interrupt pending, or does not wait at all and burns time. */
 static void would_it_wake(void **state)
@@ -408,21 +445,14 @@ static void event_while_active(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(identification_v3),
-        cmocka_unit_test(identification_v2),
-        cmocka_unit_test(most_interrupts),
-        cmocka_unit_test(cpu_interface_v2),
-        cmocka_unit_test(wild_accesses_v3),
-        cmocka_unit_test(wild_accesses_v2),
-        cmocka_unit_test(other_widths),
-        cmocka_unit_test(timers_of_neighbours),
-        cmocka_unit_test(timer_set_anew),
-        cmocka_unit_test(timer_of_a_sleeper),
-        cmocka_unit_test(timer_cleared_from_elsewhere),
-        cmocka_unit_test(would_it_wake),
-        cmocka_unit_test(timer_of_one_that_waits),
-        cmocka_unit_test(sgi_targets),
-        cmocka_unit_test(tied_line),
+        cmocka_unit_test(identification_v3),  cmocka_unit_test(identification_v2),
+        cmocka_unit_test(most_interrupts),    cmocka_unit_test(cpu_interface_v2),
+        cmocka_unit_test(wild_accesses_v3),   cmocka_unit_test(wild_accesses_v2),
+        cmocka_unit_test(other_widths),       cmocka_unit_test(timers_of_neighbours),
+        cmocka_unit_test(timer_set_anew),     cmocka_unit_test(timer_written),
+        cmocka_unit_test(timer_of_a_sleeper), cmocka_unit_test(timer_cleared_from_elsewhere),
+        cmocka_unit_test(would_it_wake),      cmocka_unit_test(timer_of_one_that_waits),
+        cmocka_unit_test(sgi_targets),        cmocka_unit_test(tied_line),
         cmocka_unit_test(event_while_active),
     };
 

@@ -13,7 +13,7 @@
  * ------------------------------------------------------------------------------------------ */
 
 struct irq {
-    bool enabled, latched, line, active, edge, group1, tied;
+    bool enabled, latched, written, line, active, edge, group1, tied;
     uint8_t priority, target, sources;
 };
 
@@ -162,11 +162,11 @@ static void write_bit(uint32_t offset, struct irq *q, uint32_t intid)
         break;
     case GICD_ISPENDR:
         if (!is_v2_sgi(intid))
-            q->latched = true;
+            q->latched = q->written = true;
         break;
     case GICD_ICPENDR:
         if (!is_v2_sgi(intid))
-            q->latched = false;
+            q->latched = q->written = false;
         break;
     case GICD_ISACTIVER:
         q->active = true;
@@ -202,9 +202,6 @@ static void step_write_bits(struct vcpu *v)
                 continue;
             /* Nobody could say whose end the next one is. */
             if (offset == GICD_ICACTIVER && on_stack(t->id, intid))
-                continue;
-            /* Whether what was written to ISPENDR outlives the timer's own line is left open. */
-            if (offset == GICD_ISPENDR && intid == PPI_TIMER)
                 continue;
             word |= 1u << (intid % 32);
             write_bit(offset, irq_of(t->id, intid), intid);
@@ -333,9 +330,10 @@ static void step_line(void)
     if (intid < 16)
         return;
     if (intid == PPI_TIMER) {
-        /* Set anew only by a guest that handles it: whether one that waits goes is left open. */
+        /* Set anew only by a guest that handles it: when one that waits goes is left open. What was
+         * written to ISPENDR does not go. */
         struct machine_vcpu *m = &machine_vcpus[vcpu];
-        if (!m->timer_due || (q->active && !q->latched))
+        if (!m->timer_due || (q->active && !q->latched) || q->written)
             m->timer_due = !m->timer_due;
         return;
     }
@@ -420,7 +418,7 @@ static void step_acknowledge(struct vcpu *v)
         assert_true(q->sources & 1u << m->source[intid]);
         q->sources &= (uint8_t)~(1u << m->source[intid]);
     }
-    q->latched = false;
+    q->latched = q->written = false;
     q->active = true;
 }
 

@@ -289,8 +289,9 @@ static bool is_stale(struct vcpu *v, uint64_t lr)
 {
     uint32_t intid = (uint32_t)(lr & GIC_LR_VINTID);
 
-    return intid < GIC_FIRST_SPI && (lr & GIC_LR_HW) && vtimer_is_ppi(&v->arch.vtimer, intid) &&
-           !vtimer_pending(v, intid);
+    return intid < GIC_FIRST_SPI && (lr & GIC_LR_HW) &&
+           !(v->arch.vgic.priv.written & (uint32_t)1 << intid) &&
+           vtimer_is_ppi(&v->arch.vtimer, intid) && !vtimer_pending(v, intid);
 }
 
 /* True if one that waits in a list register would be taken. */

@@ -36,8 +36,8 @@ bool vgic_timer_went(struct vcpu *v, uint32_t intid)
     struct vgic_bank *b = &v->arch.vgic.priv;
     uint32_t bit = (uint32_t)1 << intid;
 
-    if (!(b->tied & b->fired & b->latched & bit) || !vtimer_is_ppi(&v->arch.vtimer, intid) ||
-        vtimer_pending(v, intid))
+    if (!(b->tied & b->fired & b->latched & ~b->written & bit) ||
+        !vtimer_is_ppi(&v->arch.vtimer, intid) || vtimer_pending(v, intid))
         return false;
     b->latched &= ~bit;
     if (!(b->active & bit))
@@ -138,6 +138,7 @@ static bool find_place(struct vcpu *v, struct vgic_bank *b, uint32_t intid, uint
     /* The same one as before, which has ended: what goes with that comes first. */
     *n = b->lr_of[i];
     b->active &= ~bit;
+    b->written &= ~bit;
     return (vg->lr[*n] & (GIC_LR_HW | GIC_LR_EOI)) != GIC_LR_EOI;
 }
 
@@ -200,6 +201,13 @@ static void offer_again(struct vcpu *v, const struct vgic_bank *b, uint32_t inti
         vgic_offer(g, v, intid / 32, (uint32_t)1 << i);
 }
 
+/* `bit`, if it was pending in a list register that was filled with `lr` and holds none that is now.
+ */
+static uint32_t acknowledged(uint64_t lr, uint32_t bit)
+{
+    return (lr & GIC_LR_PENDING) ? bit : 0;
+}
+
 /* List register `n` is empty: the guest has taken and ended what it held. */
 static void release(struct vcpu *v, uint32_t n, uint64_t *banks)
 {
@@ -209,13 +217,14 @@ static void release(struct vcpu *v, uint32_t n, uint64_t *banks)
     struct vgic_bank *b = detach(vg, v, n);
 
     b->active &= ~bit;
+    b->written &= ~acknowledged(lr, bit);
     if (lr & GIC_LR_HW)
         b->fired &=
             ~(bit & ~b->latched); /* the hardware has deactivated it; but it came again since */
     else if (b->tied & b->fired & bit)
         vgic_release_physical(v, v, intid / 32, bit);
-    else if (!((b->edge | b->tied) & bit) && (lr & GIC_LR_PENDING))
-        b->latched &= ~bit; /* it was acknowledged */
+    else if (!((b->edge | b->tied) & bit))
+        b->latched &= ~acknowledged(lr, bit);
     /* Asks for maintenance as long as it stands there. */
     if ((lr & (GIC_LR_HW | GIC_LR_EOI)) == GIC_LR_EOI)
         gic.driver->write_lr(n, 0);
@@ -253,9 +262,12 @@ static void fold(struct vcpu *v, uint32_t n, uint64_t *banks)
         if (lr & GIC_LR_ACTIVE)
             vg->sgi_active[i] = (uint8_t)source;
     } else if ((b->edge | b->tied) & bit) {
-        b->latched |= (lr & GIC_LR_PENDING) ? bit : 0;
-    } else if (!(lr & GIC_LR_PENDING) && (vg->lr[n] & GIC_LR_PENDING)) {
-        b->latched &= ~bit; /* it was acknowledged */
+        if (lr & GIC_LR_PENDING)
+            b->latched |= bit;
+        else
+            b->written &= ~acknowledged(vg->lr[n], bit);
+    } else if (!(lr & GIC_LR_PENDING)) {
+        b->latched &= ~acknowledged(vg->lr[n], bit);
     }
     gic.driver->write_lr(n, 0);
     if (intid < GIC_FIRST_SPI)

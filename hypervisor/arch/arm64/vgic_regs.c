@@ -144,6 +144,7 @@ static enum exit_action __noinline set_pending(struct vcpu *v, struct vcpu *t, u
     struct vgic_bank *b = vgic_stop(v, t, n, value, &s);
 
     b->latched |= value;
+    b->written |= value & b->tied;
     vgic_offer(vgic_of(v), t, n, value);
     vgic_resume(v, t, n, &s);
     return EXIT_HANDLED;
@@ -156,6 +157,7 @@ static enum exit_action __noinline clear_pending(struct vcpu *v, struct vcpu *t,
     struct vgic_bank *b = vgic_stop(v, t, n, value, &s);
 
     b->latched &= ~value;
+    b->written &= ~value;
     vgic_release_physical(v, t, n, value & ~b->active);
     vgic_resume(v, t, n, &s);
     return EXIT_HANDLED;

@@ -249,6 +249,21 @@ static void level_tests(void)
     timer_virt_off();
     check(wait_until(!gic_is_pending(a)), "line fell before it was taken: no more pending");
     expect_none("line fell before it was taken");
+
+    /* What was written to ISPENDR is beside the line, whatever becomes of that. */
+    timer_virt(0);
+    wait_until(gic_is_pending(a));
+    gic_pend(a);
+    timer_virt_off();
+    expect_taken(a, "ISPENDR written, then the line fell");
+    timer_virt(0);
+    iar = gic_expect();
+    check_eq(INTID(iar), a, "line high once more: taken");
+    timer_virt_off();
+    gic_pend(a);
+    gic_eoi(iar);
+    expect_taken(a, "ISPENDR written while active, line low");
+    expect_none("ISPENDR's was taken");
 }
 
 /* Where groups can be chosen, Group 0 comes by FIQ and its own registers (v3). */

@@ -30,7 +30,9 @@ struct vgic_bank {
     uint32_t enabled;
     uint32_t
         latched; /* pending by an edge, an SGI, a write to ISPENDR, or a tied physical interrupt */
-    uint32_t line;   /* level of the input line, as an emulated device drives it */
+    uint32_t
+        written;   /* tied, and latched by a write to ISPENDR: stays so when a timer's line falls */
+    uint32_t line; /* level of the input line, as an emulated device drives it */
     uint32_t active; /* valid unless in_lr */
     uint32_t edge;   /* configured edge-triggered; or one of `pulse` */
     uint32_t pulse; /* pended by vgic_pend() only: an edge however it is configured, which is in: */

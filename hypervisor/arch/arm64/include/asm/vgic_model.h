@@ -83,7 +83,8 @@ bool vgic_show(struct vcpu *v, struct vgic_bank *b, uint32_t intid, uint32_t sen
 
 /*
  * A timer's PPI that the guest has not taken yet follows its line: it goes when the guest has set
- * the timer anew meanwhile. True if it went. `v` is loaded here or not at all.
+ * the timer anew meanwhile, unless it was written to ISPENDR too. True if it went. `v` is loaded
+ * here or not at all.
  */
 bool vgic_timer_went(struct vcpu *v, uint32_t intid);
 
