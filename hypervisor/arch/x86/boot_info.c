@@ -66,3 +66,38 @@ void boot_add_area(struct boot_info *b, uint64_t start, uint64_t bytes, uint32_t
     if (e820_add_firmware(&host_e820, start, bytes, kind))
         b->lost_areas++;
 }
+
+/* Where [*at, *at + bytes) has to begin at least if it is not to overlap [start, end). */
+static bool keep_clear(uint64_t *at, uint64_t bytes, uint64_t start, uint64_t end)
+{
+    if (start >= *at + bytes || end <= *at)
+        return true;
+    *at = align_up(end, FRAME_SIZE);
+    return false;
+}
+
+static bool is_clear(const struct boot_info *b, uint64_t *at, uint64_t bytes, uint64_t image,
+                     uint64_t image_end)
+{
+    bool clear = keep_clear(at, bytes, image, image_end);
+
+    for (uint32_t i = 0; i < b->nr_files; i++)
+        clear &= keep_clear(at, bytes, b->files[i].start, b->files[i].start + b->files[i].bytes);
+    return clear;
+}
+
+uint64_t boot_find_room(const struct boot_info *b, uint64_t bytes, uint64_t image,
+                        uint64_t image_end)
+{
+    for (uint32_t i = 0; i < host_e820.nr; i++) {
+        const struct e820_range *r = &host_e820.r[i];
+        uint64_t at = max(align_up(r->start, FRAME_SIZE), MIB(1)), end = min(r->end, GIB(4));
+
+        if (r->type != E820_RAM || bytes > end)
+            continue;
+        while (at <= end - bytes) /* each turn is behind one obstacle more */
+            if (is_clear(b, &at, bytes, image, image_end))
+                return at;
+    }
+    return 0;
+}

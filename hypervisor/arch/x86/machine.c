@@ -24,6 +24,8 @@
 #include <lib/bits.h>
 #include <libfdt.h>
 
+#include <string.h>
+
 #define FIRST_4G         GIB(4)
 #define TREE_ROOM        32768
 #define SEED_WORDS_LEAST 4u
@@ -90,6 +92,26 @@ static void read_boot_info(uint32_t loader, uint64_t info)
                    why);
 }
 
+/*
+ * GRUB under UEFI puts a file that is small enough at address 0, where we have no memory: see
+ * arch_init_memory_map(). What cannot be moved is told of when it is to be used.
+ */
+static void move_low_files(uint64_t image, uint64_t image_end)
+{
+    for (uint32_t i = 0; i < boot_info.nr_files; i++) {
+        struct boot_file *f = &boot_info.files[i];
+        uint64_t to;
+
+        if (f->start >= FRAME_SIZE)
+            continue;
+        to = boot_find_room(&boot_info, f->bytes, image, image_end);
+        if (!to)
+            continue;
+        memcpy((void *)(uintptr_t)to, (const void *)(uintptr_t)f->start, f->bytes);
+        f->start = to;
+    }
+}
+
 /* The one that was made under firmware, with a seed. */
 static void take_tree(const uint64_t *seed, uint32_t words)
 {
@@ -126,6 +148,7 @@ void x86_start(uint64_t load, uint32_t loader, uint64_t info)
     cpu_init_features();
     cpu_init_control();
     read_boot_info(loader, info);
+    move_low_files(load, load + (uint64_t)(_image_end - _image_start));
     make_tree(loader);
     mm_drop_identity();
     init();

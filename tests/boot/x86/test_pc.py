@@ -14,7 +14,7 @@ def to_shell(start, **settings):
     return machine
 
 
-@pytest.mark.parametrize("loader", ["kernel", "grub", "grub1", "uefi"])
+@pytest.mark.parametrize("loader", ["kernel", "grub", "grub1", "grub-efi", "uefi"])
 def test_shell(boot, loader):
     """Else nothing works: a user of this loader never gets dom0's shell, nor switches the machine off."""
     machine = to_shell(boot, boot=loader)

@@ -60,6 +60,13 @@ void boot_add_file(struct boot_info *b, uint64_t start, uint64_t end, const char
 /* A range of memory, into host_e820. */
 void boot_add_area(struct boot_info *b, uint64_t start, uint64_t bytes, uint32_t kind);
 
+/*
+ * Machine memory, below 4 GiB, that host_e820 calls RAM and where none of the loader's files is,
+ * nor the image [image, image_end): a place for `bytes` bytes, on a page. 0: there is none.
+ */
+uint64_t boot_find_room(const struct boot_info *b, uint64_t bytes, uint64_t image,
+                        uint64_t image_end);
+
 /* Readers of the three protocols. 0, or -EINVAL: not what it should be; *why tells. */
 int multiboot_read(struct boot_info *b, uint64_t where, boot_at_fn *at, const char **why);
 int multiboot2_read(struct boot_info *b, uint64_t where, boot_at_fn *at, const char **why);
