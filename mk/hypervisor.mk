@@ -68,6 +68,18 @@ $(OUT)/hospes.lds: $(HV_LDS) $(MK) mk/hypervisor.mk $(HV_NEEDS)
 	@mkdir -p $(@D)
 	$(Q)$(XCC) $(HV_FLAGS) -E -P -x assembler-with-cpp -MMD -MP -MT $@ -MF $@.d -o $@ $<
 
+# The screen's letters: the console font "Fixed", in the public domain.
+FONT := $(BUILD)/debian/all/usr/share/consolefonts/Lat15-Fixed16.psf.gz
+
+$(FONT): $(BUILD)/debian/font.stamp ;
+
+$(OUT)/font.bin: $(FONT) mk/font
+	@mkdir -p $(@D)
+	$(Q)mk/font $< $@
+
+$(OUT)/obj/hypervisor/arch/x86/font.S.o: $(OUT)/font.bin
+$(OUT)/obj/hypervisor/arch/x86/font.S.o: HV_FLAGS += -Wa,-I$(OUT)
+
 $(OUT)/obj/%.c.o: %.c $(MK) mk/hypervisor.mk $(HV_NEEDS)
 	@mkdir -p $(@D)
 	@echo '  CC      $<'

@@ -293,6 +293,12 @@ volatile void *device_map(maddr_t start, uint64_t bytes)
     return (volatile void *)(uintptr_t)map_device(start, bytes, PG_R | PG_W | PG_DEVICE);
 }
 
+volatile void *screen_map(maddr_t start, uint64_t bytes)
+{
+    return (volatile void *)(uintptr_t)map_device(start, bytes,
+                                                  PG_R | PG_W | PG_DEVICE | PG_COMBINE);
+}
+
 void device_unmap(volatile void *p, uint64_t bytes)
 {
     unmap_device((uint64_t)(uintptr_t)p, bytes);

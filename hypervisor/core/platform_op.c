@@ -32,5 +32,7 @@ int64_t platform_op(struct vcpu *v, uint64_t *arg)
     if (op.cmd == XENPF_settime64)
         return set_time(&op.u.settime64);
     rc = arch_platform_op(&op);
-    return rc ? rc : guest_write(v, arg[0], &op, sizeof(op));
+    if (rc < 0)
+        return rc;
+    return guest_write(v, arg[0], &op, sizeof(op)) ? -EFAULT : rc;
 }

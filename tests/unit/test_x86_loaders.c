@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-// sources: arch/x86/multiboot.c arch/x86/multiboot2.c arch/x86/pvh_start.c arch/x86/boot_info.c arch/x86/boot_tree.c
+// sources: drivers/framebuffer.c arch/x86/multiboot.c arch/x86/multiboot2.c arch/x86/pvh_start.c arch/x86/boot_info.c arch/x86/boot_tree.c
 // sources: arch/x86/e820.c arch/x86/efi_handover.c drivers/dt.c drivers/dt_check.c drivers/dt_flat.c drivers/dt_write.c
 /* What boot loaders tell, good and bad; and the device tree made of it. */
 #include "unit.h"
@@ -107,6 +107,61 @@ static void multiboot_is_read(void **state)
     assert_int_equal(host_e820.nr, 2);
     assert_int_equal(host_e820.r[1].end, 0x80000000);
     assert_int_equal(info.lost_files + info.lost_areas, 0);
+}
+
+/* Colours as VESA has them: red, green and blue, each its place and its bits. */
+static void put_screen(uint32_t where)
+{
+    put64(where, 0xfd000000);
+    put32(where + 8, 4096);
+    put32(where + 12, 1024);
+    put32(where + 16, 768);
+    memory[where + 20] = 32;
+    memory[where + 21] = 1; /* pixels, without a palette */
+}
+
+static void expect_screen(void)
+{
+    assert_int_equal(info.framebuffer.address, 0xfd000000);
+    assert_int_equal(info.framebuffer.pitch, 4096);
+    assert_int_equal(info.framebuffer.width, 1024);
+    assert_int_equal(info.framebuffer.height, 768);
+    assert_int_equal(info.framebuffer.bits, 32);
+    assert_int_equal(info.framebuffer.red.at, 16);
+    assert_int_equal(info.framebuffer.green.bits, 8);
+    assert_int_equal(info.framebuffer.blue.at, 0);
+    assert_true(framebuffer_valid(&info.framebuffer));
+}
+
+static void multiboot_tells_of_a_screen(void **state)
+{
+    static const uint8_t colours[] = { 16, 8, 8, 8, 0, 8 };
+
+    put_multiboot();
+    put32(0, 1 << 12);
+    put_screen(88);
+    memcpy(memory + 110, colours, sizeof(colours));
+    assert_int_equal(multiboot_read(&info, BASE, at, &why), 0);
+    expect_screen();
+    memset(&info.framebuffer, 0, sizeof(info.framebuffer));
+    memory[109] = 2; /* text */
+    assert_int_equal(multiboot_read(&info, BASE, at, &why), 0);
+    assert_false(framebuffer_valid(&info.framebuffer));
+}
+
+/* Not on the image, nor on any file, nor where there is no RAM, nor in the first MiB. */
+static void room_is_found(void **state)
+{
+    put_multiboot();
+    assert_int_equal(multiboot_read(&info, BASE, at, &why), 0);
+    info.files[0] = (struct boot_file){ .start = 0, .bytes = 100 };
+    info.files[1] = (struct boot_file){ .start = 0x300800, .bytes = 0x1000 };
+    assert_int_equal(boot_find_room(&info, 100, 0x100000, 0x300000), 0x300000);
+    assert_int_equal(boot_find_room(&info, 0x801, 0x100000, 0x300000), 0x302000);
+    assert_int_equal(boot_find_room(&info, 100, 0x200000, 0x300000), 0x100000);
+    assert_int_equal(boot_find_room(&info, 0x7fcfe000, 0x100000, 0x300000), 0x302000);
+    assert_int_equal(boot_find_room(&info, 0x7fcfe001, 0x100000, 0x300000), 0);
+    assert_int_equal(boot_find_room(&info, UINT64_MAX, 0x100000, 0x300000), 0);
 }
 
 static void multiboot_without_a_map(void **state)
@@ -238,6 +293,22 @@ static void multiboot2_is_read(void **state)
     assert_int_equal(host_e820.r[0].end, 0xa0000);
     assert_int_equal(info.rsdp_bytes, 36);
     assert_int_equal(info.rsdp_copy[35], 2);
+}
+
+/* As GRUB writes it: without a byte behind the colours. */
+static void multiboot2_tells_of_a_screen(void **state)
+{
+    static const uint8_t colours[] = { 16, 8, 8, 8, 0, 8 };
+    uint32_t t;
+
+    tags_end = 8;
+    t = put_tag(8, 38);
+    put_screen(t + 8);
+    memcpy(memory + t + 32, colours, sizeof(colours));
+    put_tag(0, 8);
+    put32(0, tags_end);
+    assert_int_equal(multiboot2_read(&info, BASE, at, &why), 0);
+    expect_screen();
 }
 
 static void multiboot2_is_refused(void **state)
@@ -451,6 +522,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(multiboot_with_too_many_modules, setup, teardown),
         cmocka_unit_test_setup_teardown(a_long_line_is_cut, setup, teardown),
         cmocka_unit_test_setup_teardown(first_words_are_skipped, setup, teardown),
+        cmocka_unit_test_setup_teardown(multiboot_tells_of_a_screen, setup, teardown),
+        cmocka_unit_test_setup_teardown(room_is_found, setup, teardown),
+        cmocka_unit_test_setup_teardown(multiboot2_tells_of_a_screen, setup, teardown),
         cmocka_unit_test_setup_teardown(multiboot2_is_read, setup, teardown),
         cmocka_unit_test_setup_teardown(multiboot2_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(multiboot2_with_bad_tags, setup, teardown),

@@ -69,6 +69,11 @@ void host_device_add(uint64_t start, uint64_t bytes, void *p)
     devices[nr_devices++] = (struct device){ .start = start, .bytes = bytes, .p = p };
 }
 
+volatile void *screen_map(maddr_t start, uint64_t bytes)
+{
+    return device_map(start, bytes);
+}
+
 volatile void *device_map(maddr_t start, uint64_t bytes)
 {
     for (uint32_t i = 0; i < nr_devices; i++) {

@@ -68,6 +68,49 @@ static uint64_t find_rsdp(void)
     return 0;
 }
 
+/* A mask's bits stand together. */
+static struct framebuffer_channel channel_of(UINT32 mask)
+{
+    uint8_t at = mask ? (uint8_t)__builtin_ctz(mask) : 0;
+    uint8_t end = mask ? (uint8_t)(32 - __builtin_clz(mask)) : 0;
+
+    return (struct framebuffer_channel){ at, (uint8_t)(end - at) };
+}
+
+/* The mode that firmware's screen is in (UEFI 2.10, 12.9); none if it does not tell of its memory.
+ */
+static struct framebuffer find_framebuffer(void)
+{
+    EFI_GUID guid = EFI_GRAPHICS_OUTPUT_PROTOCOL_GUID;
+    EFI_GRAPHICS_OUTPUT_PROTOCOL *g = efi_protocol(efi_table->ConsoleOutHandle, &guid);
+    EFI_PIXEL_BITMASK masks = { 0xff, 0xff00, 0xff0000, 0 };
+    const EFI_GRAPHICS_OUTPUT_MODE_INFORMATION *info;
+    uint32_t bits = 32;
+
+    if (!g)
+        g = efi_protocol(NULL, &guid);
+    if (!g || !g->Mode || !g->Mode->Info || g->Mode->Info->PixelFormat >= PixelBltOnly)
+        return (struct framebuffer){ 0 };
+    info = g->Mode->Info;
+    if (info->PixelFormat == PixelBlueGreenRedReserved8BitPerColor)
+        masks = (EFI_PIXEL_BITMASK){ 0xff0000, 0xff00, 0xff, 0 };
+    if (info->PixelFormat == PixelBitMask) {
+        masks = info->PixelInformation;
+        bits = 32 - (uint32_t)__builtin_clz(masks.RedMask | masks.GreenMask | masks.BlueMask |
+                                            masks.ReservedMask | 1);
+    }
+    return (struct framebuffer){
+        .address = g->Mode->FrameBufferBase,
+        .pitch = info->PixelsPerScanLine * (bits / 8),
+        .width = info->HorizontalResolution,
+        .height = info->VerticalResolution,
+        .bits = bits,
+        .red = channel_of(masks.RedMask),
+        .green = channel_of(masks.GreenMask),
+        .blue = channel_of(masks.BlueMask),
+    };
+}
+
 int arch_efi_prepare(void)
 {
     uint64_t bytes = (uint64_t)(_image_end - _image_start);
@@ -82,6 +125,7 @@ int arch_efi_prepare(void)
     copy = align_up(addr, COPY_ALIGN);
     efi_handover.rsdp = find_rsdp();
     efi_handover.system_table = (uint64_t)(uintptr_t)efi_table;
+    efi_handover.framebuffer = find_framebuffer();
     return 0;
 }
 

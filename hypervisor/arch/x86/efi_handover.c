@@ -56,6 +56,7 @@ void efi_handover_read(struct boot_info *b, boot_at_fn *at)
     b->protocol = "EFI";
     b->rsdp = h->rsdp;
     b->efi_system_table = h->system_table;
+    b->framebuffer = h->framebuffer;
     for (uint64_t in = 0; in + sizeof(struct descriptor) <= h->map_bytes; in += h->map_step) {
         struct descriptor d;
 

@@ -21,7 +21,9 @@ static uint64_t encode_leaf(const struct pgtable_leaf *leaf, unsigned int level)
         e |= PTE_W;
     if (!(leaf->flags & PG_X))
         e |= PTE_NX;
-    if (leaf->flags & PG_DEVICE)
+    if (leaf->flags & PG_COMBINE)
+        e |= level == PGTABLE_LEVELS - 1 ? PTE_PAT : PTE_PAT_LARGE;
+    else if (leaf->flags & PG_DEVICE)
         e |= PTE_PCD | PTE_PWT;
     return level == PGTABLE_LEVELS - 1 ? e : e | PTE_PS;
 }

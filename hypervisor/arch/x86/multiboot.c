@@ -30,6 +30,7 @@ struct multiboot_info {
     uint64_t framebuffer;
     uint32_t framebuffer_pitch, framebuffer_width, framebuffer_height;
     uint8_t framebuffer_bits, framebuffer_type;
+    struct framebuffer_channel red, green, blue;
 } __packed;
 
 struct multiboot_module {
@@ -97,11 +98,16 @@ int multiboot_read(struct boot_info *b, uint64_t where, boot_at_fn *at, const ch
         boot_add_area(b, 0x100000, (uint64_t)info.mem_upper << 10, E820_RAM);
     }
     if ((info.flags & INFO_FRAMEBUFFER) && info.framebuffer_type == FRAMEBUFFER_RGB) {
-        b->framebuffer.address = info.framebuffer;
-        b->framebuffer.pitch = info.framebuffer_pitch;
-        b->framebuffer.width = info.framebuffer_width;
-        b->framebuffer.height = info.framebuffer_height;
-        b->framebuffer.bits = info.framebuffer_bits;
+        b->framebuffer = (struct framebuffer){
+            .address = info.framebuffer,
+            .pitch = info.framebuffer_pitch,
+            .width = info.framebuffer_width,
+            .height = info.framebuffer_height,
+            .bits = info.framebuffer_bits,
+            .red = info.red,
+            .green = info.green,
+            .blue = info.blue,
+        };
     }
     return 0;
 }

@@ -54,7 +54,8 @@ struct tag_framebuffer {
     uint64_t address;
     uint32_t pitch, width, height;
     uint8_t bits, type, unused[2];
-};
+    struct framebuffer_channel red, green, blue; /* of FRAMEBUFFER_RGB */
+} __packed;
 
 struct tag_pointer {
     struct tag tag;
@@ -89,11 +90,16 @@ static void read_framebuffer(struct boot_info *b, const struct tag_framebuffer *
 {
     if (t->type != FRAMEBUFFER_RGB)
         return;
-    b->framebuffer.address = t->address;
-    b->framebuffer.pitch = t->pitch;
-    b->framebuffer.width = t->width;
-    b->framebuffer.height = t->height;
-    b->framebuffer.bits = t->bits;
+    b->framebuffer = (struct framebuffer){
+        .address = t->address,
+        .pitch = t->pitch,
+        .width = t->width,
+        .height = t->height,
+        .bits = t->bits,
+        .red = t->red,
+        .green = t->green,
+        .blue = t->blue,
+    };
 }
 
 static void read_tag(struct reader *r, uint64_t where, const struct tag *t)

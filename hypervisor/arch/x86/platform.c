@@ -5,6 +5,7 @@
 #include <asm/calibrate.h>
 #include <asm/clock.h>
 #include <asm/cpu.h>
+#include <asm/display.h>
 #include <asm/hvm.h>
 #include <asm/ioapic.h>
 #include <asm/microcode.h>
@@ -12,7 +13,6 @@
 #include <asm/pci.h>
 #include <asm/platform.h>
 #include <asm/power.h>
-#include <asm/vga.h>
 #include <hospes/acpi.h>
 #include <hospes/errno.h>
 #include <hospes/init.h>
@@ -85,7 +85,7 @@ static void init_pci(void)
 
 void arch_init_machine(void)
 {
-    vga_init();
+    display_init();
     microcode_init();
     cpu_report();
     init_tables();

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* x86's part of platform_op: the machine's processors. <xen/platform.h> */
+/* x86's part of platform_op: the machine's processors and its screen. <xen/platform.h> */
+#include <asm/display.h>
 #include <asm/pcpu.h>
 #include <hospes/abi.h>
 #include <hospes/errno.h>
@@ -24,5 +25,12 @@ static int64_t get_cpuinfo(struct xenpf_pcpuinfo *info)
 
 int64_t arch_platform_op(struct xen_platform_op *op)
 {
-    return op->cmd == XENPF_get_cpuinfo ? get_cpuinfo(&op->u.pcpu_info) : -ENOSYS;
+    switch (op->cmd) {
+    case XENPF_get_cpuinfo:
+        return get_cpuinfo(&op->u.pcpu_info);
+    case XENPF_get_dom0_console:
+        return display_describe(&op->u.dom0_console);
+    default:
+        return -ENOSYS;
+    }
 }

@@ -1,24 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * VGA's colour text mode of 80 columns and 25 rows: <asm/vga.h>. IBM, Personal System/2 Hardware
- * Interface Technical Reference, video subsystem; registers' numbers as in every VGA since.
- *
- * What is on the screen is kept here, since reading it back is slow.
+ * VGA's colour text mode of 80 columns and 25 rows: <asm/display.h>. IBM, Personal System/2
+ * Hardware Interface Technical Reference, video subsystem; registers' numbers as in every VGA
+ * since.
  */
+#include <asm/display.h>
 #include <asm/io.h>
-#include <asm/options.h>
-#include <asm/vga.h>
-#include <hospes/cmdline.h>
-#include <hospes/console.h>
-#include <hospes/log.h>
 #include <hospes/map.h>
+#include <hospes/screen.h>
 
-#include <string.h>
-
-#define MEMORY  0xb8000u
-#define COLUMNS 80u
-#define ROWS    25u
-#define GREY    0x0700u /* on black */
+#define MEMORY 0xb8000u
+#define GREY   0x0700u /* on black */
 
 #define GRAPHICS_INDEX 0x3ceu
 #define GRAPHICS_DATA  0x3cfu
@@ -32,8 +24,6 @@
 #define CRTC_CURSOR 0x0eu /* and the next */
 
 static volatile uint16_t *cells;
-static uint16_t shown[ROWS][COLUMNS];
-static uint32_t row, column;
 
 static void set_crtc(uint8_t index, uint32_t value)
 {
@@ -43,57 +33,18 @@ static void set_crtc(uint8_t index, uint32_t value)
     port_write8(CRTC_DATA, (uint8_t)value);
 }
 
-static void draw(uint32_t from_row)
+static void draw(uint32_t column, uint32_t row, char c)
 {
-    for (uint32_t y = from_row; y < ROWS; y++)
-        for (uint32_t x = 0; x < COLUMNS; x++)
-            mmio_write16(&cells[y * COLUMNS + x], shown[y][x]);
+    mmio_write16(&cells[row * VGA_COLUMNS + column], GREY | (uint8_t)c);
 }
 
-static void clear_row(uint32_t y)
+static void cursor(uint32_t column, uint32_t row)
 {
-    for (uint32_t x = 0; x < COLUMNS; x++)
-        shown[y][x] = GREY | ' ';
-}
-
-/* True if all rows have moved. */
-static bool next_row(void)
-{
-    column = 0;
-    if (row < ROWS - 1) {
-        row++;
-        return false;
-    }
-    memmove(shown[0], shown[1], sizeof(shown) - sizeof(shown[0]));
-    clear_row(ROWS - 1);
-    return true;
-}
-
-static void write_text(const char *text, uint32_t n)
-{
-    bool moved = false;
-
-    for (uint32_t i = 0; i < n; i++) {
-        uint8_t c = (uint8_t)text[i];
-
-        if (c == '\r')
-            continue;
-        if (c == '\n' || column == COLUMNS)
-            moved |= next_row();
-        if (c == '\n')
-            continue;
-        shown[row][column] = GREY | (c >= ' ' && c < 0x7f ? c : '?');
-        if (!moved)
-            mmio_write16(&cells[row * COLUMNS + column], shown[row][column]);
-        column++;
-    }
-    if (moved)
-        draw(0);
-    set_crtc(CRTC_CURSOR, row * COLUMNS + (column < COLUMNS ? column : COLUMNS - 1));
+    set_crtc(CRTC_CURSOR, row * VGA_COLUMNS + column);
 }
 
 /* Where there is none, or firmware draws pixels, nothing would be seen. */
-static bool is_text(void)
+bool vga_is_text(void)
 {
     uint8_t misc;
 
@@ -102,21 +53,16 @@ static bool is_text(void)
     return misc != 0xff && !(misc & IS_GRAPHICS) && (misc & MAP) == MAP;
 }
 
-void vga_init(void)
+const struct screen_device *vga_screen(void)
 {
-    if (!strstr(options.console, "vga"))
-        return;
-    if (!is_text()) {
-        log_debug("console: there is no screen in text mode");
-        return;
-    }
-    cells = device_map(MADDR(MEMORY), sizeof(shown));
+    static const struct screen_device screen = { VGA_COLUMNS, VGA_ROWS, draw, cursor };
+
+    cells = device_map(MADDR(MEMORY), sizeof(*cells) * VGA_COLUMNS * VGA_ROWS);
     if (!cells)
-        return;
-    for (uint32_t y = 0; y < ROWS; y++)
-        clear_row(y);
-    row = column = 0;
-    draw(0);
+        return NULL;
+    for (uint32_t y = 0; y < VGA_ROWS; y++)
+        for (uint32_t x = 0; x < VGA_COLUMNS; x++)
+            draw(x, y, ' ');
     set_crtc(CRTC_START, 0);
-    console_bind_screen(write_text, x86_options.vga_keep);
+    return &screen;
 }

@@ -62,6 +62,10 @@ void maddr_copy(maddr_t to, maddr_t from, uint64_t bytes);
 volatile void *device_map(maddr_t start, uint64_t bytes);
 void device_unmap(volatile void *p, uint64_t bytes);
 
+/* The same for a screen's memory: what is written may come there later, in another order and
+ * several writes in one. */
+volatile void *screen_map(maddr_t start, uint64_t bytes);
+
 /* Maps RAM that stays where firmware put it, e.g. the boot device tree: cached, read-only. NULL
  * without memory, or where the machine cannot have any. */
 const void *ram_map_readonly(maddr_t start, uint64_t bytes);

@@ -37,8 +37,10 @@ enum pgtable_flags {
     PG_R = 1u << 0,
     PG_W = 1u << 1,
     PG_X = 1u << 2,
-    PG_DEVICE = 1u << 3, /* uncached, ordered */
-    PG_VALID = 1u << 4,  /* seen by hardware; else only kept */
+    PG_DEVICE = 1u << 3,  /* uncached, ordered */
+    PG_VALID = 1u << 4,   /* seen by hardware; else only kept */
+    PG_COMBINE = 1u << 5, /* with PG_DEVICE: its writes may be late, and combined, where hardware
+                             can; not kept */
 };
 
 /* What an entry that maps memory says. */

@@ -7,6 +7,7 @@
 #ifndef ASM_BOOT_INFO_H
 #define ASM_BOOT_INFO_H
 
+#include <hospes/framebuffer.h>
 #include <hospes/types.h>
 
 #define BOOT_MODULES  16
@@ -28,10 +29,7 @@ struct boot_info {
     uint8_t rsdp_copy[36];     /* where the loader gave a copy, which does not stay: its bytes */
     uint32_t rsdp_bytes;       /* of it; 0: none */
     uint64_t efi_system_table; /* 0: no EFI, or not known */
-    struct {
-        uint64_t address; /* 0: none */
-        uint32_t pitch, width, height, bits;
-    } framebuffer;                /* linear, RGB */
+    struct framebuffer framebuffer;
     char text[2 * BOOT_LINE_MAX]; /* all lines */
     uint32_t text_used;
 };

@@ -12,6 +12,7 @@ struct efi_handover {
     uint64_t tree;                     /* device tree */
     uint64_t map, map_bytes, map_step; /* firmware's last map of memory */
     uint64_t rsdp, system_table;
+    struct framebuffer framebuffer;
 };
 extern struct efi_handover efi_handover;
 

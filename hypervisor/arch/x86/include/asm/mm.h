@@ -11,16 +11,18 @@
 #include <asm/layout.h>
 #include <hospes/types.h>
 
-#define PTE_P       (1ull << 0)
-#define PTE_W       (1ull << 1)
-#define PTE_U       (1ull << 2)
-#define PTE_PWT     (1ull << 3)
-#define PTE_PCD     (1ull << 4)
-#define PTE_A       (1ull << 5)
-#define PTE_D       (1ull << 6)
-#define PTE_PS      (1ull << 7) /* a leaf, above the last level */
-#define PTE_NX      (1ull << 63)
-#define PTE_ADDRESS 0x000ffffffffff000ull
+#define PTE_P         (1ull << 0)
+#define PTE_W         (1ull << 1)
+#define PTE_U         (1ull << 2)
+#define PTE_PWT       (1ull << 3)
+#define PTE_PCD       (1ull << 4)
+#define PTE_A         (1ull << 5)
+#define PTE_D         (1ull << 6)
+#define PTE_PS        (1ull << 7)  /* a leaf, above the last level */
+#define PTE_PAT       (1ull << 7)  /* in the last level: alone, write-combining (PAT_OURS) */
+#define PTE_PAT_LARGE (1ull << 12) /* the same, above it */
+#define PTE_NX        (1ull << 63)
+#define PTE_ADDRESS   0x000ffffffffff000ull
 
 /* What the CPUs take: other bits of an address make them fault. */
 #define ARCH_MADDR_END (1ull << cpu_info.physical_bits)
