@@ -20,7 +20,7 @@ UNIT_FLAGS  := -std=gnu11 -O1 -g -fno-omit-frame-pointer -fno-common -fno-strict
     -isystem $(BUILD)/debian/include
 # The tests themselves: cmocka's style needs no prototypes and casts freely.
 UNIT_TFLAGS := -Wall -Wextra -Werror -Wno-unused-parameter
-UNIT_LIBS   := -lcmocka -lfdt -lz -lzstd -llzma -lpthread
+UNIT_LIBS   := -lcmocka -lfdt -lz -lzstd -llzma -llz4 -lpthread
 
 unit_named   = $(shell sed -n 's,^ *// sources: *,,p' $(1))
 unit_helpers = $(shell sed -n 's,^ *// helpers: *,,p' $(1))

@@ -70,7 +70,7 @@ static const struct kernel_stranger packings[] = {
       "7zXZ",
       "is compressed by xz, which is not understood here" },
     { 0, 4, "\x28\xb5\x2f\xfd", "is compressed by zstd, which is not understood here" },
-    { 0, 4, "\x02\x21\x4c\x18", "is compressed by lz4, which is not understood" },
+    { 0, 4, "\x02\x21\x4c\x18", "is compressed by lz4, which is not understood here" },
     { 0, 3, "BZh", "is compressed by bzip2, which is not understood" },
     { 0, 4, "\x89LZO", "is compressed by lzop, which is not understood" },
     { 0, 5, "\x5d\0\0\x80\0", "is compressed by lzma, which is not understood here" },

@@ -4,7 +4,7 @@
 architecture. Prints file:line: what is wrong; exits 1 if anything is.
 
     hypervisor/lib              C's own headers and <lib/...>
-    hypervisor/core, drivers    these, <hospes/...>, <xen/...>, libfdt, zlib, zstd, lzma, and headers beside the file
+    hypervisor/core, drivers    these, <hospes/...>, <xen/...>, libfdt, zlib, zstd, lzma, lz4, and headers beside the file
     hypervisor/efi              these, and <efi.h>
     hypervisor/include/hospes   these and <asm/...>
     hypervisor/arch/ARCH        all of these
@@ -20,18 +20,18 @@ TOP = Path(__file__).resolve().parent.parent.parent
 
 FREESTANDING = {"float.h", "iso646.h", "limits.h", "stdalign.h", "stdarg.h", "stdatomic.h", "stdbool.h",
                 "stddef.h", "stdint.h", "stdnoreturn.h", "string.h", "stdlib.h"}
-LIBRARIES = {"libfdt.h", "zlib.h", "zstd.h", "lzma.h"}
+LIBRARIES = {"libfdt.h", "zlib.h", "zstd.h", "lzma.h", "lz4.h"}
 
 # First match wins: which files; what they may include besides C's own headers, by the first folder of
 # its name (None: anything).
 RULES = [
     (r"hypervisor/include/libc/", set()),
     (r"hypervisor/(lib|include/lib)/", {"lib"}),
-    (r"hypervisor/include/hospes/", {"lib", "hospes", "xen", "asm", "efi.h", "libfdt.h", "zlib.h", "zstd.h", "lzma.h"}),
-    (r"hypervisor/(core|drivers)/", {"lib", "hospes", "xen", "libfdt.h", "zlib.h", "zstd.h", "lzma.h"}),
+    (r"hypervisor/include/hospes/", {"lib", "hospes", "xen", "asm", "efi.h", "libfdt.h", "zlib.h", "zstd.h", "lzma.h", "lz4.h"}),
+    (r"hypervisor/(core|drivers)/", {"lib", "hospes", "xen", "libfdt.h", "zlib.h", "zstd.h", "lzma.h", "lz4.h"}),
     (r"hypervisor/arch/host/", None),
     (r"hypervisor/efi/", {"lib", "hospes", "xen", "efi.h", "libfdt.h"}),
-    (r"hypervisor/arch/", {"lib", "hospes", "xen", "asm", "efi.h", "libfdt.h", "zlib.h", "zstd.h", "lzma.h"}),
+    (r"hypervisor/arch/", {"lib", "hospes", "xen", "asm", "efi.h", "libfdt.h", "zlib.h", "zstd.h", "lzma.h", "lz4.h"}),
     (r"hypervisor/", set()),
     (r"toolstack/", "all but the hypervisor"),
 ]

@@ -5,9 +5,10 @@
  * kernel does.
  */
 // sources: core/kernel_image.c core/kernel_load.c core/kernel_x86.c core/kernel_elf.c
-// sources: core/kernel_pe.c core/unpack.c core/gunzip.c core/unzstd.c core/unxz.c arch/x86/kernel.c
+// sources: core/kernel_pe.c core/unpack.c core/gunzip.c core/unzstd.c core/unxz.c core/unlz4.c arch/x86/kernel.c
 #include "kernel_world.h"
 
+#include <lz4.h>
 #include <lzma.h>
 #include <xen/elfnote.h>
 #include <zstd.h>
@@ -77,7 +78,7 @@ static void elf(bool wide, bool movable)
     phdr(2, wide, 4, 0x800, GUEST + 0x200000, note_at - 0x800, note_at - 0x800, 4);
 }
 
-enum packing { PLAIN, GZIP, LZMA, XZ, ZSTD };
+enum packing { PLAIN, GZIP, LZ4, LZMA, XZ, ZSTD };
 
 /* As Debian 12 packs Linux. How many bytes. */
 static uint64_t xz_file(uint8_t *to, uint64_t room, uint64_t bytes)
@@ -111,6 +112,17 @@ static uint64_t lzma_file(uint8_t *to, uint64_t room, uint64_t bytes)
     return s.total_out;
 }
 
+static uint64_t lz4_file(uint8_t *to, uint64_t room, uint64_t bytes)
+{
+    static const uint8_t magic[] = { 0x02, 0x21, 0x4c, 0x18 };
+    int n = LZ4_compress_default((char *)file, (char *)to + 8, (int)bytes, (int)room - 8);
+
+    assert_true(n > 0);
+    memcpy(to, magic, 4);
+    memcpy(to + 4, &n, 4);
+    return (uint64_t)n + 8;
+}
+
 /* Puts what is in `file` into a bzImage. */
 static void bzimage(enum packing packing)
 {
@@ -134,9 +146,10 @@ static void bzimage(enum packing packing)
         memcpy(plain + packed, &(uint32_t){ (uint32_t)bytes }, 4);
         packed += 4;
     }
-    if (packing == XZ || packing == LZMA) {
-        packed = packing == XZ ? xz_file(plain, sizeof(plain), bytes)
-                               : lzma_file(plain, sizeof(plain), bytes);
+    if (packing == LZ4 || packing == LZMA || packing == XZ) {
+        packed = packing == LZ4    ? lz4_file(plain, sizeof(plain), bytes)
+                 : packing == LZMA ? lzma_file(plain, sizeof(plain), bytes)
+                                   : xz_file(plain, sizeof(plain), bytes);
         memcpy(plain + packed, &(uint32_t){ (uint32_t)bytes }, 4);
         packed += 4;
     }

@@ -10,7 +10,7 @@
 static kernel_format_fn *const wrappers[] = { kernel_unwrap_x86, NULL };
 static kernel_format_fn *const formats[] = { kernel_probe_pvh, NULL };
 static const struct unpacker *const unpackers[] = { &unpack_zstd, &unpack_gzip, &unpack_xz,
-                                                    &unpack_lzma, NULL };
+                                                    &unpack_lzma, &unpack_lz4,  NULL };
 
 static const struct kernel_stranger strangers[] = {
     { 56, 4, "ARM\x64", "is one for arm64 (Image)" },

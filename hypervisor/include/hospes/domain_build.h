@@ -61,8 +61,8 @@ void domain_build_begin(struct domain_builder *b, const struct domain_config *co
  * One step. True: call again. False: it is done, or failed with one line telling what was wrong,
  * leaving nothing behind (b->domain is NULL then).
  *
- * libfdt, zlib, libzstd and liblzma, which work here, use floating-point registers: no vCPU's may
- * be live in this pCPU.
+ * libfdt, zlib, libzstd, liblzma and liblz4, which work here, use floating-point registers: no
+ * vCPU's may be live in this pCPU.
  */
 bool domain_build_step(struct domain_builder *b);
 

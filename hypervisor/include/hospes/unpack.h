@@ -2,8 +2,8 @@
 /*
  * Unpacking compressed files from machine memory into a buffer that holds all of the result, in
  * steps. Libraries do the work, with memory of our heap: zlib for gzip (RFC 1952), libzstd for
- * Zstandard (RFC 8878), liblzma for xz and lzma. They use floating-point registers: see
- * domain_build_step().
+ * Zstandard (RFC 8878), liblzma for xz and lzma, liblz4 for lz4. They use floating-point registers:
+ * see domain_build_step().
  *
  * The whole result stays in one buffer because that is the window which Zstandard looks back in: up
  * to 128 MiB for Linux kernels, more than the result itself. liblzma's window is one more buffer,
@@ -44,7 +44,7 @@ struct unpacker {
     void (*end)(void *state);
 };
 
-extern const struct unpacker unpack_gzip, unpack_zstd, unpack_xz, unpack_lzma;
+extern const struct unpacker unpack_gzip, unpack_zstd, unpack_xz, unpack_lzma, unpack_lz4;
 
 /* For length(): the word that a wrapper has put behind a file, by which *bytes is cut. 0: there is
  * no room for one. */

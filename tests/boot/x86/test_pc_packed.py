@@ -3,6 +3,7 @@
 
 import lzma
 import struct
+import subprocess
 
 import pytest
 
@@ -22,6 +23,11 @@ def legacy(data):
     return lzma.compress(data, format=lzma.FORMAT_ALONE)
 
 
+def lz4(data):
+    """As CONFIG_KERNEL_LZ4."""
+    return subprocess.run(["lz4", "-l", "-9", "-c"], input=data, stdout=subprocess.PIPE, check=True).stdout
+
+
 def plain(hypervisor):
     """A kernel that says hello, as large as one that does more: what stands behind it is code."""
     return (GUEST / "stop.bin").read_bytes() + hypervisor.with_suffix(".elf").read_bytes()
@@ -38,7 +44,7 @@ def dom0(folder, payload, size):
     return pc.domain(name="dom0", hardware=True, kernel=folder / "kernel", ramdisk=None, bootargs="")
 
 
-@pytest.mark.parametrize("pack", [xz, legacy])
+@pytest.mark.parametrize("pack", [xz, legacy, lz4])
 def test_packed(boot, tmp_path, hypervisor, pack):
     """Else Debian 12's kernel, and those that users build with other settings, do not start."""
     content = plain(hypervisor)
