@@ -144,9 +144,9 @@ def count(run, hypervisor):
             if b"FAIL" in console.text:
                 sys.exit("bench: the guest failed:\n" + console.text.decode(errors="replace"))
             found = [(name.decode(), int(median)) for name, median, _, _ in FIGURE.findall(console.text)]
-    starts = [value for name, value in found if name == "start"]
+    starts = [value for name, value in found if name == "start" and value]  # 0: it could not tell
     result = {name + run.suffix: value for name, value in found if name not in ("start", "done")}
-    if not run.control and not run.arguments.startswith("do=xen"):
+    if starts and not run.control and not run.arguments.startswith("do=xen"):
         result["start" + run.suffix] = min(starts)
         result["start-last" + run.suffix] = max(starts)
     return result

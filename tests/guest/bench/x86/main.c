@@ -332,13 +332,15 @@ static void pair(void)
 }
 
 /* Instructions from the machine's reset to this guest's first one: the counter itself may start
- * with the guest. */
+ * with the guest. 0: the guest is not given that timer, all of whose bits then read as ones. */
 static uint64_t since_reset(void)
 {
     uint32_t ticks;
     uint64_t since_first = now() - machine.start;
 
     __asm__ volatile("inl %w1, %0" : "=a"(ticks) : "Nd"(PORT_PM_TIMER));
+    if (ticks == UINT32_MAX)
+        return 0;
     return (uint64_t)(ticks & 0xffffff) * 1000000000 / PM_TIMER_HZ - since_first;
 }
 
