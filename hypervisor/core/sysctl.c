@@ -22,6 +22,7 @@ static sysctl_fn *const entries[] = {
     [XEN_SYSCTL_debug_keys] = sysctl_debug_keys,
     [XEN_SYSCTL_getcpuinfo] = sysctl_getcpuinfo,
     [XEN_SYSCTL_availheap] = sysctl_availheap,
+    [XEN_SYSCTL_page_offline_op] = sysctl_page_offline_op,
     [XEN_SYSCTL_cputopoinfo] = sysctl_cputopoinfo,
     [XEN_SYSCTL_numainfo] = sysctl_numainfo,
     [XEN_SYSCTL_cpupool_op] = sysctl_cpupool_op,

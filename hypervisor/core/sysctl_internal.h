@@ -15,7 +15,7 @@ sysctl_fn sysctl_readconsole, sysctl_debug_keys;
 
 /* sysctl_machine.c */
 sysctl_fn sysctl_physinfo, sysctl_availheap, sysctl_cputopoinfo, sysctl_numainfo;
-sysctl_fn sysctl_getdomaininfolist;
+sysctl_fn sysctl_getdomaininfolist, sysctl_page_offline_op;
 
 /* sysctl_sched.c */
 sysctl_fn sysctl_sched_id, sysctl_getcpuinfo, sysctl_cpupool_op, sysctl_scheduler_op;

@@ -297,6 +297,10 @@ const struct op ops[] = {
            S(cpupool_op.cpumap.bitmap, DATA), S(cpupool_op.cpumap.nr_bits, SMALL)),
     SYSCTL(numainfo, S(numainfo.num_nodes, SMALL), S(numainfo.distance, DATA)),
     SYSCTL(cputopoinfo, S(cputopoinfo.num_cpus, SMALL), S(cputopoinfo.cputopo, DATA)),
+    SYSCTL(page_offline_op, S(page_offline.cmd, SMALL), S(page_offline.start, GFN),
+           S(page_offline.end, RAW), S(page_offline.status, DATA)),
+    SYSCTL(page_offline_op, FIXED(struct xen_sysctl, u.page_offline.cmd, sysctl_query_page_offline),
+           S(page_offline.start, SMALL), S(page_offline.end, SMALL), S(page_offline.status, DATA)),
 };
 
 const uint32_t nr_ops = sizeof(ops) / sizeof(ops[0]);

@@ -76,7 +76,6 @@ static void unknown(void **state)
                                      XEN_SYSCTL_get_pmstat,
                                      XEN_SYSCTL_cpu_hotplug,
                                      XEN_SYSCTL_pm_op,
-                                     XEN_SYSCTL_page_offline_op,
                                      XEN_SYSCTL_lockprof_op,
                                      XEN_SYSCTL_livepatch_op,
                                      60,
@@ -205,6 +204,36 @@ static void domains(void **state)
     assert_int_equal(sysctl(XEN_SYSCTL_getdomaininfolist), -EFAULT);
     destroyed(a);
     destroyed(b);
+}
+
+static int64_t pages(uint32_t cmd, uint64_t start, uint64_t end, uint32_t *status)
+{
+    op.u.page_offline = (struct xen_sysctl_page_offline_op){ .cmd = cmd,
+                                                             .start = (uint32_t)start,
+                                                             .end = (uint32_t)end };
+    op.u.page_offline.status.p = status;
+    return sysctl(XEN_SYSCTL_page_offline_op);
+}
+
+/* `xen-hptool mem-query`: a page that is told to be bad, or a toolstack that asks for all at once.
+ */
+static void asks_of_pages(void **state)
+{
+    uint32_t status[3] = { 7, 7, 7 };
+    uint64_t last = frame_highest().v;
+
+    assert_int_equal(pages(sysctl_query_page_offline, last - 1, last, status), 0);
+    assert_int_equal(status[0] | status[1], 0);
+    assert_int_equal(status[2], 7);
+    assert_int_equal(pages(sysctl_query_page_offline, last, last + 1, status), -EINVAL);
+    assert_int_equal(pages(sysctl_query_page_offline, UINT32_MAX, UINT32_MAX, status), -EINVAL);
+    assert_int_equal(pages(sysctl_query_page_offline, last, last - 1, status), -EINVAL);
+    assert_int_equal(pages(sysctl_query_page_offline, 0, UINT32_MAX, status), -E2BIG);
+    assert_int_equal(pages(sysctl_query_page_offline, last, last, nowhere), -EFAULT);
+    assert_int_equal(pages(sysctl_page_offline, last, last, status), -EOPNOTSUPP);
+    assert_int_equal(pages(sysctl_page_online, last, last, status), -EOPNOTSUPP);
+    assert_int_equal(pages(0, last, last, status), -EINVAL);
+    assert_int_equal(pages(4, last, last, status), -EINVAL);
 }
 
 /* More of them than are held at once. */
@@ -381,8 +410,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(refused_to_others), TEST(unknown),       TEST(physinfo),
         TEST(topology),          TEST(heap),          TEST(domains),
-        TEST(many_domains),      TEST(reads_console), TEST(debug_keys),
-        TEST(cpu_info),          TEST(pools),         TEST(scheduler),
+        TEST(many_domains),      TEST(asks_of_pages), TEST(reads_console),
+        TEST(debug_keys),        TEST(cpu_info),      TEST(pools),
+        TEST(scheduler),
     };
 
     return cmocka_run_group_tests(tests, machine, NULL);
