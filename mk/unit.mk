@@ -2,8 +2,8 @@
 #
 # Unit tests on the host: each tests/unit/test_X.c is one cmocka program. A line in it such as
 #     // sources: core/frame.c core/heap.c
-# names the hypervisor's own sources that it tests; hypervisor/arch/host and hypervisor/lib come along
-# where they are referred to; `// helpers: fuzz/X.c` names more of the tests' own. Everything is compiled with the
+# names the hypervisor's own sources that it tests; hypervisor/arch/host, hypervisor/lib and the waiting for
+# locks come along where they are referred to; `// helpers: fuzz/X.c` names more of the tests' own. Everything is compiled with the
 # address and undefined-behaviour sanitizers.
 
 UNIT_OUT   := $(BUILD)/unit
@@ -29,7 +29,8 @@ unit_objects = $(patsubst %,$(UNIT_OUT)/obj/hypervisor/%.o,$(sort $(call unit_na
 
 # Functions under C's own names cannot be linked beside the C library's; test_string.c includes them.
 UNIT_LIBC   := hypervisor/lib/mem.c hypervisor/lib/string.c
-UNIT_COMMON := $(filter-out $(UNIT_LIBC),$(sort $(wildcard hypervisor/arch/host/*.c hypervisor/lib/*.c)))
+UNIT_COMMON := $(filter-out $(UNIT_LIBC),$(sort $(wildcard hypervisor/arch/host/*.c hypervisor/lib/*.c))) \
+    hypervisor/core/spinlock_wait.c
 UNIT_HELP   := $(filter-out $(UNIT_TESTS),$(sort $(wildcard tests/unit/*.c)))
 UNIT_ARCHIVE := $(UNIT_OUT)/libhost.a
 

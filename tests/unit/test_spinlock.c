@@ -7,6 +7,8 @@
 #include <hospes/pcpu.h>
 #include <hospes/spinlock.h>
 #include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
 
 #define THREADS 4
 #define ROUNDS  3000
@@ -52,6 +54,81 @@ static void exclusion(void **state)
         pthread_join(threads[i], NULL);
     assert_int_equal(counter, THREADS * ROUNDS);
     assert_in_range(tries, 1, THREADS * ROUNDS);
+    assert_int_equal(outer.owner, outer.next);
+}
+
+/* A pCPU that waits for `outer`, which another has. */
+static sem_t polled, queued, goes_on;
+static __thread bool waits;
+static bool stands; /* the machine below does not run it */
+
+static void *wait_for_lock(void *arg)
+{
+    host_set_pcpu(1);
+    waits = true;
+    spin_lock(&outer);
+    sem_wait(&goes_on);
+    spin_unlock(&outer);
+    return NULL;
+}
+
+void arch_cpu_relax(void)
+{
+    uint16_t owner = __atomic_load_n(&outer.owner, __ATOMIC_RELAXED);
+
+    if (waits) {
+        if ((uint16_t)(__atomic_load_n(&outer.next, __ATOMIC_RELAXED) - owner) > 1)
+            sem_post(&queued);
+        sem_post(&polled);
+        if (stands)
+            sem_wait(&goes_on);
+    }
+    sched_yield();
+}
+
+static pthread_t begin_waiting(bool stand)
+{
+    pthread_t t;
+
+    sem_init(&polled, 0, 0);
+    sem_init(&queued, 0, 0);
+    sem_init(&goes_on, 0, 0);
+    stands = stand;
+    spin_lock(&outer);
+    assert_int_equal(pthread_create(&t, NULL, wait_for_lock, NULL), 0);
+    return t;
+}
+
+/*
+ * Where pCPUs are threads of another system, a lock's next owner may be one that is not run now.
+ * If all waited for it, a kernel stood in one system call for a minute.
+ */
+static void waiter_that_does_not_run(void **state)
+{
+    pthread_t t = begin_waiting(true);
+
+    sem_wait(&polled);
+    for (int i = 0; i < ROUNDS; i++) {
+        spin_unlock(&outer);
+        assert_true(spin_trylock(&outer));
+    }
+    spin_unlock(&outer);
+    sem_post(&goes_on);
+    sem_post(&goes_on);
+    pthread_join(t, NULL);
+    assert_int_equal(outer.owner, outer.next);
+}
+
+/* Others that come over and over keep nobody from a lock for ever. */
+static void waiter_that_polled_for_long(void **state)
+{
+    pthread_t t = begin_waiting(false);
+
+    sem_wait(&queued);
+    spin_unlock(&outer);
+    assert_false(spin_trylock(&outer));
+    sem_post(&goes_on);
+    pthread_join(t, NULL);
     assert_int_equal(outer.owner, outer.next);
 }
 
@@ -169,6 +246,8 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(exclusion, start),
+        cmocka_unit_test_setup(waiter_that_does_not_run, start),
+        cmocka_unit_test_setup(waiter_that_polled_for_long, start),
         cmocka_unit_test_setup(wrap, start),
         cmocka_unit_test_setup(right_order, start),
         cmocka_unit_test_setup(wrong_order, start),

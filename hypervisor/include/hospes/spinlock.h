@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Spinlocks: fair (ticket) locks. The hypervisor never takes interrupts, so there is no irqsave
- * form.
+ * Spinlocks. The hypervisor never takes interrupts, so there is no irqsave form.
+ *
+ * Who comes to a lock that is taken polls, and takes it once it is free. Only if it never finds it
+ * free for long (about a millisecond) does it queue; then it is its turn before all who come later.
+ * A queue from the start would be fairer, but where pCPUs are another hypervisor's or an emulator's
+ * threads, each turn lasts until that one is run again: more than all work under locks takes.
  *
  * Each lock has a rank. A pCPU may take a lock only if its rank is greater than that of every lock
  * it already holds; doc/locks.md tells the order and why. Builds with HOSPES_DEBUG=1 check this at
@@ -81,6 +85,9 @@ static inline void lock_debug_release(const struct spinlock *l)
 }
 #endif
 
+/* Waits for a lock that somebody has, with the ticket just taken. */
+void spin_lock_contended(struct spinlock *l, uint16_t ticket);
+
 /* spin_lock() without the checks. */
 static inline void spin_lock_unchecked(struct spinlock *l)
 {
@@ -88,8 +95,7 @@ static inline void spin_lock_unchecked(struct spinlock *l)
     uint32_t seen = __atomic_fetch_add((uint32_t *)(void *)l, 1u << 16, __ATOMIC_ACQUIRE);
     uint16_t ticket = (uint16_t)(seen >> 16);
     if (unlikely((uint16_t)seen != ticket))
-        while (__atomic_load_n(&l->owner, __ATOMIC_ACQUIRE) != ticket)
-            arch_cpu_relax();
+        spin_lock_contended(l, ticket);
 }
 
 /* Spins until `*l` is taken. Memory accesses after it see everything done under the lock before. */
@@ -106,16 +112,22 @@ static inline void spin_lock_second(struct spinlock *l, enum lock_rank rank)
     spin_lock_unchecked(l);
 }
 
-/* Takes `*l` if nobody has it; true if it did. Not checked for order: it cannot deadlock. */
-static inline bool spin_trylock(struct spinlock *l)
+/* spin_trylock() without the checks. */
+static inline bool spin_trylock_unchecked(struct spinlock *l)
 {
     uint32_t seen = __atomic_load_n((uint32_t *)(void *)l, __ATOMIC_RELAXED);
     uint16_t owner = (uint16_t)seen, next = (uint16_t)(seen >> 16);
     if (owner != next)
         return false;
     uint32_t want = (uint32_t)owner | (uint32_t)(uint16_t)(next + 1) << 16;
-    if (!__atomic_compare_exchange_n((uint32_t *)(void *)l, &seen, want, false, __ATOMIC_ACQUIRE,
-                                     __ATOMIC_RELAXED))
+    return __atomic_compare_exchange_n((uint32_t *)(void *)l, &seen, want, false, __ATOMIC_ACQUIRE,
+                                       __ATOMIC_RELAXED);
+}
+
+/* Takes `*l` if nobody has it; true if it did. Not checked for order: it cannot deadlock. */
+static inline bool spin_trylock(struct spinlock *l)
+{
+    if (!spin_trylock_unchecked(l))
         return false;
     lock_debug_acquired(l);
     return true;
