@@ -306,7 +306,7 @@ static void answer(unsigned int id)
 
 static void pair(void)
 {
-    uint64_t t[SAMPLES], whole[SAMPLES], start;
+    uint64_t t[SAMPLES], whole[SAMPLES], start, sent = 0;
     struct cpu *cpu = this_cpu();
 
     answers_left = is("hop", traced) ? UINT64_MAX : SAMPLES;
@@ -315,8 +315,9 @@ static void pair(void)
         relax();
     do {
         for (unsigned int n = 0; n < SAMPLES; n++) {
-            while (pings != n)
+            while (pings != sent)
                 relax();
+            sent++;
             delay_us(200); /* it sleeps by then */
             cpu->when = 0;
             start = now();
