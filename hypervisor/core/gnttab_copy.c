@@ -119,7 +119,7 @@ static int copy_one(void *context, void *request)
 int gnttab_copy(struct vcpu *v, uint64_t uop, uint32_t count, uint32_t *done)
 {
     static const struct gnttab_list list = { copy_one, sizeof(struct gnttab_copy),
-                                             offsetof(struct gnttab_copy, status), 1 };
+                                             offsetof(struct gnttab_copy, status), 8 };
     struct copying c = { .v = v, .to.write = true };
     int err = gnttab_for_each(v, uop, count, done, &list, &c);
 
