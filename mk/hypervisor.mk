@@ -33,7 +33,7 @@ HV_LDFLAGS_x86_64 := -z noseparate-code
 HV_CFLAGS = $(HV_FLAGS) $(HV_CFLAGS_$(ARCH)) $(HV_CFLAGS_$(COMPILER)) $(HV_CFLAGS_$(COMPILER)_$(ARCH)) -include mk/hidden.h $(WARNINGS) -fstack-protector-strong -ffunction-sections -fdata-sections
 
 # What guests wait for is compiled for speed, all else for size: the image has to stay small.
-HV_FAST := $(addprefix hypervisor/core/,hypercall.c xen_version.c vcpu.c mmio.c sched.c sched_fair.c sched_null.c timer.c irq.c \
+HV_FAST := $(addprefix hypervisor/core/,hypercall.c xen_version.c vcpu.c pcpu.c mmio.c sched.c sched_fair.c sched_null.c timer.c irq.c \
     p2m.c pgtable.c hypmap.c guest_access.c evtchn.c evtchn_2l.c evtchn_fifo.c evtchn_op.c gnttab_map.c gnttab_use.c \
     gnttab_maptrack.c gnttab_copy.c gnttab_op.c p2m_batch.c reservation.c memory_op.c physmap.c sysctl.c sysctl_machine.c domctl_domain.c domain.c frame.c frame_free.c) $(addprefix hypervisor/lib/,tree.c bitmap.c deepmap.c) \
     $(addprefix hypervisor/arch/arm64/,exit.c abort.c psci.c sysreg.c context.c clock.c stage2.c stage2_format.c \

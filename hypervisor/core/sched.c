@@ -21,10 +21,10 @@ const struct sched_ops *sched_policy = &sched_ops_fair;
 
 /*
  * Two maps let a pCPU that goes idle and one that queues a unit meet, without a common lock: the
- * former sets its bit in idle_map, then reads loaded_map; the latter the other way round. Both in
- * one total order.
+ * former sets its bit in sched_idle_map, then reads loaded_map; the latter the other way round.
+ * Both in one total order.
  */
-static DECLARE_BITMAP(idle_map, MAX_PCPUS); /* idle and nothing queued */
+DECLARE_BITMAP(sched_idle_map, MAX_PCPUS);
 static DECLARE_BITMAP(loaded_map,
                       MAX_PCPUS); /* has movable units queued beyond the one it runs next */
 
@@ -48,13 +48,13 @@ static uint32_t map_words(void)
     return BITMAP_WORDS(nr_pcpus);
 }
 
-struct pcpu *sched_find_idle(const unsigned long *mask)
+struct pcpu *sched_search_idle(const unsigned long *mask)
 {
     struct pcpu *self = this_pcpu();
     struct pcpu *found = NULL;
 
     for (uint32_t i = 0; i < map_words(); i++) {
-        unsigned long m = map_word(idle_map, i) & mask[i];
+        unsigned long m = map_word(sched_idle_map, i) & mask[i];
 
         if (m == 0)
             continue;
@@ -72,9 +72,9 @@ static void set_idle(struct pcpu *p, bool idle)
         return;
     p->sched.idle = idle;
     if (idle)
-        map_set(idle_map, p->id);
+        map_set(sched_idle_map, p->id);
     else
-        map_clear(idle_map, p->id);
+        map_clear(sched_idle_map, p->id);
 }
 
 /* --- units -------------------------------------------------------------------------------------
@@ -199,6 +199,23 @@ static void end_slice_by(struct pcpu *p, uint64_t end_ns)
     arm(p);
 }
 
+/* What runs on `p` has a rival now: it goes on to the end of its slice, or until it is overtaken;
+ * mostly it sleeps before that. */
+static __noinline void meet_rival(struct pcpu *p, uint64_t overtake_ns, uint64_t now_ns)
+{
+    struct sched_pcpu *s = &p->sched;
+
+    s->overtake_ns = min(s->overtake_ns, overtake_ns);
+    if (now_ns >= s->overtake_ns || p != this_pcpu()) {
+        write_once(s->resched, true);
+        pcpu_kick(p, PENDING_SCHED);
+    } else if (s->overtake_ns != TIMER_NEVER) {
+        end_slice_by(p, s->overtake_ns);
+    } else {
+        end_slice_by(p, now_ns + sched_policy->slice_ns(p, s->running));
+    }
+}
+
 /* Queues `u`, which is in no queue and may run, on `p`. */
 static void put(struct pcpu *p, struct sched_unit *u, uint64_t now_ns)
 {
@@ -217,13 +234,7 @@ static void put(struct pcpu *p, struct sched_unit *u, uint64_t now_ns)
         if (next != NULL)
             offer(next); /* one of the two has to wait now */
     } else if (overtake_ns != TIMER_NEVER || s->slice_end_ns == TIMER_NEVER) {
-        s->overtake_ns = min(s->overtake_ns, overtake_ns);
-        if (now_ns < s->overtake_ns && s->overtake_ns != TIMER_NEVER && p == this_pcpu()) {
-            end_slice_by(p, s->overtake_ns); /* mostly `running` sleeps before that */
-        } else {
-            write_once(s->resched, true);
-            pcpu_kick(p, PENDING_SCHED);
-        }
+        meet_rival(p, overtake_ns, now_ns);
     }
     offer(u);
 }
@@ -487,9 +498,7 @@ static struct sched_unit *choose_capped(struct pcpu *p, struct sched_unit *cur,
 }
 
 /* `caps`: there are any. */
-static inline __attribute__((always_inline)) struct sched_unit *reschedule_with(struct pcpu *p,
-                                                                                uint64_t now_ns,
-                                                                                bool caps)
+static __force_inline struct sched_unit *reschedule_with(struct pcpu *p, uint64_t now_ns, bool caps)
 {
     struct sched_pcpu *s = &p->sched;
     struct sched_unit *cur = s->running, *stay = cur, *next;
@@ -682,7 +691,7 @@ int sched_pcpu_init(struct pcpu *p)
         .idle_since_ns = clock_ns(),
         .coin = p->id,
     };
-    map_clear(idle_map, p->id);
+    map_clear(sched_idle_map, p->id);
     map_clear(loaded_map, p->id);
     return timer_init(&p->sched.slice_timer, slice_expired, p);
 }

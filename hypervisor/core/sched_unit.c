@@ -25,7 +25,7 @@ static void set_affinity(struct sched_unit *u, const unsigned long *affinity)
 {
     bitmap_copy(u->affinity, affinity, SCHED_MAX_PCPUS);
     find_preferred(u);
-    u->movable = u->home == NULL && bitmap_weight(affinity, SCHED_MAX_PCPUS) > 1;
+    u->movable = u->home == NULL && bitmap_weight(affinity, nr_pcpus) > 1;
 }
 
 int sched_unit_init(struct sched_unit *u, bool is_vcpu)

@@ -85,7 +85,7 @@ static void rebalance(struct tree *t, struct tree_node *n)
     }
 }
 
-void tree_insert(struct tree *t, struct tree_node *n, tree_less_fn *less)
+void tree_insert_among(struct tree *t, struct tree_node *n, tree_less_fn *less)
 {
     struct tree_node *parent = NULL, **link = &t->root;
     bool first = true;
@@ -106,7 +106,7 @@ void tree_insert(struct tree *t, struct tree_node *n, tree_less_fn *less)
     rebalance(t, parent);
 }
 
-void tree_erase(struct tree *t, struct tree_node *n)
+void tree_erase_among(struct tree *t, struct tree_node *n)
 {
     struct tree_node *changed; /* the lowest node whose subtree became smaller */
 

@@ -11,6 +11,7 @@
 #define __printf(f, a)        __attribute__((format(printf, f, a)))
 #define __must_check          __attribute__((warn_unused_result))
 #define __noinline            __attribute__((noinline))
+#define __force_inline        inline __attribute__((always_inline))
 #define __unused              __attribute__((unused))
 #define __cold                __attribute__((cold))
 #define array_size(a)         (sizeof(a) / sizeof((a)[0]))

@@ -86,8 +86,18 @@ static inline bool sched_is_idle(const struct pcpu *p)
 /* Accounts what p's running unit, if any, ran until now. p's lock held. */
 void sched_account(struct pcpu *p, uint64_t now_ns);
 
-/* An idle pCPU, with nothing queued either, in `mask`: this one first. NULL: none. May be outdated
- * at once. */
-struct pcpu *sched_find_idle(const unsigned long *mask);
+/* The pCPUs that are idle, with nothing queued either: sched.c changes it. */
+extern DECLARE_BITMAP(sched_idle_map, MAX_PCPUS);
+struct pcpu *sched_search_idle(const unsigned long *mask);
+
+/* One of them in `mask`: this one first. NULL: none. May be outdated at once. */
+static inline struct pcpu *sched_find_idle(const unsigned long *mask)
+{
+    /* Where all bits are in one word, none is often seen at once. */
+    if (nr_pcpus <= BITMAP_WORD_BITS &&
+        !(__atomic_load_n(&sched_idle_map[0], __ATOMIC_SEQ_CST) & mask[0]))
+        return NULL;
+    return sched_search_idle(mask);
+}
 
 #endif

@@ -28,11 +28,30 @@ typedef bool tree_less_fn(const struct tree_node *a, const struct tree_node *b);
 /* The structure of `type` around its member `node`. */
 #define tree_entry(node, type, member) ((type *)(void *)((char *)(node) - offsetof(type, member)))
 
+void tree_insert_among(struct tree *t, struct tree_node *n, tree_less_fn *less);
+void tree_erase_among(struct tree *t, struct tree_node *n);
+
 /* Inserts `n`, which is in no tree. The order must be the same at each call. */
-void tree_insert(struct tree *t, struct tree_node *n, tree_less_fn *less);
+static inline void tree_insert(struct tree *t, struct tree_node *n, tree_less_fn *less)
+{
+    if (t->root) {
+        tree_insert_among(t, n, less);
+        return;
+    }
+    *n = (struct tree_node){ .height = 1 };
+    t->root = t->first = n;
+}
 
 /* Removes `n`, which is in `t`. */
-void tree_erase(struct tree *t, struct tree_node *n);
+static inline void tree_erase(struct tree *t, struct tree_node *n)
+{
+    if (t->root != n || n->height > 1) {
+        tree_erase_among(t, n);
+        return;
+    }
+    t->root = t->first = NULL;
+    n->height = 0;
+}
 
 static inline bool tree_is_linked(const struct tree_node *n)
 {
