@@ -18,11 +18,14 @@
 
 #define DIVIDE_BY_1 0xbu
 #define MIN_HZ      1000000u
+#define NS_PER_S    1000000000ull
 
 struct clock_scale clock_scale;
 uint64_t clock_tsc_khz;
 
-static struct clock_scale apic_scale;
+/* Ticks of the local APIC's timer in a nanosecond, times 2^32, rounded up: it does not come too
+ * early. */
+static uint64_t apic_per_ns;
 static bool by_deadline; /* the timer is set by the TSC's value */
 
 uint64_t clock_ns(void)
@@ -63,7 +66,7 @@ int clock_init(void)
     clock_scale = clock_scale_of(c.tsc_hz);
     clock_scale.tsc_base = c.tsc_start;
     clock_tsc_khz = (c.tsc_hz + 500) / 1000;
-    apic_scale = clock_scale_of(c.apic_hz);
+    apic_per_ns = ((c.apic_hz / NS_PER_S) << 32) + (c.apic_hz % NS_PER_S << 32) / NS_PER_S + 1;
     by_deadline = cpu_has(CPU_TSC_DEADLINE);
     log_info("clock: TSC at %llu.%03llu MHz by %s, APIC timer %s",
              (unsigned long long)clock_tsc_khz / 1000, (unsigned long long)clock_tsc_khz % 1000,
@@ -89,7 +92,8 @@ void clock_interrupt(void)
 
 void arch_timer_program(uint64_t expires_ns)
 {
-    uint64_t now, ticks;
+    unsigned __int128 ticks = 1;
+    uint64_t now;
 
     if (by_deadline) {
         /* A time past fires at once, 0 never. */
@@ -102,9 +106,10 @@ void arch_timer_program(uint64_t expires_ns)
         return;
     }
     now = clock_ns();
-    ticks = expires_ns > now ? clock_scale_ticks(&apic_scale, expires_ns - now) + 1 : 1;
+    if (expires_ns > now)
+        ticks += (unsigned __int128)(expires_ns - now) * apic_per_ns >> 32;
     /* What is too far away fires early, and is set anew. */
-    apic_write(APIC_COUNT, (uint32_t)min(ticks, (uint64_t)UINT32_MAX));
+    apic_write(APIC_COUNT, ticks < UINT32_MAX ? (uint32_t)ticks : UINT32_MAX);
 }
 
 void clock_delay_us(uint32_t us)

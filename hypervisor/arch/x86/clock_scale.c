@@ -23,12 +23,6 @@ struct clock_scale clock_scale_of(uint64_t hz)
     return s;
 }
 
-uint64_t clock_scale_ns(const struct clock_scale *s, uint64_t ticks)
-{
-    ticks = s->shift < 0 ? ticks >> -s->shift : ticks << s->shift;
-    return (uint64_t)((unsigned __int128)ticks * s->mul >> 32);
-}
-
 uint64_t clock_scale_ticks(const struct clock_scale *s, uint64_t ns)
 {
     uint64_t high, low, ticks;

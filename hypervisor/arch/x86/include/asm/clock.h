@@ -20,7 +20,11 @@ extern uint64_t clock_tsc_khz;
 
 /* The scale of a counter at `hz`. Ticks and nanoseconds of a time span under it. */
 struct clock_scale clock_scale_of(uint64_t hz);
-uint64_t clock_scale_ns(const struct clock_scale *s, uint64_t ticks);
+static inline uint64_t clock_scale_ns(const struct clock_scale *s, uint64_t ticks)
+{
+    ticks = s->shift < 0 ? ticks >> -s->shift : ticks << s->shift;
+    return (uint64_t)((unsigned __int128)ticks * s->mul >> 32);
+}
 uint64_t clock_scale_ticks(const struct clock_scale *s, uint64_t ns);
 
 /* Between TSC and clock_ns(); before the clock began: 0. What does not fit: the most. */
