@@ -108,8 +108,8 @@ struct walked {
  * Walks, between p2m_peek_begin() and end. False: the address leads nowhere, or a table is not
  * there. The first one is what nearly all guests do.
  */
-static inline bool walk_64(struct p2m_peek *p, struct vcpu *v, uint64_t va, uint64_t need,
-                           struct walked *w)
+static __force_inline bool walk_64(struct p2m_peek *p, struct vcpu *v, uint64_t va, uint64_t need,
+                                   struct walked *w)
 {
     uint64_t table = hvm_ops->get_cr3(v) & PTE_ADDRESS, at, leaf, in_page;
     unsigned int shift = TOP_SHIFT_64;
@@ -171,14 +171,14 @@ static bool __noinline walk_tables(struct p2m_peek *p, struct vcpu *v, uint64_t 
     return false;
 }
 
-static inline bool translate(struct p2m_peek *p, struct vcpu *v, uint64_t va, bool write,
-                             struct walked *w)
+static __force_inline bool translate(struct p2m_peek *p, struct vcpu *v, uint64_t va, bool write,
+                                     bool is_64, struct walked *w)
 {
     uint64_t need = PTE_PRESENT | (write && v->arch.cr0 & CR0_WP ? PTE_WRITE : 0);
 
     if (unlikely(hvm_ops->cpl(v) == LEVEL_USER))
         need |= PTE_USER | (write ? PTE_WRITE : 0);
-    if (likely(v->arch.paging == PAGING_64))
+    if (is_64)
         return walk_64(p, v, va, need, w);
     w->at = GADDR((uint32_t)va);
     return v->arch.paging == PAGING_NONE || walk_tables(p, v, (uint32_t)va, need, w);
@@ -192,7 +192,8 @@ static inline bool is_memory(uint32_t type, bool write)
 }
 
 /* The page, mapped and counted; NULL: the address leads nowhere, or to what w->type says. */
-static inline uint8_t *map_once(struct vcpu *v, uint64_t va, bool write, struct walked *w)
+static __force_inline uint8_t *map_once(struct vcpu *v, uint64_t va, bool write, bool is_64,
+                                        struct walked *w)
 {
     struct domain *d = v->domain;
     struct p2m_found f;
@@ -201,7 +202,7 @@ static inline uint8_t *map_once(struct vcpu *v, uint64_t va, bool write, struct 
     w->type = P2M_NONE;
     w->leaf = 0;
     p2m_peek_begin(&p, d);
-    if (likely(translate(&p, v, va, write, w))) {
+    if (likely(translate(&p, v, va, write, is_64, w))) {
         w->gfn = gaddr_to_gfn(w->at);
         f = p2m_find(d, w->gfn);
         w->m = f.m;
@@ -216,11 +217,11 @@ static inline uint8_t *map_once(struct vcpu *v, uint64_t va, bool write, struct 
 /* More than filling two blocks of reserved memory takes, for each level of tables. */
 #define TRIES 64u
 
-uint8_t *arch_guest_map(struct vcpu *v, uint64_t va, bool write, mfn_t *m)
+static __force_inline uint8_t *map(struct vcpu *v, uint64_t va, bool write, bool is_64, mfn_t *m)
 {
     for (unsigned int tries = TRIES; tries; tries--) {
         struct walked w;
-        uint8_t *page = map_once(v, va, write, &w);
+        uint8_t *page = map_once(v, va, write, is_64, &w);
 
         if (likely(page)) {
             *m = w.m;
@@ -232,6 +233,18 @@ uint8_t *arch_guest_map(struct vcpu *v, uint64_t va, bool write, mfn_t *m)
             break;
     }
     return NULL;
+}
+
+/* A function of its own: what the usual walk works with stays in registers. */
+static __noinline uint8_t *map_other(struct vcpu *v, uint64_t va, bool write, mfn_t *m)
+{
+    return map(v, va, write, false, m);
+}
+
+uint8_t *arch_guest_map(struct vcpu *v, uint64_t va, bool write, mfn_t *m)
+{
+    return likely(v->arch.paging == PAGING_64) ? map(v, va, write, true, m)
+                                               : map_other(v, va, write, m);
 }
 
 uint32_t guest_fetch(struct vcpu *v, uint8_t bytes[15], const struct hvm_code *code)
