@@ -39,7 +39,8 @@ HV_FAST := $(addprefix hypervisor/core/,hypercall.c xen_version.c vcpu.c pcpu.c 
     $(addprefix hypervisor/arch/arm64/,exit.c abort.c psci.c sysreg.c context.c clock.c stage2.c stage2_format.c \
     vpl011.c vtimer.c gicv2.c gicv3.c) $(wildcard hypervisor/arch/arm64/vgic*.c) \
     $(addprefix hypervisor/arch/x86/,mm.c clock.c apic.c irq.c ioapic.c svm.c svm_asid.c svm_exit.c exit.c \
-    exit_length.c hypercall.c cpuid.c msr.c inject.c guest_access.c guest_tlb.c npt.c nested_fault.c vlapic.c decode.c emulate.c)
+    exit_length.c hypercall.c cpuid.c msr.c inject.c guest_access.c guest_tlb.c npt.c nested_fault.c vlapic.c vlapic_regs.c \
+    vlapic_ipi.c context.c fpu.c evtchn.c vtime.c port.c pio.c decode.c emulate.c)
 
 HV_LDFLAGS := -pie --no-dynamic-linker -z text -z max-page-size=4096 -z norelro -z noexecstack \
     --build-id=sha1 --gc-sections --orphan-handling=error --fatal-warnings $(HV_LDFLAGS_$(ARCH))

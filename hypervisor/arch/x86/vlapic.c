@@ -17,14 +17,21 @@
 
 /* --- bits of 256 vectors ---------------------------------------------------------------------- */
 
-static int highest(const uint64_t *bits)
+/* -1: none. */
+static __force_inline int highest(const uint64_t *bits)
 {
-    for (int i = 3; i >= 0; i--) {
-        uint64_t word = read_once(bits[i]);
-        if (word)
-            return i * 64 + (int)bit_highest(word);
-    }
-    return -1;
+    uint64_t word = read_once(bits[3]);
+
+    if (word)
+        return 192 + (int)bit_highest(word);
+    word = read_once(bits[2]);
+    if (word)
+        return 128 + (int)bit_highest(word);
+    word = read_once(bits[1]);
+    if (word)
+        return 64 + (int)bit_highest(word);
+    word = read_once(bits[0]);
+    return word ? (int)bit_highest(word) : -1;
 }
 
 static bool is_set(const uint64_t *bits, uint8_t vector)
@@ -32,12 +39,14 @@ static bool is_set(const uint64_t *bits, uint8_t vector)
     return read_once(bits[vector / 64]) & BIT(vector % 64);
 }
 
-static void set_atomic(uint64_t *bits, uint8_t vector, bool value)
+static inline void set_atomic(uint64_t *bits, uint8_t vector)
 {
-    if (value)
-        __atomic_fetch_or(&bits[vector / 64], BIT(vector % 64), __ATOMIC_SEQ_CST);
-    else
-        __atomic_fetch_and(&bits[vector / 64], ~BIT(vector % 64), __ATOMIC_SEQ_CST);
+    __atomic_fetch_or(&bits[vector / 64], BIT(vector % 64), __ATOMIC_SEQ_CST);
+}
+
+static inline void clear_atomic(uint64_t *bits, uint8_t vector)
+{
+    __atomic_fetch_and(&bits[vector / 64], ~BIT(vector % 64), __ATOMIC_SEQ_CST);
 }
 
 /* --- interrupts ------------------------------------------------------------------------------ */
@@ -50,24 +59,26 @@ void vlapic_raise(struct vcpu *v, uint8_t vector, bool level)
         __atomic_fetch_or(&l->errors, (uint32_t)APIC_ESR_RECEIVE_VECTOR, __ATOMIC_RELAXED);
         return;
     }
-    if (is_set(l->tmr, vector) != level)
-        set_atomic(l->tmr, vector, level);
-    set_atomic(l->irr, vector, true);
+    if (unlikely(level != is_set(l->tmr, vector))) {
+        if (level)
+            set_atomic(l->tmr, vector);
+        else
+            clear_atomic(l->tmr, vector);
+    }
+    set_atomic(l->irr, vector);
     vcpu_kick(v);
 }
 
-int vlapic_priority(const struct vlapic *l)
+static __force_inline int priority(const struct vlapic *l)
 {
     int serving = highest(l->isr);
 
     return serving >= 0 && CLASS(serving) > CLASS(l->tpr) ? CLASS(serving) : l->tpr;
 }
 
-bool vlapic_enabled(const struct vcpu *v)
+int vlapic_priority(const struct vlapic *l)
 {
-    const struct vlapic *l = &v->arch.vlapic;
-
-    return read_once(l->svr) & APIC_SVR_ENABLE && read_once(l->base) & APIC_BASE_ENABLE;
+    return priority(l);
 }
 
 int vlapic_pending(const struct vcpu *v)
@@ -77,7 +88,7 @@ int vlapic_pending(const struct vcpu *v)
 
     if (vector < 0 || !vlapic_enabled(v))
         return -1;
-    return vector >= 0 && CLASS(vector) > CLASS(vlapic_priority(l)) ? vector : -1;
+    return CLASS(vector) > CLASS(priority(l)) ? vector : -1;
 }
 
 bool vlapic_is_held_back(const struct vcpu *v)
@@ -85,7 +96,7 @@ bool vlapic_is_held_back(const struct vcpu *v)
     const struct vlapic *l = &v->arch.vlapic;
     int vector = highest(l->irr), serving;
 
-    if (likely(vector < 0) || CLASS(vector) > CLASS(l->tpr))
+    if (vector < 0 || CLASS(vector) > CLASS(l->tpr))
         return false;
     serving = highest(l->isr);
     return serving < 0 || CLASS(vector) > CLASS(serving);
@@ -95,7 +106,7 @@ void vlapic_accept(struct vcpu *v, uint8_t vector)
 {
     struct vlapic *l = &v->arch.vlapic;
 
-    set_atomic(l->irr, vector, false);
+    clear_atomic(l->irr, vector);
     l->isr[vector / 64] |= BIT(vector % 64);
 }
 

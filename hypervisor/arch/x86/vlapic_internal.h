@@ -4,10 +4,17 @@
 #define VLAPIC_INTERNAL_H
 
 #include <asm/vlapic.h>
+#include <hospes/vcpu.h>
 
-/* vlapic.c: it takes messages of others, and gives what is pending to its vCPU; PPR; EOI by the
- * vCPU that runs here; a mode of IA32_APIC_BASE that was checked. */
-bool vlapic_enabled(const struct vcpu *v);
+/* It takes messages of others, and gives what is pending to its vCPU. */
+static inline bool vlapic_enabled(const struct vcpu *v)
+{
+    const struct vlapic *l = &v->arch.vlapic;
+
+    return read_once(l->svr) & APIC_SVR_ENABLE && read_once(l->base) & APIC_BASE_ENABLE;
+}
+
+/* vlapic.c: PPR; EOI by the vCPU that runs here; a mode of IA32_APIC_BASE that was checked. */
 int vlapic_priority(const struct vlapic *l);
 void vlapic_eoi(struct vcpu *v);
 void vlapic_set_mode(struct vcpu *v, uint64_t base);

@@ -194,7 +194,7 @@ static enum exit_action send_to_many(struct vcpu *from, const struct vlapic_mess
     return action;
 }
 
-enum exit_action vlapic_send(struct vcpu *v, uint64_t icr)
+static __noinline enum exit_action send_any(struct vcpu *v, uint64_t icr)
 {
     struct vlapic *l = &v->arch.vlapic;
     enum apic_shorthand shorthand = (enum apic_shorthand)field_get(APIC_ICR_SHORTHAND, icr);
@@ -221,4 +221,22 @@ enum exit_action vlapic_send(struct vcpu *v, uint64_t icr)
         return send_to_many(v, &m, shorthand);
     to = vlapic_find(v->domain, m.dest);
     return to ? send_one(v, to, &m) : EXIT_HANDLED;
+}
+
+/* An interrupt for one, in x2APIC mode, is what kernels send most. */
+#define ICR_NOT_SIMPLE (APIC_MODE | APIC_DEST_LOGICAL | APIC_ICR_SHORTHAND)
+
+enum exit_action vlapic_send(struct vcpu *v, uint64_t icr)
+{
+    uint32_t dest = (uint32_t)field_get(APIC_ICR_DEST, icr);
+    uint8_t vector = (uint8_t)field_get(APIC_VECTOR, icr);
+    struct vcpu *to;
+
+    if (unlikely(icr & ICR_NOT_SIMPLE || vector < 16 || !in_x2apic(&v->arch.vlapic) ||
+                 dest == X2APIC_BROADCAST))
+        return send_any(v, icr);
+    to = vlapic_find(v->domain, dest);
+    if (likely(to) && vlapic_enabled(to))
+        vlapic_raise(to, vector, false);
+    return EXIT_HANDLED;
 }

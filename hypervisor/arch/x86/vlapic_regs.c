@@ -277,8 +277,6 @@ static uint64_t msr_writable(uint32_t offset)
         return 0xff;
     case APIC_SVR:
         return SVR_WRITABLE;
-    case APIC_ICR:
-        return ICR_WRITABLE;
     case APIC_COUNT:
         return UINT32_MAX;
     case APIC_DIVIDE:
@@ -293,11 +291,13 @@ enum exit_action vlapic_write_msr(struct vcpu *v, uint32_t msr, uint64_t value)
     const struct vlapic *l = &v->arch.vlapic;
     uint32_t offset = (msr - MSR_X2APIC_FIRST) * 16;
 
-    if (!(l->base & APIC_BASE_X2APIC) || value & ~msr_writable(offset))
+    if (!(l->base & APIC_BASE_X2APIC))
+        return EXIT_FAULT;
+    if (likely(offset == APIC_ICR)) /* before the others: written to most often */
+        return value & ~(uint64_t)ICR_WRITABLE ? EXIT_FAULT : send(v, value);
+    if (value & ~msr_writable(offset))
         return EXIT_FAULT;
     switch (offset) {
-    case APIC_ICR:
-        return send(v, value);
     case APIC_SELF_IPI:
         return vlapic_send(v, value | field_prep(APIC_ICR_SHORTHAND, APIC_TO_SELF));
     default:

@@ -17,6 +17,7 @@
 #define ASM_VLAPIC_H
 
 #include <asm/apic_regs.h>
+#include <hospes/compiler.h>
 #include <hospes/exit.h>
 #include <hospes/timer.h>
 #include <stdbool.h>
@@ -66,6 +67,13 @@ struct vcpu *vlapic_find(struct domain *d, uint32_t id);
 /* Pends `vector` (16..255) in `v`, on or off, and wakes it. From any pCPU; any lock below
  * LOCK_SCHED may be held. */
 void vlapic_raise(struct vcpu *v, uint8_t vector, bool level);
+
+/* True if any is pended: most often there is none, and no need to look which. */
+static inline bool vlapic_has_any(const struct vlapic *l)
+{
+    return read_once(l->irr[0]) | read_once(l->irr[1]) | read_once(l->irr[2]) |
+           read_once(l->irr[3]);
+}
 
 /* The vector that `v` takes next, above its present priority; -1: none. `v` runs here or not. */
 int vlapic_pending(const struct vcpu *v);
