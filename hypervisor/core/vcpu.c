@@ -118,7 +118,7 @@ static void switch_unit(struct pcpu *p)
     if (p->current && p->current != next) {
         if (!unit && !sched_must_save(p) && read_once(p->current->online))
             return;
-        arch_vcpu_save(p->current);
+        arch_vcpu_save(p->current, next);
         write_once(p->current, NULL);
     }
     if (!p->current)

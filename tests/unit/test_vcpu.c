@@ -86,7 +86,7 @@ void arch_vcpu_reset(struct vcpu *v)
     v->regs.pc = 0;
 }
 
-void arch_vcpu_save(struct vcpu *v)
+void arch_vcpu_save(struct vcpu *v, bool more)
 {
     check(this_pcpu()->current == v);
     check(v->arch.loaded == v->arch.saved + 1);

@@ -137,6 +137,12 @@ uint32_t exit_length(struct vcpu *v, enum exit_instruction kind)
     return 2;
 }
 
+uint32_t exit_length_learn(struct vcpu *v, enum exit_instruction kind, const struct hvm_code *at,
+                           struct known_length *k)
+{
+    return 2;
+}
+
 uint32_t exit_prefixes(const uint8_t *bytes, uint32_t nr, unsigned int code_bits)
 {
     return nr && (bytes[0] == 0xf0 || (code_bits == 64 && (bytes[0] & 0xf0) == 0x40));

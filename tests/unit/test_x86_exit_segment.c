@@ -44,12 +44,9 @@ void exit_skip(struct vcpu *v, uint32_t length)
     skipped += length;
 }
 
-unsigned int exit_code_bits(const struct vcpu *v)
+unsigned int exit_code_bits(struct vcpu *v)
 {
-    struct hvm_code where;
-
-    hvm_ops->locate(v, &where);
-    return where.bits;
+    return hvm_ops->locate(v)->bits;
 }
 
 void inject_error(struct vcpu *v, enum exception vector, uint32_t error)

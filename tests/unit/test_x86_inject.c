@@ -67,6 +67,7 @@ static int setup(void **state)
     vcpu.regs.rflags = RFLAGS_IF;
     apic_vector = events_vector = -1;
     accepted = 0;
+    vcpu.arch.vlapic.irr[0] = 1; /* so that vlapic_pending() is asked */
     is_stopped = held_back = false;
     return 0;
 }

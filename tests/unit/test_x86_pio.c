@@ -54,12 +54,9 @@ uint8_t exit_segment(struct vcpu *v)
     return SEG_DS;
 }
 
-unsigned int exit_code_bits(const struct vcpu *v)
+unsigned int exit_code_bits(struct vcpu *v)
 {
-    struct hvm_code code;
-
-    hvm_ops->locate(v, &code);
-    return code.bits;
+    return hvm_ops->locate(v)->bits;
 }
 
 static enum exit_action handler(struct vcpu *v, struct pio_access *a, void *device)

@@ -56,14 +56,17 @@ static unsigned int fake_cpl(const struct vcpu *v)
     return fake_cpu.cpl;
 }
 
-static void fake_locate(const struct vcpu *v, struct hvm_code *code)
+static const struct hvm_code *fake_locate(struct vcpu *v)
 {
+    struct hvm_code *code = &v->arch.code;
     const struct segment *cs = &fake_cpu.segment[SEG_CS];
 
     code->bits = cs->attributes & SEG_L ? 64 : cs->attributes & SEG_DB ? 32 : 16;
     code->address = code->bits == 64 ? v->regs.rip : (uint32_t)(cs->base + v->regs.rip);
     code->cr3 = fake_cpu.reg[HVM_CR3];
     code->length = fake_cpu.length;
+    code->level = (uint8_t)fake_cpu.cpl;
+    return code;
 }
 
 static void fake_step_over(struct vcpu *v, uint32_t length)

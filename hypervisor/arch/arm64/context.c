@@ -77,8 +77,9 @@ void arch_vcpu_reset(struct vcpu *v)
     vtimer_vcpu_reset(v);
 }
 
-void arch_vcpu_save(struct vcpu *v)
+void arch_vcpu_save(struct vcpu *v, bool more)
 {
+    (void)more;
     struct vcpu_sysregs *s = &v->arch.sysregs;
 
     EACH_SYSREG(SAVE)

@@ -42,8 +42,9 @@ void arch_vcpu_enter_first(struct vcpu *v)
     host_stop("entered");
 }
 
-void arch_vcpu_save(struct vcpu *v)
+void arch_vcpu_save(struct vcpu *v, bool more)
 {
+    (void)more;
     v->arch.saved++;
 }
 

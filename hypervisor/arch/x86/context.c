@@ -16,8 +16,6 @@
 #include <hospes/pcpu.h>
 #include <hospes/vcpu.h>
 
-#define DR7_ENABLED 0xffull /* any of DR0 to DR3 */
-
 int arch_vcpu_init(struct vcpu *v)
 {
     int err = hvm_ops->vcpu_init(v);
@@ -58,6 +56,7 @@ void arch_vcpu_reset(struct vcpu *v)
     control_set(v, CR0_ET, 0, 0);
     a->event = a->held = 0;
     a->nmi_pending = a->nmi_masked = false;
+    a->watches_interrupts = a->watches_tpr = false;
     a->dr[0] = a->dr[1] = a->dr[2] = a->dr[3] = 0;
     a->dr_live = false;
     a->tsc_aux = 0;
@@ -93,9 +92,9 @@ static void debug_registers_save(struct vcpu *v)
 
 /* --- the switch ------------------------------------------------------------------------------ */
 
-void arch_vcpu_save(struct vcpu *v)
+void arch_vcpu_save(struct vcpu *v, bool more)
 {
-    hvm_ops->save(v);
+    hvm_ops->save(v, more);
     if (v->arch.dr_live)
         debug_registers_save(v);
     if (cpu_has(CPU_RDTSCP))
@@ -105,10 +104,9 @@ void arch_vcpu_save(struct vcpu *v)
 
 void arch_vcpu_load(struct vcpu *v)
 {
-    hvm_ops->load(v);
-    speculation_vcpu_load(v);
-    if (hvm_ops->get_reg(v, HVM_DR7) & DR7_ENABLED)
+    if (unlikely(hvm_ops->load(v)))
         debug_registers_load(v);
+    speculation_vcpu_load(v);
     if (cpu_has(CPU_RDTSCP))
         wrmsr(MSR_TSC_AUX, v->arch.tsc_aux);
     fpu_load(v);

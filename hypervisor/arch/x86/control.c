@@ -174,20 +174,19 @@ static uint32_t perform(struct vcpu *v, const uint8_t *op, unsigned int rex, boo
 
 enum exit_action exit_control(struct vcpu *v)
 {
+    const struct hvm_code *code = hvm_ops->locate(v);
     uint8_t bytes[15];
     uint32_t nr, skip, length;
-    struct hvm_code code;
     unsigned int rex;
 
-    hvm_ops->locate(v, &code);
-    nr = guest_fetch(v, bytes, &code);
-    skip = exit_prefixes(bytes, nr, code.bits);
+    nr = guest_fetch(v, bytes, code);
+    skip = exit_prefixes(bytes, nr, code->bits);
     if (nr < skip + 3)
         return EXIT_FAULT;
-    rex = code.bits == 64 && skip && (bytes[skip - 1] & 0xf0) == 0x40 ? bytes[skip - 1] : 0;
+    rex = code->bits == 64 && skip && (bytes[skip - 1] & 0xf0) == 0x40 ? bytes[skip - 1] : 0;
     if (has_lock(bytes, skip))
         rex |= REX_R;
-    length = perform(v, bytes + skip, rex, code.bits == 64);
+    length = perform(v, bytes + skip, rex, code->bits == 64);
     if (!length)
         return EXIT_FAULT;
     exit_skip(v, skip + length);

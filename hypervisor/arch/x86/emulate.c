@@ -181,7 +181,7 @@ static void advance(struct vcpu *v, enum gpr reg, const struct decoded *i)
 }
 
 /* Linear address of rsi or rdi. */
-static uint64_t linear(const struct vcpu *v, enum gpr reg, enum segment_name segment,
+static uint64_t linear(struct vcpu *v, enum gpr reg, enum segment_name segment,
                        const struct decoded *i)
 {
     struct segment s;
@@ -268,17 +268,16 @@ static enum exit_action carry_out(struct vcpu *v, const struct decoded *i, gaddr
 
 enum exit_action emulate_access(struct vcpu *v, gaddr_t at, bool write)
 {
+    const struct hvm_code *code = hvm_ops->locate(v);
     uint8_t bytes[DECODE_MAX_BYTES];
     enum exit_action action;
-    struct hvm_code code;
     struct decoded i;
     uint32_t nr;
 
-    hvm_ops->locate(v, &code);
-    nr = guest_fetch(v, bytes, &code);
+    nr = guest_fetch(v, bytes, code);
     if (!nr)
         return EXIT_RETRY;
-    if (!decode(bytes, nr, width_of(code.bits), &i))
+    if (!decode(bytes, nr, width_of(code->bits), &i))
         return EXIT_UNDEF;
     /* Another vCPU changed it meanwhile: what the guest's tables allowed is not this. */
     if ((i.op == DECODE_LOAD && write) || (i.op == DECODE_STORE && !write))

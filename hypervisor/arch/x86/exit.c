@@ -45,12 +45,9 @@ void exit_skip(struct vcpu *v, uint32_t length)
         single_step(v);
 }
 
-unsigned int exit_code_bits(const struct vcpu *v)
+unsigned int exit_code_bits(struct vcpu *v)
 {
-    struct hvm_code code;
-
-    hvm_ops->locate(v, &code);
-    return code.bits;
+    return hvm_ops->locate(v)->bits;
 }
 
 /*
@@ -79,7 +76,7 @@ static void halt_for_good(struct vcpu *v)
 
 enum exit_action exit_hlt(struct vcpu *v)
 {
-    uint32_t length = exit_length(v, INSTRUCTION_HLT);
+    uint32_t length = exit_length_at(v, INSTRUCTION_HLT, hvm_ops->locate(v));
 
     if (!length)
         return EXIT_RETRY;

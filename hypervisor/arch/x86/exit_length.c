@@ -65,11 +65,8 @@ uint8_t exit_segment(struct vcpu *v)
     } overrides[] = { { 0x26, SEG_ES }, { 0x2e, SEG_CS }, { 0x36, SEG_SS },
                       { 0x3e, SEG_DS }, { 0x64, SEG_FS }, { 0x65, SEG_GS } };
     uint8_t bytes[15], segment = SEG_DS;
-    struct hvm_code code;
-    uint32_t nr;
+    uint32_t nr = guest_fetch(v, bytes, hvm_ops->locate(v));
 
-    hvm_ops->locate(v, &code);
-    nr = guest_fetch(v, bytes, &code);
     for (uint32_t i = 0; i < nr && is_legacy_prefix(bytes[i]); i++)
         for (uint32_t k = 0; k < array_size(overrides); k++)
             if (overrides[k].prefix == bytes[i])
@@ -101,8 +98,8 @@ static uint32_t __noinline fetch_length(struct vcpu *v, enum exit_instruction ki
     return matches(&patterns[kind], bytes + skip, nr - skip) ? skip + patterns[kind].length : 0;
 }
 
-static uint32_t __noinline learn(struct vcpu *v, enum exit_instruction kind,
-                                 const struct hvm_code *code, struct known_length *k)
+uint32_t exit_length_learn(struct vcpu *v, enum exit_instruction kind, const struct hvm_code *code,
+                           struct known_length *k)
 {
     k->kind = 0;
     k->length = (uint8_t)fetch_length(v, kind, code);
@@ -115,22 +112,7 @@ static uint32_t __noinline learn(struct vcpu *v, enum exit_instruction kind,
     return k->length;
 }
 
-uint32_t exit_length_at(struct vcpu *v, enum exit_instruction kind, const struct hvm_code *code)
-{
-    struct known_length *k = &v->arch.lengths[(code->address ^ code->address >> 4) % KNOWN_LENGTHS];
-
-    if (code->length)
-        return code->length;
-    if (likely(k->address == code->address && k->cr3 == code->cr3 && k->kind == kind &&
-               k->bits == code->bits))
-        return k->length;
-    return learn(v, kind, code, k);
-}
-
 uint32_t exit_length(struct vcpu *v, enum exit_instruction kind)
 {
-    struct hvm_code code;
-
-    hvm_ops->locate(v, &code);
-    return exit_length_at(v, kind, &code);
+    return exit_length_at(v, kind, hvm_ops->locate(v));
 }

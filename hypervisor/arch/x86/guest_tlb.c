@@ -7,8 +7,6 @@
 #include <hospes/iommu.h>
 #include <hospes/p2m.h>
 
-struct guest_tlb_pcpu guest_tlb_pcpus[MAX_PCPUS];
-
 struct pgtable_format arch_p2m_format; /* the vendor's: hvm.c */
 
 void arch_p2m_init(struct domain *d)
@@ -21,7 +19,7 @@ void arch_p2m_init(struct domain *d)
  * through at once, and on its way out it takes no lock. */
 static void wait_for(uint32_t id, const struct domain *d)
 {
-    struct guest_tlb_pcpu *p = &guest_tlb_pcpus[id];
+    const struct arch_pcpu *p = &pcpus[id]->arch;
     uint64_t entries = read_once(p->entries);
 
     if (__atomic_load_n(&p->in_guest, __ATOMIC_SEQ_CST) != d)

@@ -60,21 +60,20 @@ static inline int64_t call_64(struct vcpu *v)
 
 enum exit_action exit_hypercall(struct vcpu *v)
 {
-    struct hvm_code code;
-    uint32_t length;
+    const struct hvm_code *code = hvm_ops->locate(v);
+    uint32_t length = exit_length_at(v, INSTRUCTION_HYPERCALL, code);
+    bool is_64 = code->bits == 64;
     int64_t result;
 
-    hvm_ops->locate(v, &code);
-    length = exit_length_at(v, INSTRUCTION_HYPERCALL, &code);
     if (unlikely(!length))
         return EXIT_RETRY;
-    if (unlikely(code.level))
+    if (unlikely(code->level))
         result = -EPERM;
     else
-        result = likely(code.bits == 64) ? call_64(v) : call_32(v);
+        result = likely(is_64) ? call_64(v) : call_32(v);
     if (unlikely(result == -ERESTART))
         return EXIT_RETRY;
-    v->regs.rax = likely(code.bits == 64) ? (uint64_t)result : (uint32_t)result;
+    v->regs.rax = likely(is_64) ? (uint64_t)result : (uint32_t)result;
     exit_skip(v, length);
     return EXIT_HANDLED;
 }

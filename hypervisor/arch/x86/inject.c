@@ -17,6 +17,24 @@
 #include <hospes/vcpu.h>
 #include <lib/bits.h>
 
+/* --- what exits ------------------------------------------------------------------------------ */
+
+static void watch_interrupts(struct vcpu *v, bool on)
+{
+    if (v->arch.watches_interrupts == on)
+        return;
+    v->arch.watches_interrupts = on;
+    hvm_ops->watch_interrupts(v, on);
+}
+
+static void watch_tpr(struct vcpu *v, bool on)
+{
+    if (likely(v->arch.watches_tpr == on))
+        return;
+    v->arch.watches_tpr = on;
+    hvm_ops->watch_tpr(v, on);
+}
+
 /* --- exceptions ------------------------------------------------------------------------------ */
 
 static uint64_t make_event(enum event_type type, uint32_t vector)
@@ -54,7 +72,7 @@ static void displace(struct vcpu *v, uint64_t event)
     } else {
         return;
     }
-    hvm_ops->watch_interrupts(v, true);
+    watch_interrupts(v, true);
 }
 
 static void inject(struct vcpu *v, uint64_t event)
@@ -112,12 +130,14 @@ static void inject_nmi(struct vcpu *v)
 }
 
 /* The interrupt that comes next, -1: none. The local APIC's priority is the processor's to know. */
-static int next_interrupt(struct vcpu *v, bool *is_apics)
+static __force_inline int next_interrupt(struct vcpu *v, bool *is_apics)
 {
-    int vector = evtchn_pending_vector(v);
+    int vector = v->arch.upcall_vector ? -1 : evtchn_pending_vector(v); /* its APIC has it */
 
     *is_apics = vector < 0;
-    return vector < 0 ? vlapic_pending(v) : vector;
+    if (vector < 0 && vlapic_has_any(&v->arch.vlapic))
+        return vlapic_pending(v);
+    return vector;
 }
 
 static void inject_interrupt(struct vcpu *v, int vector, bool is_apics)
@@ -162,8 +182,8 @@ void inject_pending(struct vcpu *v)
     }
     /* An NMI that is masked waits for its IRET. */
     more = vector >= 0 || v->arch.held || (read_once(v->arch.nmi_pending) && !v->arch.nmi_masked);
-    hvm_ops->watch_interrupts(v, more);
-    hvm_ops->watch_tpr(v, vlapic_is_held_back(v));
+    watch_interrupts(v, more);
+    watch_tpr(v, unlikely(vlapic_has_any(&v->arch.vlapic)) && vlapic_is_held_back(v));
 }
 
 bool arch_vcpu_has_interrupt(struct vcpu *v)

@@ -84,11 +84,10 @@ static enum exit_action read_x2apic(struct vcpu *v, uint32_t msr, uint64_t *valu
 
 static enum exit_action write_x2apic(struct vcpu *v, uint32_t msr, uint64_t value)
 {
-    enum exit_action action;
+    enum exit_action action = vlapic_write_msr(v, msr, value);
 
-    inject_agree_on_priority(v);
-    action = vlapic_write_msr(v, msr, value);
-    inject_agree_on_priority(v);
+    if (unlikely(v->arch.vlapic.tpr_written))
+        inject_agree_on_priority(v);
     return action;
 }
 
@@ -224,24 +223,37 @@ enum exit_action msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
     return i < array_size(table) && table[i].write ? table[i].write(v, msr, value) : EXIT_FAULT;
 }
 
-enum exit_action exit_msr(struct vcpu *v, bool write)
+static enum exit_action read_here(struct vcpu *v, uint32_t length)
 {
-    uint32_t length = exit_length(v, write ? INSTRUCTION_WRMSR : INSTRUCTION_RDMSR);
-    uint32_t msr = (uint32_t)v->regs.rcx;
-    uint64_t value = (uint32_t)v->regs.rax | v->regs.rdx << 32;
-    enum exit_action action;
+    uint64_t value = 0;
+    enum exit_action action = msr_read(v, (uint32_t)v->regs.rcx, &value);
 
-    if (!length)
-        return EXIT_RETRY;
-    if (hvm_ops->cpl(v))
-        return EXIT_FAULT;
-    action = write ? msr_write(v, msr, value) : msr_read(v, msr, &value);
     if (action != EXIT_HANDLED)
         return action;
-    if (!write) {
-        v->regs.rax = (uint32_t)value;
-        v->regs.rdx = value >> 32;
-    }
+    v->regs.rax = (uint32_t)value;
+    v->regs.rdx = value >> 32;
     exit_skip(v, length);
     return EXIT_HANDLED;
+}
+
+static enum exit_action write_here(struct vcpu *v, uint32_t length)
+{
+    uint64_t value = (uint32_t)v->regs.rax | v->regs.rdx << 32;
+    enum exit_action action = msr_write(v, (uint32_t)v->regs.rcx, value);
+
+    if (action == EXIT_HANDLED)
+        exit_skip(v, length);
+    return action;
+}
+
+enum exit_action exit_msr(struct vcpu *v, bool write)
+{
+    const struct hvm_code *code = hvm_ops->locate(v);
+    uint32_t length = exit_length_at(v, write ? INSTRUCTION_WRMSR : INSTRUCTION_RDMSR, code);
+
+    if (unlikely(!length))
+        return EXIT_RETRY;
+    if (unlikely(code->level))
+        return EXIT_FAULT;
+    return write ? write_here(v, length) : read_here(v, length);
 }

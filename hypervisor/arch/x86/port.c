@@ -20,7 +20,7 @@ static void set_low(uint64_t *reg, uint64_t value, unsigned int bits)
     *reg = bits == 32 ? value & mask : (*reg & ~mask) | (value & mask);
 }
 
-static uint64_t linear(const struct vcpu *v, const struct exit_pio *x, enum gpr reg,
+static uint64_t linear(struct vcpu *v, const struct exit_pio *x, enum gpr reg,
                        enum segment_name name)
 {
     uint64_t offset = v->regs.gpr[reg] & MASK(x->address_bits - 1u, 0);

@@ -20,19 +20,12 @@
 #include <hospes/vcpu.h>
 #include <lib/bits.h>
 
-#define CPUID_SVM 0x8000000au
-
-/* What a pCPU needs for itself. */
-struct svm_pcpu {
-    const struct vcpu *loaded; /* whose registers are in the hardware, NULL: the hypervisor's */
-    uint64_t own_maddr;        /* page in which VMSAVE keeps the hypervisor's */
-};
-
-static struct svm_pcpu svm_pcpus[MAX_PCPUS];
+#define CPUID_SVM   0x8000000au
+#define DR7_ENABLED 0xffull /* any of DR0 to DR3 */
 
 static struct svm_pcpu *this_svm(void)
 {
-    return &svm_pcpus[this_pcpu()->id];
+    return &this_pcpu()->arch.svm;
 }
 
 static void vmsave(uint64_t vmcb_maddr)
@@ -74,33 +67,41 @@ static int cpu_init(void)
     }
     wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME);
     wrmsr(MSR_VM_HSAVE_PA, arch_virt_to_maddr(host_save).v);
-    svm_pcpus[p->id].own_maddr = arch_virt_to_maddr(own).v;
+    p->arch.svm.own_maddr = arch_virt_to_maddr(own).v;
+    p->arch.svm.has_own = true;
     svm_asid_init(p, cpuid(CPUID_SVM, 0).b - 1, cpu_has(CPU_SVM_FLUSH_ASID));
     return 0;
 }
 
 /* --- switching vCPUs ------------------------------------------------------------------------- */
 
-static void load(struct vcpu *v)
+static bool load(struct vcpu *v)
 {
     struct svm_pcpu *s = this_svm();
+    struct vmcb *c = v->arch.svm.vmcb;
 
-    if (!s->loaded)
+    if (s->has_own) {
         vmsave(s->own_maddr);
-    trap_use_last_stack(false);
-    v->arch.svm.vmcb->clean = 0; /* this pCPU may know an older one at this address */
+        trap_use_last_stack(false);
+        s->has_own = false;
+    }
+    c->clean = 0; /* this pCPU may know an older one at this address */
     vmload(v->arch.svm.vmcb_maddr);
     s->loaded = v;
+    return c->dr7 & DR7_ENABLED;
 }
 
-static void save(struct vcpu *v)
+static void save(struct vcpu *v, bool more)
 {
     struct svm_pcpu *s = this_svm();
 
     vmsave(v->arch.svm.vmcb_maddr);
+    s->loaded = NULL;
+    if (more)
+        return;
     vmload(s->own_maddr);
     trap_use_last_stack(true);
-    s->loaded = NULL;
+    s->has_own = true;
 }
 
 static __noreturn void enter_first(struct vcpu *v)
@@ -254,9 +255,10 @@ static void step_over(struct vcpu *v, uint32_t length)
     c->interrupt_shadow &= ~INTERRUPT_SHADOW;
 }
 
-static void locate(const struct vcpu *v, struct hvm_code *code)
+static const struct hvm_code *locate(struct vcpu *v)
 {
     const struct vmcb *c = v->arch.svm.vmcb;
+    struct hvm_code *code = &v->arch.code;
     uint64_t length = c->next_rip - c->rip;
 
     code->cr3 = c->cr3;
@@ -269,6 +271,7 @@ static void locate(const struct vcpu *v, struct hvm_code *code)
         code->address = (uint32_t)(c->cs.base + v->regs.rip);
         code->bits = c->cs.attributes & SEG_DB ? 32 : 16;
     }
+    return code;
 }
 
 static uint32_t told_bytes(const struct vcpu *v, uint8_t bytes[15])
@@ -297,8 +300,6 @@ static void watch_interrupts(struct vcpu *v, bool on)
 {
     struct vmcb *c = v->arch.svm.vmcb;
 
-    if (on == !!(c->v_intr & V_IRQ))
-        return;
     if (on) {
         c->v_intr |= V_IRQ | V_IGN_TPR | V_INTR_PRIO;
         c->intercept1 |= INTERCEPT1_VINTR;
@@ -321,9 +322,8 @@ static void watch_tpr(struct vcpu *v, bool on)
 {
     struct vmcb *c = v->arch.svm.vmcb;
 
-    if (likely(on == !!(c->intercept_cr & INTERCEPT_CR_WRITE(8))))
-        return;
-    c->intercept_cr ^= INTERCEPT_CR_WRITE(8);
+    c->intercept_cr =
+        on ? c->intercept_cr | INTERCEPT_CR_WRITE(8) : c->intercept_cr & ~INTERCEPT_CR_WRITE(8);
     c->clean &= ~CLEAN_INTERCEPTS;
 }
 

@@ -7,58 +7,36 @@
  * one yet. A vCPU that comes from another pCPU, or whose domain's memory has changed, gets a new
  * one. Numbers of rounds are of one pCPU only, so that one comparison tells all.
  */
-#include <asm/guest_tlb.h>
 #include <asm/svm.h>
 #include <asm/vmcb.h>
-#include <hospes/domain.h>
 #include <hospes/pcpu.h>
-#include <hospes/vcpu.h>
-
-struct asids {
-    uint64_t round; /* the pCPU's number, MAX_PCPUS times how many there were, and 1 */
-    uint32_t next, last;
-    bool flush_by_asid;
-} __aligned(64);
-
-static struct asids asids[MAX_PCPUS];
 
 void svm_asid_init(struct pcpu *p, uint32_t last, bool flush_by_asid)
 {
-    asids[p->id] = (struct asids){
-        .round = p->id + 1u, .next = 1, .last = last, .flush_by_asid = flush_by_asid
-    };
+    struct svm_pcpu *s = &p->arch.svm;
+
+    s->asid_round = p->id + 1u;
+    s->next_asid = 1;
+    s->last_asid = last;
+    s->flush_by_asid = flush_by_asid;
 }
 
-/* Translations under the vCPU's ASID, if it has one, are old. */
-static void __noinline renew(struct asids *a, struct svm_vcpu *s)
+void svm_asid_renew(struct svm_pcpu *p, struct svm_vcpu *s, uint32_t generation)
 {
     struct vmcb *c = s->vmcb;
 
-    if (a->flush_by_asid && s->asid_round == a->round) {
+    s->tlb_seen = generation;
+    if (p->flush_by_asid && s->asid_round == p->asid_round) {
         c->tlb_control = TLB_FLUSH_ASID;
         return;
     }
     c->tlb_control = TLB_KEEP;
-    if (a->next > a->last) {
-        a->round += MAX_PCPUS;
-        a->next = 1;
+    if (p->next_asid > p->last_asid) {
+        p->asid_round += MAX_PCPUS;
+        p->next_asid = 1;
         c->tlb_control = TLB_FLUSH_ALL;
     }
-    s->asid_round = a->round;
-    c->asid = a->next++;
+    s->asid_round = p->asid_round;
+    c->asid = p->next_asid++;
     c->clean &= ~CLEAN_ASID;
-}
-
-void svm_asid_enter(struct pcpu *p, struct vcpu *v)
-{
-    struct svm_vcpu *s = &v->arch.svm;
-    struct asids *a = &asids[p->id];
-    uint32_t generation = guest_tlb_enter(p, v->domain);
-
-    if (likely(s->asid_round == a->round && s->tlb_seen == generation)) {
-        s->vmcb->tlb_control = TLB_KEEP;
-        return;
-    }
-    renew(a, s);
-    s->tlb_seen = generation;
 }

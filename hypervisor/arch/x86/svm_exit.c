@@ -31,7 +31,8 @@ typedef enum exit_action svm_handler(struct vcpu *v, struct vmcb *c);
 static enum exit_action on_interrupt(struct vcpu *v, struct vmcb *c)
 {
     arch_irq_poll();
-    if (unlikely(c->v_intr & V_IRQ) && hvm_ops->takes_interrupt(v))
+    (void)c;
+    if (unlikely(v->arch.watches_interrupts) && hvm_ops->takes_interrupt(v))
         inject_pending(v);
     return EXIT_HANDLED;
 }
@@ -47,7 +48,6 @@ static enum exit_action on_nmi(struct vcpu *v, struct vmcb *c)
 static enum exit_action on_window(struct vcpu *v, struct vmcb *c)
 {
     (void)c;
-    hvm_ops->watch_interrupts(v, false);
     inject_pending(v);
     return EXIT_HANDLED;
 }
@@ -234,7 +234,9 @@ static svm_handler *handler_of(uint64_t code)
     if (code == VMEXIT_NPF)
         return on_nested_fault;
     handler = likely(code < VMEXIT_TABLE) ? handlers[code] : NULL;
-    return likely(handler) ? handler : on_unknown;
+    if (unlikely(!handler))
+        handler = on_unknown;
+    return handler;
 }
 
 /*
@@ -251,6 +253,17 @@ static void __noinline keep_event(struct vcpu *v, const struct vmcb *c)
         v->arch.event = event;
 }
 
+/* Its translations are those of the domain's present generation. */
+static inline void enter_translations(struct pcpu *p, struct vcpu *v)
+{
+    struct svm_vcpu *s = &v->arch.svm;
+    uint32_t generation = guest_tlb_enter(p, v->domain);
+
+    s->vmcb->tlb_control = TLB_KEEP;
+    if (unlikely(s->asid_round != p->arch.svm.asid_round || s->tlb_seen != generation))
+        svm_asid_renew(&p->arch.svm, s, generation);
+}
+
 struct svm_next svm_prepare(struct pcpu *p, struct vcpu *v)
 {
     struct vmcb *c = v->arch.svm.vmcb;
@@ -261,8 +274,20 @@ struct svm_next svm_prepare(struct pcpu *p, struct vcpu *v)
     c->rflags = v->regs.rflags;
     c->event_inj = v->arch.event;
     v->arch.event = 0;
-    svm_asid_enter(p, v);
+    enter_translations(p, v);
     return (struct svm_next){ v, v->arch.svm.vmcb_maddr };
+}
+
+/* Whom to enter after v's exit. Most often it has an interrupt, and nothing else is to be done. */
+static struct vcpu *next(struct pcpu *p, struct vcpu *v)
+{
+    if (likely(read_once(p->pending) == PENDING_DELIVER)) {
+        __atomic_fetch_and(&p->pending, ~(uint32_t)PENDING_DELIVER, __ATOMIC_SEQ_CST);
+        arch_vcpu_deliver(v);
+        if (likely(!read_once(p->pending)))
+            return v;
+    }
+    return vcpu_next(p);
 }
 
 struct svm_next svm_exit(struct vcpu *v)
@@ -278,12 +303,13 @@ struct svm_next svm_exit(struct vcpu *v)
     v->regs.rsp = c->rsp;
     v->regs.rip = c->rip;
     v->regs.rflags = c->rflags;
+    v->arch.watches_interrupts = c->v_intr & V_IRQ; /* QEMU may have forgotten it */
     if (unlikely(c->exit_int_info & EVENT_VALID))
         keep_event(v, c);
     action = handler_of(code)(v, c);
     if (unlikely(action != EXIT_HANDLED))
         exit_act(v, action, code);
     if (unlikely(read_once(p->pending)))
-        v = vcpu_next(p);
+        v = next(p, v);
     return svm_prepare(p, v);
 }

@@ -87,8 +87,9 @@ void arch_vcpu_destroy(struct vcpu *v);
 void arch_vcpu_reset(struct vcpu *v);
 /* Enters `v` with an empty stack. */
 __noreturn void arch_vcpu_enter_first(struct vcpu *v);
-/* Moves what exits leave in the hardware into `v`, and back. On the pCPU concerned. */
-void arch_vcpu_save(struct vcpu *v);
+/* Moves what exits leave in the hardware into `v`, and back. On the pCPU concerned. `more`: another
+ * one is loaded at once, to be entered. */
+void arch_vcpu_save(struct vcpu *v, bool more);
 void arch_vcpu_load(struct vcpu *v);
 /* Makes deliverable events visible to the guest; just before entry, PENDING_DELIVER was set. */
 void arch_vcpu_deliver(struct vcpu *v);

@@ -61,7 +61,7 @@ void exit_act(struct vcpu *v, enum exit_action action, uint64_t code);
 void exit_skip(struct vcpu *v, uint32_t length);
 
 /* Width of the code that runs: 16, 32 or 64 bits. */
-unsigned int exit_code_bits(const struct vcpu *v);
+unsigned int exit_code_bits(struct vcpu *v);
 
 /*
  * Length of the instruction at rip, one that exited because it is of this kind. 0: the guest is to
@@ -80,10 +80,22 @@ enum exit_instruction {
     INSTRUCTIONS
 };
 uint32_t exit_length(struct vcpu *v, enum exit_instruction kind);
+uint32_t exit_length_learn(struct vcpu *v, enum exit_instruction kind, const struct hvm_code *code,
+                           struct known_length *k);
 
 /* For who has looked where it is already. */
-struct hvm_code;
-uint32_t exit_length_at(struct vcpu *v, enum exit_instruction kind, const struct hvm_code *code);
+static inline uint32_t exit_length_at(struct vcpu *v, enum exit_instruction kind,
+                                      const struct hvm_code *code)
+{
+    struct known_length *k = &v->arch.lengths[(code->address ^ code->address >> 4) % KNOWN_LENGTHS];
+
+    if (code->length)
+        return code->length;
+    if (likely(k->address == code->address && k->cr3 == code->cr3 && k->kind == kind &&
+               k->bits == code->bits))
+        return k->length;
+    return exit_length_learn(v, kind, code, k);
+}
 
 /* Which segment's memory the instruction at rip reads by RSI: DS unless a prefix says otherwise. */
 uint8_t exit_segment(struct vcpu *v);

@@ -12,28 +12,19 @@
 #include <hospes/domain.h>
 #include <hospes/pcpu.h>
 
-struct guest_tlb_pcpu {
-    const struct domain *in_guest; /* atomic; NULL: in the hypervisor */
-    uint64_t entries;              /* so many; written by itself, read at once */
-} __aligned(64);
-
-extern struct guest_tlb_pcpu guest_tlb_pcpus[MAX_PCPUS];
-
 /* Just before the entry: the generation that translations have to be of. The exchange orders the
  * two. */
-static inline uint32_t guest_tlb_enter(const struct pcpu *p, const struct domain *d)
+static inline uint32_t guest_tlb_enter(struct pcpu *p, const struct domain *d)
 {
-    struct guest_tlb_pcpu *g = &guest_tlb_pcpus[p->id];
-
-    write_once(g->entries, g->entries + 1);
-    (void)__atomic_exchange_n(&g->in_guest, d, __ATOMIC_SEQ_CST);
+    write_once(p->arch.entries, p->arch.entries + 1);
+    (void)__atomic_exchange_n(&p->arch.in_guest, d, __ATOMIC_SEQ_CST);
     return read_once(d->arch.tlb_generation);
 }
 
 /* Just after an exit. */
-static inline void guest_tlb_leave(const struct pcpu *p)
+static inline void guest_tlb_leave(struct pcpu *p)
 {
-    store_release(guest_tlb_pcpus[p->id].in_guest, NULL);
+    store_release(p->arch.in_guest, NULL);
 }
 
 #endif

@@ -69,15 +69,6 @@ enum hvm_reg {
     HVM_REGS
 };
 
-/* The code that runs. */
-struct hvm_code {
-    uint64_t address; /* linear, of the instruction at rip */
-    uint64_t cr3;
-    uint8_t bits;   /* 16, 32 or 64 */
-    uint8_t length; /* of the instruction; 0: the processor does not tell */
-    uint8_t level;  /* of privilege, 0 the kernel's */
-};
-
 struct hvm_ops {
     const char *name;
 
@@ -88,9 +79,11 @@ struct hvm_ops {
     void (*vcpu_destroy)(struct vcpu *v);
     void (*vcpu_reset)(struct vcpu *v); /* to the state after INIT, AMD APM volume 2, table 14-1 */
 
-    /* What of a vCPU stays in the hardware between exits, out and in. */
-    void (*save)(struct vcpu *v);
-    void (*load)(struct vcpu *v);
+    /* What of a vCPU stays in the hardware between exits, out and in. `more`: another one is loaded
+     * at once, before anything else runs. load(): true if the guest's DR7 has any of DR0 to DR3 on.
+     */
+    void (*save)(struct vcpu *v, bool more);
+    bool (*load)(struct vcpu *v);
 
     /* Enters `v` with the stack empty. */
     __noreturn void (*enter_first)(struct vcpu *v);
@@ -104,8 +97,8 @@ struct hvm_ops {
 
     /* The instruction that exited was executed: rip moves on, nothing holds interrupts back. */
     void (*step_over)(struct vcpu *v, uint32_t length);
-    /* Where it is, and what the processor tells of it. */
-    void (*locate)(const struct vcpu *v, struct hvm_code *code);
+    /* Where it is, and what the processor tells of it: v->arch.code. */
+    const struct hvm_code *(*locate)(struct vcpu *v);
     /* Its bytes, if the processor tells them; how many. */
     uint32_t (*told_bytes)(const struct vcpu *v, uint8_t bytes[15]);
 

@@ -7,10 +7,12 @@
 #define ASM_PCPU_H
 
 #include <asm/layout.h>
+#include <asm/svm.h>
 #include <stdint.h>
 
-struct pcpu;
 struct descriptors;
+struct domain;
+struct pcpu;
 
 /* Whether a CPU that was told to start did. It and who waits for it agree by changing WAITED_FOR.
  */
@@ -27,6 +29,10 @@ struct arch_pcpu {
     uint64_t stack_top;   /* of an empty stack */
     uint32_t tlb_seen;    /* pin.c: generation of TLB flushes that it has caught up with; atomic */
     struct descriptors *descriptors; /* its GDT and TSS: trap.c */
+    struct svm_pcpu svm;
+    /* <asm/guest_tlb.h>; written by itself, read at once: */
+    const struct domain *in_guest; /* atomic; NULL: in the hypervisor */
+    uint64_t entries;              /* so many */
 };
 
 /* A CPU stays on its stack: not volatile, so that repeated uses are merged. */

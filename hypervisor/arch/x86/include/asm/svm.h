@@ -20,6 +20,17 @@ struct svm_vcpu {
     uint32_t tlb_seen;   /* d->arch.tlb_generation when it did */
 };
 
+/* What a pCPU needs for itself. */
+struct svm_pcpu {
+    const struct vcpu *loaded; /* whose registers are in the hardware, or NULL */
+    uint64_t own_maddr;        /* page in which VMSAVE keeps the hypervisor's, */
+    bool has_own;              /* unless they are in the hardware */
+    /* ASIDs: svm_asid.c */
+    uint64_t asid_round; /* the pCPU's number, MAX_PCPUS times how many there were, and 1 */
+    uint32_t next_asid, last_asid;
+    bool flush_by_asid;
+};
+
 /* --- svm_vmcb.c ------------------------------------------------------------------------------ */
 
 int svm_vcpu_init(struct vcpu *v);
@@ -34,8 +45,9 @@ int svm_init_permissions(void);
 /* This pCPU has ASIDs 1 to `last`. */
 void svm_asid_init(struct pcpu *p, uint32_t last, bool flush_by_asid);
 
-/* Just before VMRUN: its translations are those of the domain's present generation. */
-void svm_asid_enter(struct pcpu *p, struct vcpu *v);
+/* Just before VMRUN: translations under the vCPU's ASID, if it has one, are old, or another
+ * pCPU's. What it has from now on are of that generation of the domain's. */
+void svm_asid_renew(struct svm_pcpu *p, struct svm_vcpu *s, uint32_t generation);
 
 /* The next entry of `v` begins without any translation. */
 static inline void svm_asid_drop(struct svm_vcpu *s)

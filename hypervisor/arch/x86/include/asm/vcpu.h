@@ -33,6 +33,15 @@ struct cpu_regs {
 /* How the guest's present control registers translate addresses. */
 enum paging { PAGING_NONE, PAGING_32, PAGING_PAE, PAGING_64 };
 
+/* The code that runs. */
+struct hvm_code {
+    uint64_t address; /* linear, of the instruction at rip */
+    uint64_t cr3;
+    uint8_t bits;   /* 16, 32 or 64 */
+    uint8_t length; /* of the instruction; 0: the processor does not tell */
+    uint8_t level;  /* of privilege, 0 the kernel's */
+};
+
 /*
  * Lengths of instructions that exited, where the processor does not tell: what was fetched once is
  * not fetched again. An entry holds for one address under one CR3, one width of code and one kind
@@ -59,6 +68,9 @@ struct arch_vcpu {
     uint64_t held;    /* an interrupt that an exception took the place of */
     bool nmi_pending; /* set by anyone, at once */
     bool nmi_masked;  /* it has taken one, and not come back yet */
+    /* What hvm_ops watches for now. Changed by inject.c, and by exits that the processor forgets it
+     * at. */
+    bool watches_interrupts, watches_tpr;
 
     /* As the guest wrote them; of CR0, bits TS and MP may be old. Changed by control.c only. */
     uint64_t cr0, cr4, efer;
@@ -72,6 +84,7 @@ struct arch_vcpu {
     uint64_t spec_ctrl; /* SPEC_CTRL, where the processor has none for each guest */
     uint64_t spec_id;   /* no other vCPU's, ever: speculation.c */
     struct mtrr_state mtrr;
+    struct hvm_code code; /* as hvm_ops->locate() found it last */
     struct known_length lengths[KNOWN_LENGTHS];
 
     struct vlapic vlapic;
