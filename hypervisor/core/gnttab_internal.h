@@ -3,8 +3,12 @@
 #ifndef GNTTAB_INTERNAL_H
 #define GNTTAB_INTERNAL_H
 
+#include <hospes/compiler.h>
 #include <hospes/domain.h>
+#include <hospes/errno.h>
 #include <hospes/gnttab.h>
+#include <hospes/guest_access.h>
+#include <hospes/hypercall.h>
 #include <hospes/types.h>
 #include <xen/xen.h>
 
@@ -81,9 +85,47 @@ struct gnttab_list {
 
 #define GNTTAB_REQUEST_MAX 40u
 
-/* An operation of that kind. */
-int gnttab_for_each(struct vcpu *v, uint64_t uop, uint32_t count, uint32_t *done,
-                    const struct gnttab_list *list, void *context);
+/* One request at `uop`: 0 or -EFAULT. */
+static __force_inline int gnttab_handle(struct guest_window *w, uint64_t uop,
+                                        const struct gnttab_list *list, void *context)
+{
+    uint64_t request[GNTTAB_REQUEST_MAX / sizeof(uint64_t)];
+    uint32_t status = list->status, answer = list->bytes - status;
+    uint8_t *bytes = (uint8_t *)request, *there = guest_window_at(w, uop, list->bytes);
+
+    if (likely(there != NULL))
+        __builtin_memcpy(bytes, there, list->bytes);
+    else if (guest_read(w->v, bytes, uop, list->bytes))
+        return -EFAULT;
+    *(int16_t *)(void *)(bytes + status) = (int16_t)list->handle(context, request);
+    if (unlikely(!there))
+        return guest_write(w->v, uop + status, bytes + status, answer);
+    __builtin_memcpy(there + status, bytes + status, answer);
+    return 0;
+}
+
+/*
+ * An operation of that kind. Inline: each has a loop of its own, which knows sizes and calls what
+ * it has to by name.
+ */
+static __force_inline int gnttab_for_each(struct vcpu *v, uint64_t uop, uint32_t count,
+                                          uint32_t *done, const struct gnttab_list *list,
+                                          void *context)
+{
+    struct guest_window w = { .v = v };
+    int err = 0;
+
+    for (uint32_t i = 0; i < count && likely(!err); i++, uop += list->bytes) {
+        if (i && !(i & (list->together - 1)) && unlikely(hypercall_should_stop())) {
+            *done = i;
+            err = -ERESTART;
+        } else {
+            err = gnttab_handle(&w, uop, list, context);
+        }
+    }
+    guest_window_close(&w);
+    return err;
+}
 
 /* Domain numbers repeat from one element to the next: *last keeps the one found, referenced. */
 static inline struct domain *domain_get_again(struct domain **last, uint16_t id)

@@ -1,53 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The hypercall grant_table_op: finds the operation, runs through lists of requests, and sees to it
- * that long ones go on. */
+/* The hypercall grant_table_op: finds the operation, and sees to it that long ones go on. */
 #include "gnttab_internal.h"
 
-#include <hospes/compiler.h>
-#include <hospes/errno.h>
-#include <hospes/guest_access.h>
-#include <hospes/hypercall.h>
 #include <lib/bits.h>
-#include <string.h>
-
-/* --- lists of requests ----------------------------------------------------------------------- */
-
-/* One request at `uop`: 0 or -EFAULT. */
-static inline int handle(struct guest_window *w, uint64_t uop, const struct gnttab_list *list,
-                         void *context)
-{
-    uint64_t request[GNTTAB_REQUEST_MAX / sizeof(uint64_t)];
-    uint32_t status = list->status, answer = list->bytes - status;
-    uint8_t *bytes = (uint8_t *)request, *there = guest_window_at(w, uop, list->bytes);
-
-    if (likely(there != NULL))
-        memcpy(bytes, there, list->bytes);
-    else if (guest_read(w->v, bytes, uop, list->bytes))
-        return -EFAULT;
-    *(int16_t *)(void *)(bytes + status) = (int16_t)list->handle(context, request);
-    if (unlikely(!there))
-        return guest_write(w->v, uop + status, bytes + status, answer);
-    memcpy(there + status, bytes + status, answer);
-    return 0;
-}
-
-int gnttab_for_each(struct vcpu *v, uint64_t uop, uint32_t count, uint32_t *done,
-                    const struct gnttab_list *list, void *context)
-{
-    struct guest_window w = { .v = v };
-    int err = 0;
-
-    for (uint32_t i = 0; i < count && likely(!err); i++, uop += list->bytes) {
-        if (i && !(i & (list->together - 1)) && unlikely(hypercall_should_stop())) {
-            *done = i;
-            err = -ERESTART;
-        } else {
-            err = handle(&w, uop, list, context);
-        }
-    }
-    guest_window_close(&w);
-    return err;
-}
 
 /* --- the hypercall --------------------------------------------------------------------------- */
 
