@@ -20,11 +20,11 @@ struct side {
     uint8_t *page; /* what it holds, mapped; NULL: nothing */
     mfn_t frame;   /* referenced, if it holds it */
     bool write;    /* constant */
-    /* As asked for */
     bool granted;
+    uint64_t number; /* of the page: a grant, or a guest frame */
+    /* Whose pages are asked for; NULL: nobody's yet */
+    struct domain *d;
     uint16_t domid;
-    uint64_t number;     /* of the page: a grant, or a guest frame */
-    struct domain *d;    /* whose page it is */
     struct domain *last; /* of the last grant; referenced */
 };
 
@@ -33,15 +33,20 @@ struct copying {
     struct side from, to;
 };
 
+static void end_use(const struct side *s, mfn_t frame)
+{
+    frame_put(frame);
+    if (s->granted)
+        gnttab_use_end(s->d, (uint32_t)s->number, !s->write);
+}
+
 static void let_go(struct side *s)
 {
     if (!s->page)
         return;
     frame_unmap(s->page);
-    frame_put(s->frame);
-    if (s->granted)
-        gnttab_use_end(s->d, (uint32_t)s->number, !s->write);
     s->page = NULL;
+    end_use(s, s->frame);
 }
 
 /* True if it holds what is asked for now. */
@@ -51,33 +56,53 @@ static inline bool holds(const struct side *s, const struct gnttab_copy_ptr *p, 
            s->granted == granted;
 }
 
-/* Lets go, and notes which page is meant now, and whose. */
-static int aim(const struct copying *c, struct side *s, const struct gnttab_copy_ptr *p,
-               bool granted)
+static __noinline int find_domain(const struct copying *c, struct side *s, uint16_t domid)
 {
     let_go(s);
-    if (unlikely(p->domid != DOMID_SELF && !granted))
-        return GNTST_permission_denied;
-    s->granted = granted;
-    s->domid = p->domid;
-    s->number = granted ? p->u.ref : p->u.gmfn;
-    s->d = p->domid == DOMID_SELF ? c->v->domain : domain_get_again(&s->last, p->domid);
-    return likely(s->d) ? GNTST_okay : GNTST_bad_domain;
+    s->domid = domid;
+    s->d = domid == DOMID_SELF ? c->v->domain : domain_get_again(&s->last, domid);
+    return s->d ? GNTST_okay : GNTST_bad_domain;
 }
 
-static int hold(const struct copying *c, struct side *s)
+/* Finds whose page is meant now; what is held stays, unless it is another's. */
+static inline int aim(const struct copying *c, struct side *s, const struct gnttab_copy_ptr *p,
+                      bool granted)
+{
+    if (unlikely(p->domid != DOMID_SELF && !granted)) {
+        let_go(s);
+        return GNTST_permission_denied;
+    }
+    return likely(s->d && s->domid == p->domid) ? GNTST_okay : find_domain(c, s, p->domid);
+}
+
+/* Holds that page, and lets go of what was held: not before, so that its slot can be used again. */
+static inline int hold(const struct copying *c, struct side *s, const struct gnttab_copy_ptr *p,
+                       bool granted)
 {
     uint32_t types = s->write ? 1u << P2M_RAM : 1u << P2M_RAM | 1u << P2M_RAM_RO;
+    uint64_t number = granted ? p->u.ref : p->u.gmfn;
     int rc = GNTST_okay;
+    mfn_t frame;
 
-    if (s->granted)
-        rc = gnttab_use_begin(s->d, (uint32_t)s->number, c->v->domain, !s->write, GTF_COPYABLE,
-                              &s->frame);
-    else if (unlikely(p2m_acquire(s->d, GFN(s->number), types, &s->frame) < 0))
+    if (granted)
+        rc =
+            gnttab_use_begin(s->d, (uint32_t)number, c->v->domain, !s->write, GTF_COPYABLE, &frame);
+    else if (unlikely(p2m_acquire(s->d, GFN(number), types, &frame) < 0))
         rc = GNTST_bad_page;
-    if (likely(!rc))
-        s->page = frame_map(s->frame);
-    return rc;
+    if (unlikely(rc)) {
+        let_go(s);
+        return rc;
+    }
+    if (s->page) {
+        s->page = frame_map_instead(s->page, frame);
+        end_use(s, s->frame);
+    } else {
+        s->page = frame_map(frame);
+    }
+    s->frame = frame;
+    s->number = number;
+    s->granted = granted;
+    return GNTST_okay;
 }
 
 static bool fits(uint16_t offset, uint16_t len)
@@ -103,16 +128,18 @@ static int copy_one(void *context, void *request)
     struct copying *c = context;
     const struct gnttab_copy *op = request;
     bool from_grant = op->flags & GNTCOPY_source_gref, to_grant = op->flags & GNTCOPY_dest_gref;
+    bool has_from = holds(&c->from, &op->source, from_grant);
+    bool has_to = holds(&c->to, &op->dest, to_grant);
     int rc = GNTST_okay;
 
-    if (!holds(&c->from, &op->source, from_grant))
+    if (!has_from)
         rc = aim(c, &c->from, &op->source, from_grant);
-    if (likely(!rc) && !holds(&c->to, &op->dest, to_grant))
+    if (!has_to && likely(!rc))
         rc = aim(c, &c->to, &op->dest, to_grant);
-    if (likely(!rc) && !c->from.page)
-        rc = hold(c, &c->from);
-    if (likely(!rc) && !c->to.page)
-        rc = hold(c, &c->to);
+    if (!has_from && likely(!rc))
+        rc = hold(c, &c->from, &op->source, from_grant);
+    if (!has_to && likely(!rc))
+        rc = hold(c, &c->to, &op->dest, to_grant);
     return likely(!rc) ? move(op, &c->from, &c->to) : rc;
 }
 

@@ -12,6 +12,7 @@
 #include <hospes/compiler.h>
 #include <hospes/frame.h>
 #include <hospes/p2m.h>
+#include <hospes/p2m_peek.h>
 
 #define TRIES 32u
 
@@ -82,10 +83,15 @@ static int begin(struct domain *granter, struct grant_entry_v1 *e, struct grant_
     }
     if (first) {
         /* What the entry names now: RAM that the granter owns. */
-        rc = GNTST_bad_page;
-        if (unlikely(p2m_acquire(granter, GFN(read_once(e->frame)), 1u << P2M_RAM, &use->frame) <
-                     0))
+        gfn_t gfn = GFN(read_once(e->frame));
+
+        rc = p2m_acquire_present(granter, gfn, 1u << P2M_RAM, &use->frame);
+        if (unlikely(rc == P2M_RESERVED))
+            rc = p2m_acquire(granter, gfn, 1u << P2M_RAM, &use->frame);
+        if (unlikely(rc < 0)) {
+            rc = GNTST_bad_page;
             goto undo;
+        }
         use->by = by;
     }
     rc = GNTST_general_error;

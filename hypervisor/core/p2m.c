@@ -343,25 +343,6 @@ bool p2m_handle_fault(struct domain *d, gfn_t gfn)
 /* More than filling two blocks takes: the one that was begun, and ours. */
 #define ACQUIRE_TRIES 16u
 
-/* Once; P2M_RESERVED: not yet. */
-static inline int acquire(struct domain *d, gfn_t gfn, uint32_t types, mfn_t *m)
-{
-    struct p2m_found found;
-    int rc = -EINVAL;
-
-    spin_lock(&d->p2m.lock);
-    found = p2m_find(d, gfn);
-    if (likely(types & 1u << found.type)) {
-        if (likely(!d->p2m.dying && !frame_get(found.m, d->id)))
-            rc = (int)found.type;
-        *m = found.m;
-    } else if (found.type == P2M_RESERVED) {
-        rc = P2M_RESERVED;
-    }
-    spin_unlock(&d->p2m.lock);
-    return rc;
-}
-
 static __noinline int acquire_reserved(struct domain *d, gfn_t gfn, uint32_t types, mfn_t *m)
 {
     for (unsigned int tries = ACQUIRE_TRIES; tries; tries--) {
@@ -369,7 +350,7 @@ static __noinline int acquire_reserved(struct domain *d, gfn_t gfn, uint32_t typ
 
         if (!p2m_handle_fault(d, gfn))
             return -EINVAL;
-        rc = acquire(d, gfn, types, m);
+        rc = p2m_acquire_present(d, gfn, types, m);
         if (rc != P2M_RESERVED)
             return rc;
     }
@@ -378,7 +359,7 @@ static __noinline int acquire_reserved(struct domain *d, gfn_t gfn, uint32_t typ
 
 int p2m_acquire(struct domain *d, gfn_t gfn, uint32_t types, mfn_t *m)
 {
-    int rc = acquire(d, gfn, types, m);
+    int rc = p2m_acquire_present(d, gfn, types, m);
 
     return likely(rc != P2M_RESERVED) ? rc : acquire_reserved(d, gfn, types, m);
 }

@@ -12,6 +12,7 @@
 
 #include <hospes/compiler.h>
 #include <hospes/domain.h>
+#include <hospes/errno.h>
 #include <hospes/frame.h>
 #include <hospes/map.h>
 #include <hospes/p2m.h>
@@ -51,6 +52,25 @@ static inline struct p2m_found p2m_find(struct domain *d, gfn_t gfn)
         .type = type,
         .order = r->leaves ? 0 : FRAME_ORDER_2M,
     };
+}
+
+/* p2m_acquire(), but what is only reserved is not made present: P2M_RESERVED. */
+static inline int p2m_acquire_present(struct domain *d, gfn_t gfn, uint32_t types, mfn_t *m)
+{
+    struct p2m_found found;
+    int rc = -EINVAL;
+
+    spin_lock(&d->p2m.lock);
+    found = p2m_find(d, gfn);
+    if (likely(types & 1u << found.type)) {
+        if (likely(!d->p2m.dying && !frame_get(found.m, d->id)))
+            rc = (int)found.type;
+        *m = found.m;
+    } else if (found.type == P2M_RESERVED) {
+        rc = P2M_RESERVED;
+    }
+    spin_unlock(&d->p2m.lock);
+    return rc;
 }
 
 struct p2m_peek {
