@@ -191,6 +191,7 @@ static void __noinline free_domain(struct domain *d)
     if (d->sched_cap)
         sched_cap_destroy(d->sched_cap);
     heap_free(d->sched_cap);
+    heap_free(d->vnuma);
     free_vcpus(d);
     gnttab_destroy(d);
     vcpu_info_domain_destroy(d);

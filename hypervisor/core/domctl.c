@@ -56,6 +56,7 @@ static const struct entry entries[] = {
     [XEN_DOMCTL_get_paging_mempool_size] = { .fn = domctl_get_paging_mempool_size,
                                              .copy_back = true },
     [XEN_DOMCTL_set_paging_mempool_size] = { .fn = domctl_set_paging_mempool_size },
+    [XEN_DOMCTL_setvnumainfo] = { .fn = domctl_setvnumainfo },
     [XEN_DOMCTL_set_llc_colors] = { .fn = domctl_set_llc_colors },
 };
 

@@ -29,5 +29,6 @@ domctl_fn domctl_iomem_permission, domctl_memory_mapping, domctl_irq_permission;
 
 /* domctl_memory.c */
 domctl_fn domctl_cacheflush, domctl_get_paging_mempool_size, domctl_set_paging_mempool_size;
+domctl_fn domctl_setvnumainfo;
 
 #endif

@@ -9,6 +9,7 @@
 #include <hospes/hypercall.h>
 #include <hospes/map.h>
 #include <hospes/p2m.h>
+#include <hospes/vnuma.h>
 #include <lib/bits.h>
 
 /* kB to frames; what is left over counts no frame. */
@@ -16,6 +17,11 @@ int64_t domctl_max_mem(struct domctl *c)
 {
     write_once(c->d->max_pages, c->op->u.max_mem.max_memkb >> (FRAME_SHIFT - 10));
     return 0;
+}
+
+int64_t domctl_setvnumainfo(struct domctl *c)
+{
+    return vnuma_set(c->caller, c->d, &c->op->u.vnuma);
 }
 
 /* --- caches ----------------------------------------------------------------------------------- */

@@ -10,6 +10,7 @@
 #include <hospes/frame.h>
 #include <hospes/hypercall.h>
 #include <hospes/memory_op.h>
+#include <hospes/vnuma.h>
 #include <lib/bits.h>
 #include <xen/memory.h>
 #include <xen/xen.h>
@@ -81,7 +82,6 @@ static int64_t tell_reservation(struct vcpu *v, const uint64_t *arg, unsigned in
     return (int64_t)answer;
 }
 
-/* Nobody's memory is spread over nodes. */
 static int64_t tell_vnuma(struct vcpu *v, const uint64_t *arg)
 {
     struct xen_vnuma_topology_info topology;
@@ -95,8 +95,9 @@ static int64_t tell_vnuma(struct vcpu *v, const uint64_t *arg)
     rc = memory_target(v, topology.domid, &d);
     if (rc)
         return rc;
+    rc = vnuma_tell(v, d, &topology, arg[1]);
     memory_target_put(v, d);
-    return -EOPNOTSUPP;
+    return rc;
 }
 
 /* No device needs memory at the same address in all domains. */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+// sources: core/vnuma.c
 // sources: core/claim.c
 // sources: core/domctl.c core/domctl_create.c core/domctl_domain.c core/domctl_memory.c
 // sources: core/domctl_sched.c core/domctl_device.c core/domctl_vcpu.c core/sysctl_sched.c
@@ -12,6 +13,7 @@
 #include "test_toolstack.h"
 
 #include <hospes/claim.h>
+#include <hospes/vnuma.h>
 
 #define FRAMES    300u
 #define FIRST_GFN 0x40000u
@@ -488,6 +490,108 @@ static void pool(void **state)
     destroyed(id);
 }
 
+/* --- nodes --------------------------------------------------------------------------------------
+ */
+
+static struct xen_vmemrange ranges[3] = { { 0x1000, 0x2000, 0, 0 },
+                                          { 0x2000, 0x4000, 0, 1 },
+                                          { 0x8000, 0x8000, 7, 1 } };
+static unsigned int between[4] = { 10, 20, 21, 11 }, node_of_vcpu[2] = { 1, 0 }, placed[2];
+
+static struct xen_domctl_vnuma two_nodes(void)
+{
+    struct xen_domctl_vnuma op = { .nr_vnodes = 2, .nr_vmemranges = 3, .nr_vcpus = 2 };
+
+    op.vdistance.p = between;
+    op.vcpu_to_vnode.p = node_of_vcpu;
+    op.vnode_to_pnode.p = placed;
+    op.vmemrange.p = ranges;
+    return op;
+}
+
+static int64_t set_nodes(uint16_t id, struct xen_domctl_vnuma op)
+{
+    the_op.u.vnuma = op;
+    return domctl(XEN_DOMCTL_setvnumainfo, id);
+}
+
+/* `vnuma=` in a guest's configuration: the guest is told that, and no more than it has room for. */
+static void nodes_are_told(void **state)
+{
+    struct xen_vmemrange got_ranges[4] = { 0 };
+    unsigned int got_between[5] = { 9, 9, 9, 9, 9 }, got_node[3] = { 9, 9, 9 };
+    struct xen_vnuma_topology_info t = { .nr_vnodes = 1, .nr_vcpus = 2, .nr_vmemranges = 3 };
+    uint16_t id = made();
+    struct domain *d = domain_get(id);
+    uint64_t at = (uint64_t)(uintptr_t)&t;
+
+    assert_int_equal(vnuma_tell(caller, d, &t, at), -EOPNOTSUPP);
+    assert_int_equal(set_nodes(id, two_nodes()), 0);
+    assert_int_equal(set_nodes(id, two_nodes()), -EEXIST);
+    t.vmemrange.h.p = got_ranges;
+    t.vdistance.h.p = got_between;
+    t.vcpu_to_vnode.h.p = got_node;
+    assert_int_equal(vnuma_tell(caller, d, &t, at), -ENOBUFS);
+    assert_int_equal(t.nr_vnodes, 2);
+    assert_int_equal(got_between[0], 9);
+    t.nr_vmemranges = 4;
+    assert_int_equal(vnuma_tell(caller, d, &t, at), 0);
+    assert_int_equal(t.nr_vmemranges, 3);
+    assert_memory_equal(got_ranges, ranges, sizeof(ranges));
+    assert_memory_equal(got_between, between, sizeof(between));
+    assert_memory_equal(got_node, node_of_vcpu, sizeof(node_of_vcpu));
+    assert_int_equal(got_ranges[3].end, 0);
+    assert_int_equal(got_between[4], 9);
+    assert_int_equal(got_node[2], 9);
+    assert_int_equal(vnuma_tell(caller, d, &t, NOWHERE), -EFAULT);
+    t.vdistance.h.p = nowhere;
+    assert_int_equal(vnuma_tell(caller, d, &t, at), -EFAULT);
+    t.nr_vcpus = 1;
+    assert_int_equal(vnuma_tell(caller, d, &t, at), -ENOBUFS);
+    domain_put(d);
+    destroyed(id);
+}
+
+static void wrong_nodes(void **state)
+{
+    struct xen_domctl_vnuma op;
+    int64_t used;
+    uint16_t id = made();
+
+    used = heap_used;
+#define REFUSED(change, error)                      \
+    do {                                            \
+        op = two_nodes();                           \
+        change;                                     \
+        assert_int_equal(set_nodes(id, op), error); \
+    } while (0)
+    REFUSED(op.nr_vnodes = 0, -EINVAL);
+    REFUSED(op.nr_vmemranges = 0, -EINVAL);
+    REFUSED(op.nr_vcpus = 1, -EINVAL);
+    REFUSED(op.nr_vcpus = UINT32_MAX, -EINVAL);
+    REFUSED(op.pad = 1, -EINVAL);
+    REFUSED(op.vdistance.p = NULL, -EINVAL);
+    REFUSED(op.vcpu_to_vnode.p = NULL, -EINVAL);
+    REFUSED(op.vnode_to_pnode.p = NULL, -EINVAL);
+    REFUSED(op.vmemrange.p = NULL, -EINVAL);
+    REFUSED(op.nr_vnodes = 33, -E2BIG);
+    REFUSED(op.nr_vnodes = UINT32_MAX, -E2BIG);
+    REFUSED(op.nr_vmemranges = UINT32_MAX, -E2BIG);
+    REFUSED(op.vdistance.p = nowhere, -EFAULT);
+    REFUSED(op.vcpu_to_vnode.p = nowhere, -EFAULT);
+    REFUSED(op.vmemrange.p = nowhere, -EFAULT);
+    REFUSED(op.nr_vnodes = 1, -EINVAL); /* the second range's is 1 */
+    ranges[1].end = 0x1fff;
+    REFUSED((void)0, -EINVAL);
+    ranges[1].end = 0x4000;
+    node_of_vcpu[1] = 2;
+    REFUSED((void)0, -EINVAL);
+    node_of_vcpu[1] = 0;
+#undef REFUSED
+    assert_int_equal(heap_used, used);
+    destroyed(id);
+}
+
 /* --- going --------------------------------------------------------------------------------------
  */
 
@@ -651,6 +755,8 @@ int main(void)
         TEST(half_made),
         TEST(cacheflush),
         TEST(pool),
+        TEST(nodes_are_told),
+        TEST(wrong_nodes),
         TEST(destroys),
         TEST(frames_in_use),
         TEST(claim_ends),

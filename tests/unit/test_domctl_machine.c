@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+// sources: core/vnuma.c
 // sources: core/claim.c
 // sources: core/domctl.c core/domctl_create.c core/domctl_domain.c core/domctl_memory.c
 // sources: core/domctl_sched.c core/domctl_device.c core/domctl_vcpu.c core/sysctl_sched.c

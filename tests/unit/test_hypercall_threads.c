@@ -9,6 +9,7 @@
  * With -DFREE_RUNNING they really run at the same time. (The thread sanitizer may watch that; it
  * reports words that are written under a lock and read without by read_once(), and guests' memory.)
  */
+// sources: core/vnuma.c
 // sources: core/claim.c core/console_io.c core/domain.c core/domain_end.c core/domctl.c
 // sources: core/boot.c core/domctl_create.c core/domctl_device.c core/domctl_domain.c core/iomem.c
 // sources: core/domctl_memory.c core/domctl_sched.c

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+// sources: core/vnuma.c
 // sources: core/iomem.c core/boot.c core/memory_op.c core/reservation.c core/physmap.c
 // sources: core/resource.c core/claim.c core/p2m.c core/p2m_batch.c core/pgtable.c core/map.c
 // sources: core/frame.c core/frame_free.c core/spinlock.c arch/arm64/stage2_format.c

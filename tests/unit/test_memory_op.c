@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+// sources: core/vnuma.c
 // sources: core/memory_op.c core/reservation.c core/physmap.c core/resource.c core/claim.c
 // sources: core/p2m.c core/p2m_batch.c core/pgtable.c core/map.c core/frame.c core/frame_free.c
 // sources: core/spinlock.c arch/arm64/stage2_format.c

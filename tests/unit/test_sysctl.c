@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+// sources: core/vnuma.c
 // sources: core/claim.c
 // sources: core/sysctl.c core/sysctl_console.c core/sysctl_machine.c core/sysctl_sched.c
 // sources: core/domctl.c core/domctl_create.c core/domctl_domain.c core/domctl_memory.c

@@ -48,6 +48,7 @@ enum domain_stop {
 struct console_io;
 struct domain_config;
 struct sched_cap;
+struct vnuma;
 struct shared_info;
 struct watchdog;
 
@@ -75,6 +76,7 @@ struct domain {
         control_pauses; /* (L) XEN_DOMCTL_pausedomain's that were not undone; each vCPU has one */
     uint8_t handle[16]; /* (L) its UUID, a toolstack's */
     uint32_t sched_weight;       /* (L) of each of its vCPUs */
+    struct vnuma *vnuma;         /* what it is told of nodes, or NULL; once there, stays */
     struct sched_cap *sched_cap; /* (L) of all of them, or NULL; once there, stays */
     bool debugged;               /* a toolstack said so */
     bool xenstore;               /* made to serve xenstore: may ask about all domains */
