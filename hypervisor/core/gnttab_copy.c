@@ -10,6 +10,7 @@
 
 #include <hospes/compiler.h>
 #include <hospes/frame.h>
+#include <hospes/log.h>
 #include <hospes/map.h>
 #include <hospes/p2m.h>
 #include <hospes/vcpu.h>
@@ -114,6 +115,7 @@ static int move(const struct gnttab_copy *op, const struct side *from, const str
 {
     uint8_t *out = to->page + op->dest.offset;
 
+    assert(from->page && to->page); /* both were held */
     if (unlikely(!fits(op->source.offset, op->len) || !fits(op->dest.offset, op->len)))
         return GNTST_bad_copy_arg;
     if (likely(from->frame.v != to->frame.v))
