@@ -20,6 +20,8 @@
 #include <hospes/vcpu.h>
 #include <lib/bits.h>
 
+#include <string.h>
+
 #define CPUID_SVM   0x8000000au
 #define DR7_ENABLED 0xffull /* any of DR0 to DR3 */
 
@@ -36,6 +38,20 @@ static void vmsave(uint64_t vmcb_maddr)
 static void vmload(uint64_t vmcb_maddr)
 {
     __asm__ volatile("vmload %0" : : "a"(vmcb_maddr) : "memory");
+}
+
+/* --- QEMU ------------------------------------------------------------------------------------ */
+
+#define CPUID_HYPERVISOR 0x40000000u
+
+bool svm_is_qemu;
+
+/* Its signature; without a hypervisor's leaves another one answers. */
+static bool is_qemu(void)
+{
+    const struct cpuid c = cpuid(CPUID_HYPERVISOR, 0);
+
+    return !memcmp(&c.b, "TCGT", 4) && !memcmp(&c.c, "CGTC", 4) && !memcmp(&c.d, "GTCG", 4);
 }
 
 /* --- switching it on ------------------------------------------------------------------------- */
@@ -65,6 +81,7 @@ static int cpu_init(void)
         heap_free_pages(own, 0);
         return -ENOMEM;
     }
+    svm_is_qemu = is_qemu();
     wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME);
     wrmsr(MSR_VM_HSAVE_PA, arch_virt_to_maddr(host_save).v);
     p->arch.svm.own_maddr = arch_virt_to_maddr(own).v;
@@ -350,7 +367,7 @@ static void set_tpr(struct vcpu *v, uint8_t cr8)
 {
     struct vmcb *c = v->arch.svm.vmcb;
 
-    c->v_intr = field_put(V_TPR, c->v_intr, cr8);
+    c->v_intr = (c->v_intr & ~V_TPR) | cr8;
     c->clean &= ~CLEAN_TPR;
 }
 

@@ -253,6 +253,38 @@ static void __noinline keep_event(struct vcpu *v, const struct vmcb *c)
         v->arch.event = event;
 }
 
+/*
+ * QEMU gets an interrupt as a virtual one that pends, which it takes at once: the guest can. Where
+ * V_IRQ is in use, for what comes after this one, that cannot be. See svm_is_qemu.
+ */
+static __force_inline void put_event(struct vcpu *v, struct vmcb *c, uint64_t event)
+{
+    v->arch.event = 0;
+    if (unlikely(!svm_is_qemu || field_get(EVENT_TYPE, event) != EVENT_INTERRUPT ||
+                 c->v_intr & V_IRQ || !(v->regs.rflags & RFLAGS_IF) ||
+                 c->interrupt_shadow & INTERRUPT_SHADOW)) {
+        c->event_inj = event;
+        return;
+    }
+    c->v_intr |= V_IRQ | V_IGN_TPR | V_INTR_PRIO;
+    c->v_vector = (uint32_t)field_get(EVENT_VECTOR, event);
+    c->clean &= ~CLEAN_TPR;
+}
+
+/* V_IRQ is still there: it watches for when the guest can take an interrupt, or was not taken yet.
+ */
+static void __noinline keep_virtual(struct vcpu *v, struct vmcb *c)
+{
+    if (c->intercept1 & INTERCEPT1_VINTR) {
+        v->arch.watches_interrupts = true;
+        return;
+    }
+    v->arch.event = EVENT_VALID | field_prep(EVENT_TYPE, EVENT_INTERRUPT) |
+                    field_prep(EVENT_VECTOR, c->v_vector);
+    c->v_intr &= ~(V_IRQ | V_IGN_TPR | V_INTR_PRIO);
+    c->clean &= ~CLEAN_TPR;
+}
+
 /* Its translations are those of the domain's present generation. */
 static inline void enter_translations(struct pcpu *p, struct vcpu *v)
 {
@@ -264,18 +296,25 @@ static inline void enter_translations(struct pcpu *p, struct vcpu *v)
         svm_asid_renew(&p->arch.svm, s, generation);
 }
 
-struct svm_next svm_prepare(struct pcpu *p, struct vcpu *v)
+static __force_inline struct svm_next prepare(struct pcpu *p, struct vcpu *v)
 {
     struct vmcb *c = v->arch.svm.vmcb;
+    uint64_t event = v->arch.event;
 
     c->rax = v->regs.rax;
     c->rsp = v->regs.rsp;
     c->rip = v->regs.rip;
     c->rflags = v->regs.rflags;
-    c->event_inj = v->arch.event;
-    v->arch.event = 0;
+    c->event_inj = 0;
+    if (event)
+        put_event(v, c, event);
     enter_translations(p, v);
     return (struct svm_next){ v, v->arch.svm.vmcb_maddr };
+}
+
+struct svm_next svm_prepare(struct pcpu *p, struct vcpu *v)
+{
+    return prepare(p, v);
 }
 
 /* Whom to enter after v's exit. Most often it has an interrupt, and nothing else is to be done. */
@@ -303,7 +342,9 @@ struct svm_next svm_exit(struct vcpu *v)
     v->regs.rsp = c->rsp;
     v->regs.rip = c->rip;
     v->regs.rflags = c->rflags;
-    v->arch.watches_interrupts = c->v_intr & V_IRQ; /* QEMU may have forgotten it */
+    v->arch.watches_interrupts = false; /* QEMU may have forgotten it */
+    if (unlikely(c->v_intr & V_IRQ))
+        keep_virtual(v, c);
     if (unlikely(c->exit_int_info & EVENT_VALID))
         keep_event(v, c);
     action = handler_of(code)(v, c);
@@ -311,5 +352,5 @@ struct svm_next svm_exit(struct vcpu *v)
         exit_act(v, action, code);
     if (unlikely(read_once(p->pending)))
         v = next(p, v);
-    return svm_prepare(p, v);
+    return prepare(p, v);
 }

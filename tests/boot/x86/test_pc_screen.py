@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: MIT
 """What stands on a PC's screen, read through QEMU's monitor: out of VGA's text memory, or off a picture of its pixels."""
 
-import json
-import socket
 import time
 
 import pytest
 
 import machine as boot_machine
 import pc
+from monitor import Monitor
 from test_pc_guest import dom0
 
 FONT = pc.HOSPES.with_name("font.bin")
@@ -30,37 +29,14 @@ def letters(font, picture):
             for y in range(0, height - FONT_LINES + 1, FONT_LINES)]
 
 
-class Monitor:
-    """QEMU's own, on a socket in `folder`."""
+class Screen(Monitor):
+    """Reads the screen; `font`: of pixels, whose letters these are."""
 
     def __init__(self, folder, font=None):
+        super().__init__(folder)
         self.font = font
-        self.path = folder / "monitor"
         self.memory = folder / "memory"
-        self.arguments = ["-vga", "std", "-qmp", "unix:%s,server=on,wait=off" % self.path]
-        self.stream = None
-
-    def read(self):
-        """The next answer; what QEMU tells unasked is passed over."""
-        while True:
-            line = json.loads(self.stream.readline())
-            if "event" not in line:
-                return line
-
-    def ask(self, command, **arguments):
-        """Runs a command to its end."""
-        self.stream.write(json.dumps({"execute": command, "arguments": arguments}) + "\n")
-        self.stream.flush()
-        answer = self.read()
-        assert "return" in answer, answer
-
-    def connect(self):
-        """QEMU has begun to run, so its socket is there."""
-        connection = socket.socket(socket.AF_UNIX)
-        connection.connect(str(self.path))
-        self.stream = connection.makefile("rw")
-        self.read()
-        self.ask("qmp_capabilities")
+        self.arguments += ["-vga", "std"]
 
     def screen(self):
         """Its rows, without blanks at their ends."""
@@ -89,7 +65,7 @@ class Monitor:
 def watched(boot, tmp_path, kernel, arguments, options, loader="kernel"):
     """A machine with a screen, and who reads it."""
     pixels = loader in ("uefi", "grub-efi")
-    monitor = Monitor(tmp_path, FONT.read_bytes() if pixels else None)
+    monitor = Screen(tmp_path, FONT.read_bytes() if pixels else None)
     machine = boot(domains=[dom0(kernel, arguments)], dom0_memory=64, bootargs=options, qemu=monitor.arguments,
                    boot=loader)
     return machine, monitor
@@ -137,7 +113,7 @@ def test_dom0_gets_it(boot, tmp_path):
 @pytest.mark.parametrize("loader", ["kernel", "grub"])
 def test_panic(boot, tmp_path, loader):
     """Else a machine without a serial line that cannot work stands still without a word."""
-    monitor = Monitor(tmp_path)
+    monitor = Screen(tmp_path)
     boot(cpu="EPYC,-npt", boot=loader, domains=[dom0("stop")], dom0_memory=64, qemu=monitor.arguments,
          bootargs="noreboot console=vga")
     end = time.monotonic() + boot_machine.PATIENCE

@@ -55,6 +55,13 @@ static inline void svm_asid_drop(struct svm_vcpu *s)
     s->asid_round = 0;
 }
 
+/* --- svm.c ----------------------------------------------------------------------------------- */
+
+/* The machine is QEMU's emulation, which delivers an interrupt that EVENTINJ injects a second time
+ * if its thread is woken for nothing before the next exit. Constant after the first pCPU's start.
+ */
+extern bool svm_is_qemu;
+
 /* --- svm_exit.c, svm_entry.S ----------------------------------------------------------------- */
 
 /* Whom to enter, as the calling convention returns it: in rax and rdx. */

@@ -57,11 +57,11 @@
 #define TLB_FLUSH_ASID 3u /* of this guest; where CPUID says FlushByAsid */
 
 /* v_intr */
-#define V_TPR          0x00000000000000ffull
-#define V_IRQ          (1ull << 8)
-#define V_INTR_PRIO    0x00000000000f0000ull
-#define V_IGN_TPR      (1ull << 20)
-#define V_INTR_MASKING (1ull << 24)
+#define V_TPR          0xffu
+#define V_IRQ          (1u << 8)
+#define V_INTR_PRIO    0x000f0000u
+#define V_IGN_TPR      (1u << 20)
+#define V_INTR_MASKING (1u << 24)
 
 #define INTERRUPT_SHADOW (1ull << 0)
 
@@ -97,7 +97,8 @@ struct vmcb {
     uint64_t tsc_offset;
     uint32_t asid;
     uint32_t tlb_control;
-    uint64_t v_intr;
+    uint32_t v_intr;
+    uint32_t v_vector; /* of the virtual interrupt that V_IRQ says pends */
     uint64_t interrupt_shadow;
     uint64_t exit_code, exit_info1, exit_info2, exit_int_info;
     uint64_t nested;
