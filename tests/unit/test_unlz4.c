@@ -4,13 +4,7 @@
  * lz4 files as Linux's build makes them: what liblz4 packs comes out as it went in, what is damaged
  * or cut short is refused, and nothing is overrun.
  */
-#include "unit.h"
-
-#include "counting_heap.h"
-
-#include <asm/host.h>
-#include <hospes/errno.h>
-#include <hospes/unpack.h>
+#include "unpacking.h"
 
 #include <lz4.h>
 #include <lz4hc.h>
@@ -18,14 +12,8 @@
 #define BLOCK (8u << 20) /* of the format */
 #define MOST  (2 * BLOCK + 12345u)
 
-static uint8_t plain[MOST], packed[LZ4_COMPRESSBOUND(MOST) + 64], result[MOST + 16];
+static uint8_t plain[MOST], packed[LZ4_COMPRESSBOUND(MOST) + 64], result[MOST + RESULT_GUARD];
 static size_t packed_bytes;
-static const uint8_t *file;
-
-void maddr_read(void *to, maddr_t from, uint64_t bytes)
-{
-    memcpy(to, file + from.v, bytes);
-}
 
 /* Noise, repetitions from near and far, and long runs of one byte. */
 static void make_plain(uint32_t bytes, uint64_t seed)
@@ -64,26 +52,9 @@ static void pack(uint32_t bytes, int level)
     }
 }
 
-/* Of a file of this length: what unpacking says at last. */
 static int unpack(const uint8_t *from, size_t bytes, uint64_t room)
 {
-    uint8_t *copy = malloc(bytes + 1);
-    struct unpack *u;
-    int rc = 1;
-
-    memcpy(copy, from, bytes);
-    file = copy;
-    memset(result, 0xaa, room + 16);
-    u = unpack_begin(&unpack_lz4, MADDR(0), bytes, result, room);
-    assert_non_null(u);
-    while (rc == 1)
-        rc = unpack_step(u);
-    unpack_end(u);
-    free(copy);
-    for (uint32_t i = 0; i < 16; i++)
-        assert_int_equal(result[room + i], 0xaa);
-    assert_int_equal(heap_used, 0);
-    return rc;
+    return unpack_to(&unpack_lz4, from, bytes, result, room);
 }
 
 static void test_ways(void **state)
@@ -219,25 +190,9 @@ static void test_sequences(void **state)
 
 static void test_no_memory(void **state)
 {
-    struct unpack *u;
-    uint64_t n = 0;
-    int rc;
-
     make_plain(3000, 2);
     pack(3000, 0);
-    file = packed;
-    do {
-        heap_left = n++;
-        u = unpack_begin(&unpack_lz4, MADDR(0), packed_bytes, result, 3000);
-        rc = u ? 1 : -ENOMEM;
-        while (rc == 1)
-            rc = unpack_step(u);
-        unpack_end(u);
-        assert_int_equal(heap_used, 0);
-        assert_true(rc == 0 || rc == -ENOMEM);
-    } while (rc);
-    assert_int_equal(n, 4);
-    heap_left = UINT64_MAX;
+    assert_int_equal(unpack_without_memory(&unpack_lz4, packed, packed_bytes, result, 3000), 4);
 }
 
 int main(void)

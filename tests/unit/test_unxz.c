@@ -5,28 +5,16 @@
  * way comes out as it went in, what is damaged is refused, and none takes more memory than its
  * result.
  */
-#include "unit.h"
-
-#include "counting_heap.h"
-
-#include <asm/host.h>
-#include <hospes/errno.h>
-#include <hospes/unpack.h>
+#include "unpacking.h"
 
 #include <lzma.h>
 
 #define MOST         (3u << 20)
 #define WINDOW_EXTRA 65536u /* what liblzma's window has besides; its models, for a small one */
 
-static uint8_t plain[MOST], packed[MOST + 65536], result[MOST + 16];
+static uint8_t plain[MOST], packed[MOST + 65536], result[MOST + RESULT_GUARD];
 static size_t packed_bytes;
-static const uint8_t *file;
 static const struct unpacker *format = &unpack_xz;
-
-void maddr_read(void *to, maddr_t from, uint64_t bytes)
-{
-    memcpy(to, file + from.v, bytes);
-}
 
 /* Half of it has the look of code: calls, near each other. */
 static void make_plain(uint32_t bytes, uint64_t seed)
@@ -72,26 +60,13 @@ static void pack(uint32_t bytes, const struct way *w)
                      LZMA_OK);
 }
 
-/* Of a file of this length: what unpacking says at last. */
+/* As unpack_to(), in bounded memory. */
 static int unpack(const uint8_t *from, size_t bytes, uint64_t room)
 {
-    uint8_t *copy = malloc(bytes + 1);
-    struct unpack *u;
-    int rc = 1;
+    int rc;
 
-    memcpy(copy, from, bytes);
-    file = copy;
-    memset(result, 0xaa, room + 16);
     heap_largest = 0;
-    u = unpack_begin(format, MADDR(0), bytes, result, room);
-    assert_non_null(u);
-    while (rc == 1)
-        rc = unpack_step(u);
-    unpack_end(u);
-    free(copy);
-    for (uint32_t i = 0; i < 16; i++)
-        assert_int_equal(result[room + i], 0xaa);
-    assert_int_equal(heap_used, 0);
+    rc = unpack_to(format, from, bytes, result, room);
     assert_true(heap_largest <= room + WINDOW_EXTRA);
     return rc;
 }
@@ -299,29 +274,12 @@ static void test_alone_damaged(void **state)
     assert_int_equal(unpack(packed, packed_bytes, 3000), -EINVAL);
 }
 
-/* Memory that runs out at any time is told, and what was taken is given back. */
 static void test_no_memory(void **state)
 {
     const struct way w = { 6, 3, 0, 2, 1 << 20, LZMA_CHECK_CRC32, true };
-    struct unpack *u;
-    uint64_t n = 0;
-    int rc;
-
     make_plain(3000, 2);
     pack(3000, &w);
-    file = packed;
-    do {
-        heap_left = n++;
-        u = unpack_begin(&unpack_xz, MADDR(0), packed_bytes, result, 3000);
-        rc = u ? 1 : -ENOMEM;
-        while (rc == 1)
-            rc = unpack_step(u);
-        unpack_end(u);
-        assert_int_equal(heap_used, 0);
-        assert_true(rc == 0 || rc == -ENOMEM);
-    } while (rc);
-    assert_true(n > 5);
-    heap_left = UINT64_MAX;
+    assert_true(unpack_without_memory(&unpack_xz, packed, packed_bytes, result, 3000) > 5);
 }
 
 static int setup(void **state)
