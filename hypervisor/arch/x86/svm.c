@@ -318,10 +318,10 @@ static void watch_interrupts(struct vcpu *v, bool on)
     struct vmcb *c = v->arch.svm.vmcb;
 
     if (on) {
-        c->v_intr |= V_IRQ | V_IGN_TPR | V_INTR_PRIO;
+        c->v_intr |= V_PENDS;
         c->intercept1 |= INTERCEPT1_VINTR;
     } else {
-        c->v_intr &= ~(V_IRQ | V_IGN_TPR | V_INTR_PRIO);
+        c->v_intr &= ~V_PENDS;
         c->intercept1 &= ~INTERCEPT1_VINTR;
     }
     c->clean &= ~(CLEAN_TPR | CLEAN_INTERCEPTS);

@@ -266,7 +266,7 @@ static __force_inline void put_event(struct vcpu *v, struct vmcb *c, uint64_t ev
         c->event_inj = event;
         return;
     }
-    c->v_intr |= V_IRQ | V_IGN_TPR | V_INTR_PRIO;
+    c->v_intr |= V_PENDS;
     c->v_vector = (uint32_t)field_get(EVENT_VECTOR, event);
     c->clean &= ~CLEAN_TPR;
 }
@@ -281,7 +281,7 @@ static void __noinline keep_virtual(struct vcpu *v, struct vmcb *c)
     }
     v->arch.event = EVENT_VALID | field_prep(EVENT_TYPE, EVENT_INTERRUPT) |
                     field_prep(EVENT_VECTOR, c->v_vector);
-    c->v_intr &= ~(V_IRQ | V_IGN_TPR | V_INTR_PRIO);
+    c->v_intr &= ~V_PENDS;
     c->clean &= ~CLEAN_TPR;
 }
 

@@ -62,6 +62,7 @@
 #define V_INTR_PRIO    0x000f0000u
 #define V_IGN_TPR      (1u << 20)
 #define V_INTR_MASKING (1u << 24)
+#define V_PENDS        (V_IRQ | V_IGN_TPR | V_INTR_PRIO) /* whatever the priority of what runs */
 
 #define INTERRUPT_SHADOW (1ull << 0)
 
