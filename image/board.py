@@ -133,6 +133,7 @@ class Machine:
     memory: int = None         # MiB; None: what the domains need
     domains: list = field(default_factory=lambda: [dom0()] + domus(1))
     bootargs: str = None       # the hypervisor's command line; None: the usual one
+    also: str = ""             # what comes behind that
     dom0_memory: int = 512     # MiB
     bios: Path = None          # start this firmware instead of the hypervisor
     boot: str = "kernel"       # by QEMU itself, or through firmware from a disk: see media.py
@@ -185,7 +186,7 @@ class Machine:
         """The hypervisor's command line."""
         if self.bootargs is not None:
             return self.bootargs
-        return CONSOLE + " dom0_mem=%dM" % self.dom0_memory
+        return ("%s dom0_mem=%dM %s" % (CONSOLE, self.dom0_memory, self.also)).rstrip()
 
     def domain_bootargs(self, domain):
         """The command line of a domain's kernel."""

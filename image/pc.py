@@ -52,6 +52,14 @@ def xl_dom0(**changes):
     return dom0(**{"ramdisk": IMAGE / "xl.cpio", **changes})
 
 
+XL_4_17 = board.XL_4_17
+
+
+def xl_4_17_dom0(**changes):
+    """The same with Debian 12's tools; the hypervisor needs XL_4_17 on its command line."""
+    return xl_dom0(**{"ramdisk": IMAGE / "xl-4.17.cpio", **changes})
+
+
 def debian_dom0(**changes):
     """The hardware domain as a whole Debian on the first disk: see image/debian."""
     return dom0(**{"ramdisk": IMAGE / "disk.cpio.gz", "also": "disk=/dev/vda systemd.hostname=dom0", **changes})
@@ -85,6 +93,7 @@ class Machine:
     memory: int = None         # MiB; None: what the domains need
     domains: list = field(default_factory=lambda: [dom0()])
     bootargs: str = None       # the hypervisor's command line; None: the usual one
+    also: str = ""             # what comes behind that
     dom0_memory: int = 512     # MiB
     boot: str = "kernel"       # by QEMU itself, or through firmware from a disk: see pcmedia.py
     iommu: str = None          # QEMU's device
@@ -107,7 +116,7 @@ class Machine:
         """The hypervisor's command line."""
         if self.bootargs is not None:
             return self.bootargs
-        return CONSOLE + " dom0_mem=%dM" % self.dom0_memory
+        return ("%s dom0_mem=%dM %s" % (CONSOLE, self.dom0_memory, self.also)).rstrip()
 
     @staticmethod
     def domain_bootargs(domain):

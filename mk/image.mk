@@ -69,10 +69,10 @@ image-xl: image $(IMAGE)/xl.cpio
 $(IMAGE)/xl.cpio: $(XL_NEEDS) $(BUILD)/debian/toolstack$(BESIDE).stamp $(IMAGE_NEEDS)
 	$(call make_xl,$(BUILD)/debian/toolstack$(BESIDE),--take usr/lib/xen-4.20/ocaml)
 
-# The same with Debian 12's tools; for arm64.
+# The same with Debian 12's tools.
 image-xl-4.17: image $(IMAGE)/xl-4.17.cpio
-$(IMAGE)/xl-4.17.cpio: $(XL_NEEDS) $(BUILD)/debian/toolstack-4.17.stamp $(IMAGE_NEEDS)
-	$(call make_xl,$(BUILD)/debian/toolstack-4.17)
+$(IMAGE)/xl-4.17.cpio: $(XL_NEEDS) $(BUILD)/debian/toolstack-4.17$(BESIDE).stamp $(IMAGE_NEEDS)
+	$(call make_xl,$(BUILD)/debian/toolstack-4.17$(BESIDE))
 
 $(IMAGE)/disk.img:
 	@mkdir -p $(@D)

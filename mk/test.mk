@@ -13,9 +13,9 @@ SECONDS ?= 60
 
 # Tests of one architecture, and those of both.
 BOOT_TESTS_arm64  := tests/boot --ignore=tests/boot/x86
-BOOT_TESTS_x86_64 := tests/boot/x86 tests/boot/test_xl.py
+BOOT_TESTS_x86_64 := tests/boot/x86 tests/boot/test_xl.py tests/boot/test_xl_4_17.py
 BOOT_NEEDS_arm64  := image-xl-4.17 $(BUILD)/debian/firmware.stamp $(if $(XEN),$(BUILD)/debian/xen.stamp)
-BOOT_NEEDS_x86_64 := $(BUILD)/debian/firmware-x86_64.stamp $(BUILD)/debian/grub-x86_64.stamp $(BUILD)/debian/grub-efi-x86_64.stamp \
+BOOT_NEEDS_x86_64 := image-xl-4.17 $(BUILD)/debian/firmware-x86_64.stamp $(BUILD)/debian/grub-x86_64.stamp $(BUILD)/debian/grub-efi-x86_64.stamp \
     $(BUILD)/debian/bochs-x86_64.stamp $(if $(XEN),$(IMAGE)/xen)
 
 # Of the tests of both, `make test` runs these on a PC; all of them on arm64.

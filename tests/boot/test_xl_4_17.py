@@ -3,8 +3,8 @@
 
 import re
 
-import board
 from dom0 import Dom0, address
+from machine import board
 
 
 def test_xl_4_17(boot):
