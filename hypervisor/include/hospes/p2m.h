@@ -13,6 +13,7 @@
 #ifndef HOSPES_P2M_H
 #define HOSPES_P2M_H
 
+#include <asm/domain.h>
 #include <hospes/pgtable.h>
 #include <hospes/spinlock.h>
 #include <hospes/types.h>
@@ -79,7 +80,7 @@ int p2m_init(struct domain *d);
  * devices need. 0, -EINVAL (no whole pages), -ENOMEM (more is in use). Without bound it is told as
  * 0. What needs more fails with -ENOMEM.
  */
-#define P2M_POOL_FIRST     16u
+#define P2M_POOL_FIRST     ARCH_P2M_POOL_FIRST
 #define P2M_POOL_UNLIMITED UINT64_MAX
 int p2m_set_pool(struct domain *d, uint64_t bytes);
 uint64_t p2m_get_pool(struct domain *d);

@@ -7,6 +7,9 @@
 #include <asm/vgic.h>
 #include <stdint.h>
 
+/* P2M_POOL_FIRST of <hospes/p2m.h>, as on Xen. */
+#define ARCH_P2M_POOL_FIRST 16u
+
 struct arch_domain {
     struct vgic vgic;
     uint64_t cntvoff; /* CNTVOFF_EL2 of its vCPUs: ticks */

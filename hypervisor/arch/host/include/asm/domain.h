@@ -5,6 +5,9 @@
 
 #include <stdint.h>
 
+/* P2M_POOL_FIRST of <hospes/p2m.h>. */
+#define ARCH_P2M_POOL_FIRST 16u
+
 struct arch_domain {
     struct vpl011 *vuart; /* as arm64, whose UART is tested here */
     uint32_t flushes;     /* of its translations */

@@ -11,6 +11,9 @@
 struct cpu_policy;
 struct e820;
 
+/* P2M_POOL_FIRST of <hospes/p2m.h>, as on Xen. */
+#define ARCH_P2M_POOL_FIRST 256u
+
 struct arch_domain {
     uint64_t nested_root;      /* machine address of the root of its nested page tables */
     uint32_t tlb_generation;   /* raised when translations of its memory are taken back; atomic */
