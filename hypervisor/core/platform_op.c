@@ -31,7 +31,7 @@ int64_t platform_op(struct vcpu *v, uint64_t *arg)
         return -EPERM;
     if (op.cmd == XENPF_settime64)
         return set_time(&op.u.settime64);
-    rc = arch_platform_op(&op);
+    rc = arch_platform_op(v, &op);
     if (rc < 0)
         return rc;
     return guest_write(v, arg[0], &op, sizeof(op)) ? -EFAULT : rc;

@@ -82,9 +82,9 @@ int64_t arch_physdev_op(struct vcpu *v, uint64_t *arg)
     return -ENOSYS;
 }
 
-int64_t arch_platform_op(struct xen_platform_op *op)
+int64_t arch_platform_op(struct vcpu *v, struct xen_platform_op *op)
 {
-    (void)op;
+    (void)v, (void)op;
     return -ENOSYS;
 }
 

@@ -61,9 +61,9 @@ int64_t arch_sysctl(struct sysctl *s)
     return -ENOSYS;
 }
 
-int64_t arch_platform_op(struct xen_platform_op *op)
+int64_t arch_platform_op(struct vcpu *v, struct xen_platform_op *op)
 {
-    (void)op;
+    (void)v, (void)op;
     return -ENOSYS;
 }
 

@@ -30,6 +30,8 @@
 static void *patch;
 static uint32_t patch_revision;
 
+static uint32_t revisions[MAX_PCPUS]; /* what each has now */
+
 /* --- loading --------------------------------------------------------------------------------- */
 
 static uint32_t revision(void)
@@ -80,11 +82,11 @@ void microcode_pcpu_load(void)
 {
     uint32_t before = revision();
 
-    if (!patch || before >= patch_revision)
-        return; /* perhaps since its sibling has taken it */
-    if (!load())
+    /* It may have it already, since its sibling has taken it. */
+    if (patch && before < patch_revision && !load())
         log_warn("microcode: CPU %u does not take revision %#x, and stays at %#x", this_pcpu()->id,
                  patch_revision, revision());
+    revisions[this_pcpu()->id] = revision();
 }
 
 /* --- finding --------------------------------------------------------------------------------- */
@@ -145,7 +147,7 @@ static void use_number(int32_t number)
     ram_unmap(p, min(f->bytes, HEAD_BYTES));
 }
 
-void microcode_init(void)
+static void load_what_was_given(void)
 {
     const struct ucode_options *o = &x86_options.ucode;
     bool found = false;
@@ -165,4 +167,15 @@ void microcode_init(void)
     domain_config_modules(host_fdt, scan_one, &found);
     if (!found)
         log_warn("microcode: there is no " FILE_NAME " at the head of any module");
+}
+
+void microcode_init(void)
+{
+    load_what_was_given();
+    revisions[this_pcpu()->id] = revision();
+}
+
+uint32_t microcode_revision(uint32_t pcpu)
+{
+    return revisions[pcpu];
 }

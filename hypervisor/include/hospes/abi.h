@@ -37,7 +37,7 @@ uint32_t arch_build_id(const void **id);
 /* Calls about the machine that only some architectures have: 0 with the results in *op, what
  * <xen/platform.h> says, -ENOSYS. */
 struct xen_platform_op;
-int64_t arch_platform_op(struct xen_platform_op *op);
+int64_t arch_platform_op(struct vcpu *v, struct xen_platform_op *op);
 
 /* True for VCPUOP_* that the architecture has. */
 bool arch_vcpu_op_exists(uint32_t cmd);

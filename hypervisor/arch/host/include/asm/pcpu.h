@@ -11,6 +11,7 @@ struct pcpu;
 #define HOST_MAP_SLOTS 8
 
 struct arch_pcpu {
+    uint32_t apic_id;                   /* as x86, whose platform_op is tested here */
     uint64_t timer_ns;                  /* what its timer is set to; UINT64_MAX: off */
     uint64_t timer_programs;            /* how often it was set */
     uint32_t kicks;                     /* interrupts that others sent it */

@@ -28,6 +28,9 @@ void microcode_init(void);
 /* Each other pCPU, before cpu_init_features(). */
 void microcode_pcpu_load(void);
 
+/* What a pCPU that is online works with. */
+uint32_t microcode_revision(uint32_t pcpu);
+
 /* --- AMD's container, microcode_amd.c -------------------------------------------------------- */
 
 struct microcode {
