@@ -9,6 +9,8 @@
 #include <asm/control.h>
 #include <asm/cpu.h>
 #include <asm/hvm.h>
+#include <asm/pci.h>
+#include <asm/vlapic.h>
 #include <hospes/domain.h>
 #include <hospes/errno.h>
 #include <hospes/guest_access.h>
@@ -174,30 +176,6 @@ static int64_t shadow_op(const struct domctl *c)
     }
 }
 
-#define PAGES_MOST 1024u
-
-/* What pages are, for who copies a domain: its memory, or nothing to copy. */
-static int64_t getpageframeinfo3(const struct domctl *c)
-{
-    const struct xen_domctl_getpageframeinfo3 *op = &c->op->u.getpageframeinfo3;
-
-    if (op->num > PAGES_MOST)
-        return -E2BIG;
-    for (uint32_t i = 0; i < op->num; i++) {
-        uint64_t at = guest_element(op->array, i), gfn, what = XEN_DOMCTL_PFINFO_XTAB;
-        enum p2m_type type;
-
-        if (guest_read(c->caller, &gfn, at, sizeof(gfn)))
-            return -EFAULT;
-        (void)p2m_lookup(c->d, GFN(gfn), &type, NULL);
-        if (type == P2M_RAM || type == P2M_RAM_RO || type == P2M_RESERVED)
-            what = XEN_DOMCTL_PFINFO_NOTAB;
-        if (guest_write(c->caller, at, &what, sizeof(what)))
-            return -EFAULT;
-    }
-    return 0;
-}
-
 /* --- time ------------------------------------------------------------------------------------ */
 
 /* The TSC is the machine's, with an offset: what a toolstack asks for where it can have that. */
@@ -221,6 +199,22 @@ static int64_t gettscinfo(const struct domctl *c)
     return 0;
 }
 
+/* --- triggers -------------------------------------------------------------------------------- */
+
+/* A PVH guest has no buttons. */
+static int64_t sendtrigger(const struct domctl *c)
+{
+    const struct xen_domctl_sendtrigger *op = &c->op->u.sendtrigger;
+    struct vcpu *v = op->vcpu < c->d->max_vcpus ? load_acquire(c->d->vcpus[op->vcpu]) : NULL;
+
+    if (!v)
+        return -ESRCH;
+    if (op->trigger != XEN_DOMCTL_SENDTRIGGER_NMI)
+        return -ENOSYS;
+    vlapic_raise_nmi(v);
+    return 0;
+}
+
 /* --- calls ----------------------------------------------------------------------------------- */
 
 /* A PVH guest begins with 32 bits and changes as it likes; pointers of its hypercalls have 64. */
@@ -241,8 +235,8 @@ int64_t arch_domctl(struct domctl *c)
         return address_size(c, false);
     case XEN_DOMCTL_shadow_op:
         return shadow_op(c);
-    case XEN_DOMCTL_getpageframeinfo3:
-        return getpageframeinfo3(c);
+    case XEN_DOMCTL_sendtrigger:
+        return sendtrigger(c);
     case XEN_DOMCTL_settscinfo:
         return settscinfo(c);
     case XEN_DOMCTL_gettscinfo:
@@ -271,9 +265,35 @@ void arch_sysctl_physinfo(struct xen_sysctl_physinfo *info)
         info->hw_cap[i] = cpu_info.words[i];
 }
 
+#define DEVICES_MOST 64u
+
+/* Libraries go on behind what was done. There is one node, which all devices are at. */
+static int64_t pcitopoinfo(const struct sysctl *s)
+{
+    struct xen_sysctl_pcitopoinfo *op = &s->op->u.pcitopoinfo;
+
+    if (guest_handle_is_null(op->devs) || guest_handle_is_null(op->nodes))
+        return -EINVAL;
+    op->num_devs = min(op->num_devs, DEVICES_MOST);
+    for (uint32_t i = 0; i < op->num_devs; i++) {
+        physdev_pci_device_t dev;
+        uint32_t node = 0;
+
+        if (guest_read(s->caller, &dev, guest_element(op->devs, i), sizeof(dev)))
+            return -EFAULT;
+        if (dev.seg || !pci_is_there((uint16_t)(dev.bus << 8 | dev.devfn)))
+            node = XEN_INVALID_DEV;
+        if (guest_write(s->caller, guest_element(op->nodes, i), &node, sizeof(node)))
+            return -EFAULT;
+    }
+    return 0;
+}
+
 int64_t arch_sysctl(struct sysctl *s)
 {
     switch (s->op->cmd) {
+    case XEN_SYSCTL_pcitopoinfo:
+        return pcitopoinfo(s);
     case XEN_SYSCTL_get_cpu_policy:
         return sysctl_get_cpu_policy(s);
     case XEN_SYSCTL_get_cpu_featureset:

@@ -110,7 +110,7 @@ void pci_write(uint16_t bdf, uint32_t at, uint32_t size, uint32_t value)
 
 /* --- all functions ---------------------------------------------------------------------------- */
 
-static bool is_there(uint16_t bdf)
+bool pci_is_there(uint16_t bdf)
 {
     return (uint16_t)pci_read(bdf, PCI_ID, 4) != UINT16_MAX;
 }
@@ -126,7 +126,7 @@ static void scan_bus(uint32_t bus, unsigned long *to_do, void (*fn)(uint16_t bdf
             uint16_t bdf = (uint16_t)(bus << 8 | device << 3 | f);
             uint32_t type;
 
-            if (!is_there(bdf)) {
+            if (!pci_is_there(bdf)) {
                 if (!f)
                     break;
                 continue;

@@ -47,7 +47,7 @@ static bool matches(const struct vcpu *v, const struct vlapic_message *m)
     return m->logical ? matches_logical(&v->arch.vlapic, m->dest) : vlapic_id(v) == m->dest;
 }
 
-static void raise_nmi(struct vcpu *v)
+void vlapic_raise_nmi(struct vcpu *v)
 {
     write_once(v->arch.nmi_pending, true);
     vcpu_kick(v);
@@ -62,7 +62,7 @@ static void deliver_to(struct vcpu *v, const struct vlapic_message *m)
             vlapic_raise(v, m->vector, m->level);
         break;
     case APIC_NMI:
-        raise_nmi(v);
+        vlapic_raise_nmi(v);
         break;
     default:
         break;

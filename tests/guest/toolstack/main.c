@@ -9,15 +9,12 @@
 
 const char guest_name[] = "toolstack";
 
-#define POOL    (UINT64_C(1) << 20)
-#define PAGE    4096
-#define PAGES   64
-#define ROUNDS  100
-#define EPERM   1
-#define ESRCH   3
-#define EACCES  13
-#define EFAULT  14
-#define NOWHERE (UINT64_C(300) << 30) /* an address that is not mapped */
+#define POOL   (UINT64_C(1) << 20)
+#define PAGE   4096
+#define PAGES  64
+#define ROUNDS 100
+#define EPERM  1
+#define EACCES 13
 
 static int64_t domctl_at(uint64_t address)
 {

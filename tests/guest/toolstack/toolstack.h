@@ -6,9 +6,13 @@
 
 #include "control.h"
 
+#define ESRCH      3
+#define EFAULT     14
 #define EINVAL     22
 #define ENOSYS     38
 #define EOPNOTSUPP 95
+
+#define NOWHERE (UINT64_C(300) << 30) /* an address that is not mapped */
 
 /* Gives vCPU 0 of a new domain the state that it starts with. */
 int64_t set_state(uint16_t id);

@@ -4,6 +4,7 @@
 #include "../toolstack.h"
 
 #include <xen/hvm/save.h>
+#include <xen/physdev.h>
 
 #define ENTRY 0x1000000u
 
@@ -82,10 +83,46 @@ int64_t set_state(uint16_t id)
                                         (uint32_t)HVM_SAVE_LENGTH(HEADER)));
 }
 
+/* vCPU 1 does not run: it keeps what it gets. */
+static void trigger(uint16_t id)
+{
+    op.u.sendtrigger.trigger = XEN_DOMCTL_SENDTRIGGER_NMI;
+    op.u.sendtrigger.vcpu = 1;
+    check_eq((uint64_t)domctl(XEN_DOMCTL_sendtrigger, id), 0, "an NMI for a vCPU");
+    op.u.sendtrigger.vcpu = 2;
+    check_eq((uint64_t)domctl(XEN_DOMCTL_sendtrigger, id), (uint64_t)-ESRCH, "none for nobody");
+    op.u.sendtrigger.trigger = XEN_DOMCTL_SENDTRIGGER_RESET;
+    op.u.sendtrigger.vcpu = 0;
+    check_eq((uint64_t)domctl(XEN_DOMCTL_sendtrigger, id), (uint64_t)-ENOSYS, "no reset");
+}
+
+static void pci_nodes(void)
+{
+    physdev_pci_device_t devs[] = { { .devfn = 0 }, { .seg = 1 } };
+    uint32_t nodes[] = { 7, 7 };
+
+    sys.u.pcitopoinfo.num_devs = 2;
+    sys.u.pcitopoinfo.devs.p = NULL;
+    sys.u.pcitopoinfo.nodes.p = nodes;
+    check_eq((uint64_t)sysctl(XEN_SYSCTL_pcitopoinfo), (uint64_t)-EINVAL,
+             "devices have to be named");
+    sys.u.pcitopoinfo.devs.p = (void *)(uintptr_t)NOWHERE;
+    check_eq((uint64_t)sysctl(XEN_SYSCTL_pcitopoinfo), (uint64_t)-EFAULT, "where one can read");
+    sys.u.pcitopoinfo.devs.p = devs;
+    check_eq((uint64_t)sysctl(XEN_SYSCTL_pcitopoinfo), 0, "where devices are");
+    check_eq(sys.u.pcitopoinfo.num_devs, 2, "both are told");
+    check(nodes[0] != XEN_INVALID_DEV, "the host bridge is there");
+    check_eq(nodes[1], XEN_INVALID_DEV, "nothing is in another segment");
+}
+
 void first_state(uint16_t id)
 {
     struct hvm_hw_cpu *cpu;
 
+    check_eq((uint64_t)domctl(XEN_DOMCTL_get_paging_mempool_size, id), 0, "room for tables");
+    check_eq(op.u.paging_mempool.size, 1 << 20, "1 MiB until somebody says more");
+    trigger(id);
+    pci_nodes();
     op.u.hvmcontext.size = 0;
     op.u.hvmcontext.buffer.p = NULL;
     check_eq((uint64_t)domctl(XEN_DOMCTL_gethvmcontext, id), 0, "how large a state is");

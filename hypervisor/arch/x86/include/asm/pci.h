@@ -22,6 +22,9 @@
 uint32_t pci_read(uint16_t bdf, uint32_t at, uint32_t size);
 void pci_write(uint16_t bdf, uint32_t at, uint32_t size, uint32_t value);
 
+/* True if there is such a function. */
+bool pci_is_there(uint16_t bdf);
+
 /* Where MCFG says that configuration space stands in memory, for these buses. 0 or -ENOMEM. */
 int pci_set_memory(maddr_t start, uint8_t first_bus, uint8_t last_bus);
 

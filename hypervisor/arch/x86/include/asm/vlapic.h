@@ -98,6 +98,9 @@ struct vlapic_message {
 /* Delivers it: FIXED, LOWEST and NMI; others do nothing. False: for nobody. */
 bool vlapic_deliver(struct domain *d, const struct vlapic_message *m);
 
+/* Whatever its local APIC is set to. */
+void vlapic_raise_nmi(struct vcpu *v);
+
 /*
  * For arch_vcpu_deliver(), first: takes an INIT that came for `v`, which runs here; then it is
  * switched off, waiting for a start-up message, and true is returned.
