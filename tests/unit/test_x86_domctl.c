@@ -21,7 +21,7 @@ static struct domain dom, caller_dom;
 static struct vcpu vcpus[VCPUS], caller;
 static struct vcpu *list[VCPUS];
 static struct cpu_policy policy;
-static struct xen_domctl the_op;
+static struct xen_domctl the_op, told;
 static struct domctl the_call;
 static uint32_t pauses, resets;
 static bool busy;
@@ -146,7 +146,8 @@ static int setup(void **state)
     }
     fake_cpu.reg[HVM_PAT] = 0x0007040600070406;
     caller.domain = &caller_dom;
-    the_call = (struct domctl){ .caller = &caller, .d = &dom, .op = &the_op };
+    the_call =
+        (struct domctl){ .caller = &caller, .d = &dom, .op = &the_op, .address = (uintptr_t)&told };
     pauses = resets = 0;
     busy = false;
     return 0;
@@ -385,6 +386,7 @@ static void policies(void **state)
     op->nr_leaves = leaves_there - 1;
     assert_int_equal(domctl_get_cpu_policy(&the_call), -ENOBUFS);
     op->nr_leaves = 2;
+    op->nr_msrs = 0;
     assert_int_equal(domctl_set_cpu_policy(&the_call), 0);
     assert_int_equal(policy.basic[1].a, 7);
     assert_int_equal(policy.xcr0, 7);
@@ -392,7 +394,8 @@ static void policies(void **state)
     op->nr_leaves = 2;
     leaves[0].a = 8;
     assert_int_equal(domctl_set_cpu_policy(&the_call), -EINVAL);
-    assert_int_equal(op->err_leaf, 0x99);
+    assert_int_equal(told.u.cpu_policy.err_leaf, 0x99);
+    assert_int_equal(told.u.cpu_policy.err_msr, UINT32_MAX);
     assert_int_equal(policy.basic[1].a, 7);
     op->nr_leaves = 100000;
     assert_int_equal(domctl_set_cpu_policy(&the_call), -E2BIG);
@@ -402,6 +405,50 @@ static void policies(void **state)
     vcpus[1].initialised = true;
     op->leaves.p = leaves;
     assert_int_equal(domctl_set_cpu_policy(&the_call), -EEXIST);
+}
+
+/* Libraries pass on what they were told of MSRs, and size their buffers by it. */
+static void policy_msrs(void **state)
+{
+    xen_cpuid_leaf_t leaves[200] = { { 0 } };
+    xen_msr_entry_t msrs[3] = { { .idx = 1, .flags = 1, .val = 1 } };
+    struct xen_domctl_cpu_policy *op = &the_op.u.cpu_policy;
+
+    op->leaves.p = leaves;
+    op->nr_leaves = 200;
+    assert_int_equal(domctl_get_cpu_policy(&the_call), 0);
+    assert_int_equal(op->nr_msrs, 2);
+    op->msrs.p = msrs;
+    op->nr_msrs = 1;
+    assert_int_equal(domctl_get_cpu_policy(&the_call), -ENOBUFS);
+    op->nr_msrs = 2;
+    assert_int_equal(domctl_get_cpu_policy(&the_call), 0);
+    assert_int_equal(op->nr_msrs, 2);
+    assert_int_equal(msrs[0].idx, 0xce);
+    assert_int_equal(msrs[0].flags | msrs[0].val, 0);
+    assert_int_equal(msrs[1].idx, 0x10a);
+    op->nr_leaves = 0;
+    assert_int_equal(domctl_set_cpu_policy(&the_call), 0);
+    op->nr_msrs = 3;
+    assert_int_equal(domctl_set_cpu_policy(&the_call), -E2BIG);
+    op->nr_msrs = 2;
+    msrs[1].val = 1;
+    assert_int_equal(domctl_set_cpu_policy(&the_call), -EINVAL);
+    assert_int_equal(told.u.cpu_policy.err_msr, 0x10a);
+    assert_int_equal(told.u.cpu_policy.err_leaf, UINT32_MAX);
+    msrs[1].val = 0;
+    msrs[0].flags = 1;
+    assert_int_equal(domctl_set_cpu_policy(&the_call), -EINVAL);
+    msrs[0] = (xen_msr_entry_t){ .idx = 0x1b };
+    assert_int_equal(domctl_set_cpu_policy(&the_call), -EINVAL);
+    assert_int_equal(told.u.cpu_policy.err_msr, 0x1b);
+    op->msrs.p = (void *)4096;
+    assert_int_equal(domctl_set_cpu_policy(&the_call), -EFAULT);
+    the_call.address = 4096;
+    op->nr_msrs = 3;
+    assert_int_equal(domctl_set_cpu_policy(&the_call), -EFAULT);
+    the_call.d = &caller_dom;
+    assert_int_equal(domctl_set_cpu_policy(&the_call), -EINVAL);
 }
 
 static void featuresets(void **state)
@@ -427,8 +474,9 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, finish)
     const struct CMUnitTest tests[] = {
-        TEST(libxl),         TEST(round_trip),   TEST(impossible), TEST(all_or_nothing),
-        TEST(wrong_records), TEST(memory_types), TEST(policies),   TEST(featuresets),
+        TEST(libxl),          TEST(round_trip),    TEST(impossible),
+        TEST(all_or_nothing), TEST(wrong_records), TEST(memory_types),
+        TEST(policies),       TEST(policy_msrs),   TEST(featuresets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What CPUID tells a domain, as a toolstack reads and changes it: get_cpu_policy, set_cpu_policy
- * and get_cpu_featureset of <xen/domctl.h> and <xen/sysctl.h>. No MSR is part of a policy.
+ * and get_cpu_featureset of <xen/domctl.h> and <xen/sysctl.h>. The two MSRs of Xen's policies are
+ * in them, and are 0: guests have neither.
  */
 #include "domctl_internal.h"
 
 #include <asm/cpu_policy.h>
+#include <asm/msr.h>
 #include <hospes/domain.h>
 #include <hospes/errno.h>
 #include <hospes/guest_access.h>
@@ -19,7 +21,9 @@
 /* Hypervisors' own leaves, which are not a domain's choice: toolstacks pass them on. */
 #define is_hypervisors(leaf) ((leaf) - 0x40000000u < 0x1000u)
 
-static int write_policy(struct vcpu *v, const struct cpu_policy *p, uint64_t to, bool count,
+static const uint32_t msrs[] = { MSR_PLATFORM_INFO, MSR_ARCH_CAPS };
+
+static int write_leaves(struct vcpu *v, const struct cpu_policy *p, uint64_t to, bool count,
                         uint32_t *nr)
 {
     xen_cpuid_leaf_t *leaves;
@@ -41,13 +45,33 @@ static int write_policy(struct vcpu *v, const struct cpu_policy *p, uint64_t to,
     return rc;
 }
 
+static int write_msrs(struct vcpu *v, uint64_t to, bool count, uint32_t *nr)
+{
+    uint32_t had = *nr;
+
+    *nr = array_size(msrs);
+    if (count)
+        return 0;
+    if (had < *nr)
+        return -ENOBUFS;
+    for (uint32_t i = 0; i < array_size(msrs); i++) {
+        xen_msr_entry_t entry = { .idx = msrs[i] };
+
+        if (guest_write(v, to + i * sizeof(entry), &entry, sizeof(entry)))
+            return -EFAULT;
+    }
+    return 0;
+}
+
 int64_t domctl_get_cpu_policy(struct domctl *c)
 {
     struct xen_domctl_cpu_policy *op = &c->op->u.cpu_policy;
+    int rc = write_leaves(c->caller, c->d->arch.policy, guest_address(op->leaves),
+                          guest_handle_is_null(op->leaves), &op->nr_leaves);
 
-    op->nr_msrs = 0;
-    return write_policy(c->caller, c->d->arch.policy, guest_address(op->leaves),
-                        guest_handle_is_null(op->leaves), &op->nr_leaves);
+    return rc ? rc
+              : write_msrs(c->caller, guest_address(op->msrs), guest_handle_is_null(op->msrs),
+                           &op->nr_msrs);
 }
 
 /* Reads and takes leaf by leaf, into a copy. */
@@ -70,6 +94,29 @@ static int take_leaves(struct vcpu *v, struct xen_domctl_cpu_policy *op, struct 
     return 0;
 }
 
+static bool is_policy_msr(const xen_msr_entry_t *entry)
+{
+    for (uint32_t i = 0; i < array_size(msrs); i++)
+        if (entry->idx == msrs[i])
+            return !entry->flags && !entry->val;
+    return false;
+}
+
+static int take_msrs(struct vcpu *v, struct xen_domctl_cpu_policy *op)
+{
+    for (uint32_t i = 0; i < op->nr_msrs; i++) {
+        xen_msr_entry_t entry;
+
+        if (guest_read(v, &entry, guest_element(op->msrs, i), sizeof(entry)))
+            return -EFAULT;
+        if (!is_policy_msr(&entry)) {
+            op->err_msr = entry.idx;
+            return -EINVAL;
+        }
+    }
+    return 0;
+}
+
 /* Only before it has run: guests do not expect their processors to change. */
 static bool is_new(const struct domain *d)
 {
@@ -82,23 +129,20 @@ static bool is_new(const struct domain *d)
     return true;
 }
 
-int64_t domctl_set_cpu_policy(struct domctl *c)
+static int set_policy(const struct domctl *c, struct xen_domctl_cpu_policy *op)
 {
-    struct xen_domctl_cpu_policy *op = &c->op->u.cpu_policy;
     struct cpu_policy *p;
     int rc;
 
-    if (c->d == c->caller->domain)
-        return -EINVAL;
-    if (op->nr_leaves > LEAVES_MAX)
+    if (op->nr_leaves > LEAVES_MAX || op->nr_msrs > array_size(msrs))
         return -E2BIG;
-    if (op->nr_msrs)
-        return -EINVAL;
     p = heap_alloc(sizeof(*p));
     if (!p)
         return -ENOMEM;
     *p = *c->d->arch.policy;
     rc = take_leaves(c->caller, op, p);
+    if (!rc)
+        rc = take_msrs(c->caller, op);
     if (!rc) {
         cpu_policy_settle(p);
         spin_lock(&c->d->lock);
@@ -109,6 +153,21 @@ int64_t domctl_set_cpu_policy(struct domctl *c)
         spin_unlock(&c->d->lock);
     }
     heap_free(p);
+    return rc;
+}
+
+int64_t domctl_set_cpu_policy(struct domctl *c)
+{
+    struct xen_domctl_cpu_policy *op = &c->op->u.cpu_policy;
+    int rc;
+
+    if (c->d == c->caller->domain)
+        return -EINVAL;
+    op->err_leaf = op->err_subleaf = op->err_msr = UINT32_MAX;
+    rc = set_policy(c, op);
+    /* Which leaf or MSR it was: results of what fails are written here alone. */
+    if (rc && guest_write(c->caller, c->address, c->op, sizeof(*c->op)))
+        rc = -EFAULT;
     return rc;
 }
 
@@ -131,11 +190,12 @@ int64_t sysctl_get_cpu_policy(struct sysctl *s)
     if (!p)
         return -ENOMEM;
     cpu_policy_default(p);
-    op->nr_msrs = 0;
-    rc = write_policy(s->caller, p, guest_address(op->leaves), guest_handle_is_null(op->leaves),
+    rc = write_leaves(s->caller, p, guest_address(op->leaves), guest_handle_is_null(op->leaves),
                       &op->nr_leaves);
     heap_free(p);
-    return rc;
+    return rc ? rc
+              : write_msrs(s->caller, guest_address(op->msrs), guest_handle_is_null(op->msrs),
+                           &op->nr_msrs);
 }
 
 /* MSR_ARCH_CAPS, which guests have not got. */

@@ -14,6 +14,7 @@
 #define MSR_PRED_CMD       U_(0x49)
 #define MSR_UCODE_WRITE    0x79u /* Intel */
 #define MSR_UCODE_REV      0x8bu
+#define MSR_PLATFORM_INFO  0xceu /* Intel */
 #define MSR_MTRR_CAP       0xfeu
 #define MSR_ARCH_CAPS      0x10au
 #define MSR_FLUSH_CMD      0x10bu
