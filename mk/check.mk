@@ -7,7 +7,7 @@ TIDY   := clang-tidy-19
 
 CHECKED_C := $(sort $(shell find hypervisor tests toolstack mk -name '*.[ch]' 2>/dev/null))
 CHECKED_SH := image/host-packages image/await image/xl/rc tests/bench/dom0/rc tests/bench/dom0/inside image/debian/all/usr/local/sbin/first-boot tests/run-unit .ci/run
-CHECKED_INIT := image/init image/dhcp image/debian/init
+CHECKED_INIT := image/init image/dhcp image/debian/init tests/bench/dom0/guests
 CHECK_NEEDS := $(BUILD)/host/check
 
 # Findings worth an error; style is clang-format's and the reader's.

@@ -97,14 +97,14 @@ def domains(run, folder):
 
 
 class Console:
-    """QEMU with its serial line on pipes; ends with the block that it is used in."""
+    """An emulator with its serial line on pipes; ends with the block that it is used in."""
 
-    def __init__(self, arguments, patience=5 * PATIENCE):
+    def __init__(self, command, patience=5 * PATIENCE):
         # It ends with us, however we end.
-        self.qemu = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", str(board.QEMU)] + arguments + ["-serial", "stdio"],
-                                     stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.emulator = subprocess.Popen(["setpriv", "--pdeathsig", "TERM", *command],
+                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.patience = patience
-        self.timer = threading.Timer(patience, self.qemu.kill)
+        self.timer = threading.Timer(patience, self.emulator.terminate)
         self.text = b""
 
     def __enter__(self):
@@ -113,13 +113,13 @@ class Console:
 
     def __exit__(self, *_):
         self.timer.cancel()
-        self.qemu.kill()
-        self.qemu.wait()
+        self.emulator.terminate()
+        self.emulator.wait()
 
     def until(self, done):
         """Reads lines until done(text so far)."""
         while not done(self.text):
-            line = self.qemu.stdout.readline()
+            line = self.emulator.stdout.readline()
             if not line:
                 sys.exit("bench: the machine stopped, or did not come to its end in %d s:\n%s"
                          % (self.patience, self.text.decode(errors="replace")[-4000:]))
@@ -128,8 +128,8 @@ class Console:
     def send(self, text):
         """Types, slowly enough for Xen's console."""
         for letter in text:
-            self.qemu.stdin.write(letter.encode())
-            self.qemu.stdin.flush()
+            self.emulator.stdin.write(letter.encode())
+            self.emulator.stdin.flush()
             time.sleep(0.1)
 
 
@@ -139,7 +139,7 @@ def count(run, hypervisor):
         machine = settings(hypervisor, domains=domains(run, folder), cpus=run.cpus,
                            cpu=CPU, counted=True,
                            bootargs=" dom0_max_vcpus=%d" % run.vcpus if ARCH == "x86_64" else "")
-        with Console(machine.arguments(folder)) as console:
+        with Console(machine.command(folder)) as console:
             console.until(lambda text: text.count(b"bench done") == run.domains + run.control)
             if b"FAIL" in console.text:
                 sys.exit("bench: the guest failed:\n" + console.text.decode(errors="replace"))
@@ -153,11 +153,11 @@ def count(run, hypervisor):
 
 
 def kept(hypervisor):
-    """KiB of the machine's memory that neither a domain has nor is free, by the debug key `m`."""
+    """{kept: KiB} of the machine's memory that neither a domain has nor is free, by the debug key `m`."""
     run = Run("do=nothing")
     with tempfile.TemporaryDirectory(prefix="hospes-bench-") as folder:
         machine = settings(hypervisor, domains=domains(run, folder), cpus=1)
-        with Console(machine.arguments(folder)) as console:
+        with Console(machine.command(folder)) as console:
             console.until(lambda text: b"bench done" in text)
             console.send("\x01\x01\x01m")
             if hypervisor is None:
@@ -167,7 +167,7 @@ def kept(hypervisor):
                 console.until(lambda text: re.search(rb"heap: \d+ KiB", text))
                 blocks = re.findall(rb"(\d+) KiB: +(\d+) +(\d+)", console.text)
                 free = sum(int(size) * (int(clean) + int(dirty)) for size, clean, dirty in blocks)
-    return (MEMORY - DOMAIN) * 1024 - free
+    return {"kept": (MEMORY - DOMAIN) * 1024 - free}
 
 
 def image_size(hypervisor):

@@ -72,8 +72,8 @@ def measure(hypervisor):
         domain = board.xl_dom0(ramdisk=ramdisk(folder))
         machine = machines.settings(hypervisor, domains=[domain], cpus=1, cpu=machines.CPU, counted=True, memory=MEMORY,
                                     dom0_memory=1024)
-        arguments = machine.arguments(folder) + ["-plugin", "file=%s,out=%s" % (BUILT / "share.so", share)]
-        with machines.Console(arguments, PATIENCE) as console:
+        command = machine.command(folder) + ["-plugin", "file=%s,out=%s" % (BUILT / "share.so", share)]
+        with machines.Console(command, PATIENCE) as console:
             console.until(lambda text: b"bench done" in text or b"bench FAIL" in text)
             text = console.text
         if b"bench FAIL" in text:

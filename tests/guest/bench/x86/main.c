@@ -7,12 +7,15 @@
  * Boot arguments: do=one for one vCPU alone, do=pair for two, do=xen for Xen's hypercalls
  * (fifo=1: events by FIFO), do=nothing to only say when it started. trace=NAME does one measurement
  * for ever, for tests/bench/trace to look at; delay=N: timers expire after N instructions.
+ * settle=N: first others do what is left for them, until so many yields in a row are for nobody's
+ * sake; end=off: at its end the guest switches itself off.
  */
 #include "../bench.h"
 #include "hypercall.h"
 
 #include <xen/event_channel.h>
 #include <xen/hvm/hvm_op.h>
+#include <xen/sched.h>
 #include <xen/vcpu.h>
 
 #define PORT_PM_TIMER 0x608u /* of QEMU's q35, as its firmware places it */
@@ -23,6 +26,7 @@
 #define VECTOR_BENCH  0x60u
 #define PAGE          4096u
 #define BLOCK         (2 * MIB)
+#define YIELD_MOST    20000u /* instructions of a yield when nobody else wants to run */
 
 uint64_t time_nothing(uint64_t value, uint64_t rounds, uint64_t addr);
 uint64_t time_cpuid(uint64_t value, uint64_t rounds, uint64_t addr);
@@ -345,6 +349,21 @@ static uint64_t since_reset(void)
     return (uint64_t)(ticks & 0xffffff) * 1000000000 / PM_TIMER_HZ - since_first;
 }
 
+/* Another domain on this CPU, like the one that made us, would be counted too. */
+static void settle(uint64_t yields)
+{
+    uint64_t begin = now(), start;
+
+    for (uint64_t n = 0; n < yields; n++) {
+        start = now();
+        hypercall(__HYPERVISOR_sched_op, SCHEDOP_yield, 0, 0, 0, 0);
+        if (now() - start > YIELD_MOST)
+            n = 0;
+    }
+    if (yields)
+        note("alone after %lu instructions", now() - begin);
+}
+
 void guest_main(void)
 {
     char what[16] = "nothing";
@@ -355,6 +374,7 @@ void guest_main(void)
     start = since_reset();
     put("bench start %lu %lu %lu\n", start, start, start);
     setup();
+    settle(bootarg_number("settle", 0));
     if (is(what, "one"))
         alone();
     if (is(what, "pair"))
@@ -362,6 +382,8 @@ void guest_main(void)
     if (is(what, "xen"))
         measure_xen();
     put("bench done 0 0 0\n");
+    if (bootarg("end", what, sizeof(what)) && is(what, "off"))
+        system_off();
     for (;;)
         wfi();
 }
