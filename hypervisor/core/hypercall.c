@@ -15,16 +15,7 @@
 #include <hospes/vcpu.h>
 #include <xen/xen.h>
 
-static int64_t not_there(struct vcpu *v, uint64_t *arg)
-{
-    (void)v, (void)arg;
-    return -ENOSYS;
-}
-
-#define HYPERCALLS 64u
-
-/* One line a call, in the order of their numbers; NULL: not there. */
-static hypercall_fn *const hypercalls[HYPERCALLS] = {
+hypercall_fn *const hypercalls[HYPERCALLS] = {
     [__HYPERVISOR_platform_op] = platform_op,
     [__HYPERVISOR_memory_op] = memory_op,
     [__HYPERVISOR_multicall] = multicall_op,
@@ -40,13 +31,6 @@ static hypercall_fn *const hypercalls[HYPERCALLS] = {
     [__HYPERVISOR_sysctl] = sysctl_op,
     [__HYPERVISOR_domctl] = domctl_op,
 };
-
-hypercall_fn *hypercall_find(uint64_t nr)
-{
-    hypercall_fn *fn = likely(nr < HYPERCALLS) ? hypercalls[nr] : NULL;
-
-    return likely(fn) ? fn : not_there;
-}
 
 bool hypercall_should_stop(void)
 {

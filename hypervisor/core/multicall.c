@@ -23,7 +23,7 @@ static int64_t call_one(struct vcpu *v, struct multicall_entry *e)
         return -EINVAL;
     for (uint32_t i = 0; i < array_size(arg); i++)
         arg[i] = e->args[i];
-    result = hypercall_find(e->op)(v, arg);
+    result = hypercall_do(e->op, v, arg);
     for (uint32_t i = 0; i < array_size(arg); i++)
         e->args[i] = (xen_ulong_t)arg[i];
     return result;

@@ -78,7 +78,7 @@ static void call(struct vcpu *v)
     if ((vcpu_steps_short && would_wait(c->nr)) || would_move(d, c->nr))
         return;
     this_pcpu()->current = v;
-    rc = hypercall_find(c->nr)(v, c->arg);
+    rc = hypercall_do(c->nr, v, c->arg);
     this_pcpu()->current = NULL;
     c->waits = rc == -ERESTART;
     if (tell)

@@ -132,17 +132,6 @@ int hypercall_page_write(struct domain *d, uint64_t value)
     return value & 0xfff ? -EINVAL : 0;
 }
 
-uint32_t exit_length(struct vcpu *v, enum exit_instruction kind)
-{
-    return 2;
-}
-
-uint32_t exit_length_learn(struct vcpu *v, enum exit_instruction kind, const struct hvm_code *at,
-                           struct known_length *k)
-{
-    return 2;
-}
-
 uint32_t exit_prefixes(const uint8_t *bytes, uint32_t nr, unsigned int code_bits)
 {
     return nr && (bytes[0] == 0xf0 || (code_bits == 64 && (bytes[0] & 0xf0) == 0x40));
@@ -393,15 +382,13 @@ static void test_instructions(void **state)
     vcpu.regs.rcx = 0xffffffff00000000 | MSR_TSC_DEADLINE;
     vcpu.regs.rax = 0xaaaaaaaa11112222;
     vcpu.regs.rdx = 0xbbbbbbbb33334444;
-    assert_int_equal(exit_msr(&vcpu, true), EXIT_HANDLED);
+    assert_int_equal(exit_msr(&vcpu, 0, true), EXIT_STEP);
     assert_int_equal(vcpu.arch.vlapic.deadline, 0x3333444411112222);
     vcpu.regs.rax = vcpu.regs.rdx = UINT64_MAX;
-    assert_int_equal(exit_msr(&vcpu, false), EXIT_HANDLED);
+    assert_int_equal(exit_msr(&vcpu, 0, false), EXIT_STEP);
     assert_int_equal(vcpu.regs.rax, 0x11112222);
     assert_int_equal(vcpu.regs.rdx, 0x33334444);
-    assert_int_equal(vcpu.regs.rip, 4);
-    fake_cpu.cpl = 3;
-    assert_int_equal(exit_msr(&vcpu, false), EXIT_FAULT);
+    assert_int_equal(exit_msr(&vcpu, 3, false), EXIT_FAULT);
 }
 
 /* --- control registers ----------------------------------------------------------------------- */
@@ -433,9 +420,9 @@ static void test_half_long(void **state)
     vcpu.regs.rcx = 0xc0000080;
     vcpu.regs.rax = EFER_LME | EFER_NXE;
     vcpu.regs.rdx = 0;
-    assert_int_equal(exit_msr(&vcpu, true), EXIT_HANDLED);
+    assert_int_equal(exit_msr(&vcpu, 0, true), EXIT_STEP);
     assert_int_equal(fake_cpu.reg[HVM_EFER], EFER_NXE);
-    assert_int_equal(exit_msr(&vcpu, false), EXIT_HANDLED);
+    assert_int_equal(exit_msr(&vcpu, 0, false), EXIT_STEP);
     assert_int_equal(vcpu.regs.rax, EFER_LME | EFER_NXE);
     assert_true(control_write_cr4(&vcpu, CR4_PAE));
     assert_int_equal(fake_cpu.reg[HVM_EFER], EFER_LME | EFER_NXE);

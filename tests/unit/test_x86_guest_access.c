@@ -391,24 +391,29 @@ static void put_code(uint32_t at, const char *bytes, uint32_t nr)
     memcpy(memory[8] + at, bytes, nr);
 }
 
+static uint32_t length_of(enum exit_instruction kind)
+{
+    return exit_length(&vcpu, kind, hvm_ops->locate(&vcpu));
+}
+
 /* A processor without NRIP save: the length comes from the code, prefixes and all. */
 static void test_length(void **state)
 {
     map_64(7);
     vcpu.regs.rip = VA + 0x10;
     put_code(0x10, "\x0f\xa2", 2);
-    assert_int_equal(exit_length(&vcpu, INSTRUCTION_CPUID), 2);
+    assert_int_equal(length_of(INSTRUCTION_CPUID), 2);
     vcpu.regs.rip = VA + 0x20;
     put_code(0x20, "\x66\xf2\x48\x0f\xa2", 5);
-    assert_int_equal(exit_length(&vcpu, INSTRUCTION_CPUID), 5);
+    assert_int_equal(length_of(INSTRUCTION_CPUID), 5);
     vcpu.regs.rip = VA + 0x30;
     put_code(0x30, "\xf3\x90", 2);
-    assert_int_equal(exit_length(&vcpu, INSTRUCTION_PAUSE), 2);
+    assert_int_equal(length_of(INSTRUCTION_PAUSE), 2);
     vcpu.regs.rip = VA + 0x40;
     put_code(0x40, "\x0f\x01\xd9", 3);
-    assert_int_equal(exit_length(&vcpu, INSTRUCTION_HYPERCALL), 3);
+    assert_int_equal(length_of(INSTRUCTION_HYPERCALL), 3);
     fake_cpu.length = 9; /* the processor tells */
-    assert_int_equal(exit_length(&vcpu, INSTRUCTION_HYPERCALL), 9);
+    assert_int_equal(length_of(INSTRUCTION_HYPERCALL), 9);
 }
 
 /* It is fetched once; but another program, or another instruction at its place, is looked at anew.
@@ -420,15 +425,15 @@ static void test_length_is_remembered(void **state)
     map_64(7);
     vcpu.regs.rip = VA + 0x10;
     put_code(0x10, "\x0f\xa2", 2);
-    exit_length(&vcpu, INSTRUCTION_CPUID);
+    length_of(INSTRUCTION_CPUID);
     before = fetches;
-    assert_int_equal(exit_length(&vcpu, INSTRUCTION_CPUID), 2);
+    assert_int_equal(length_of(INSTRUCTION_CPUID), 2);
     assert_int_equal(fetches, before);
     put_code(0x10, "\x66\x0f\xa2", 3);
     fake_cpu.reg[HVM_CR3] |= 0x8;
-    assert_int_equal(exit_length(&vcpu, INSTRUCTION_CPUID), 3);
+    assert_int_equal(length_of(INSTRUCTION_CPUID), 3);
     put_code(0x10, "\x0f\x01\xd9", 3);
-    assert_int_equal(exit_length(&vcpu, INSTRUCTION_HYPERCALL), 3);
+    assert_int_equal(length_of(INSTRUCTION_HYPERCALL), 3);
 }
 
 /* Code that changed under our feet is executed again; code that nobody can read gets a fault. */
@@ -437,22 +442,21 @@ static void test_length_of_nothing(void **state)
     map_64(7);
     vcpu.regs.rip = VA + 0x10;
     put_code(0x10, "\x90\x90", 2);
-    assert_int_equal(exit_length(&vcpu, INSTRUCTION_CPUID), 0);
+    assert_int_equal(length_of(INSTRUCTION_CPUID), 0);
     assert_int_equal(injected, 0);
     vcpu.regs.rip = VA + 0xffe;
     memcpy(memory[8] + 0xffe, "\x0f\x01", 2);
     types[9] = P2M_NONE;
-    assert_int_equal(exit_length(&vcpu, INSTRUCTION_HYPERCALL), 0);
+    assert_int_equal(length_of(INSTRUCTION_HYPERCALL), 0);
     assert_int_equal(injected, 0);
     types[9] = P2M_RAM;
     memory[9][0] = 0xd9;
-    assert_int_equal(exit_length(&vcpu, INSTRUCTION_HYPERCALL), 3);
+    assert_int_equal(length_of(INSTRUCTION_HYPERCALL), 3);
     vcpu.regs.rip = VA + 20 * 4096;
-    assert_int_equal(exit_length(&vcpu, INSTRUCTION_CPUID), 0);
+    assert_int_equal(length_of(INSTRUCTION_CPUID), 0);
     assert_int_equal(injected, EXC_GP);
 }
 
-/* HLT waits after the instruction, and a debugger that single-steps sees it executed. */
 /* Without interrupts it is the CPU's end, and that of all is the domain's. */
 static void test_hlt_for_good(void **state)
 {
@@ -461,9 +465,6 @@ static void test_hlt_for_good(void **state)
     host_pcpus_init(1);
     dom.vcpus = vcpus;
     dom.max_vcpus = 3;
-    map_64(7);
-    put_code(0x10, "\xf4\xf4\xf4", 3);
-    vcpu.regs.rip = VA + 0x10;
     vcpu.online = true;
     assert_int_equal(exit_hlt(&vcpu), EXIT_HANDLED);
     assert_false(vcpu.online);
@@ -483,18 +484,27 @@ static void test_hlt_for_good(void **state)
     assert_int_equal(blocked, 0);
 }
 
+/* HLT, which was stepped over, waits unless something goes in first: also a debugger's trap. */
 static void test_hlt(void **state)
 {
-    map_64(7);
-    vcpu.regs.rip = VA + 0x10;
-    put_code(0x10, "\xf4", 1);
     vcpu.regs.rflags = RFLAGS_IF;
     assert_int_equal(exit_hlt(&vcpu), EXIT_HANDLED);
-    assert_int_equal(vcpu.regs.rip, VA + 0x11);
     assert_int_equal(blocked, 1);
-    put_code(0x11, "\xf4", 1);
-    vcpu.regs.rflags = RFLAGS_IF | RFLAGS_TF;
+    vcpu.arch.event = EVENT_VALID;
     assert_int_equal(exit_hlt(&vcpu), EXIT_HANDLED);
+    assert_int_equal(blocked, 1);
+}
+
+/* A debugger that single-steps sees the instruction executed. */
+static void test_skip(void **state)
+{
+    vcpu.regs.rip = VA + 0x10;
+    exit_skip(&vcpu, 1);
+    assert_int_equal(vcpu.regs.rip, VA + 0x11);
+    assert_int_equal(injected, 0);
+    vcpu.regs.rflags = RFLAGS_IF | RFLAGS_TF;
+    exit_skip(&vcpu, 3);
+    assert_int_equal(vcpu.regs.rip, VA + 0x14);
     assert_int_equal(injected, EXC_DB);
     assert_int_equal(fake_cpu.reg[HVM_DR6], DR6_BS);
 }
@@ -517,6 +527,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_length_is_remembered, setup, teardown),
         cmocka_unit_test_setup_teardown(test_length_of_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_hlt, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_skip, setup, teardown),
         cmocka_unit_test_setup_teardown(test_hlt_for_good, setup, teardown),
     };
 

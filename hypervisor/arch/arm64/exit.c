@@ -51,7 +51,7 @@ static enum exit_action exit_wait(struct vcpu *v, uint64_t esr)
 /* Xen's convention: the number in x16, arguments from x0 on, the result in x0. */
 static inline enum exit_action exit_hypercall(struct vcpu *v)
 {
-    int64_t result = hypercall_find(v->regs.x[16])(v, v->regs.x);
+    int64_t result = hypercall_do(v->regs.x[16], v, v->regs.x);
 
     if (unlikely(result == -ERESTART))
         v->regs.pc -= 4; /* the HVC again, with the arguments that it has now */
@@ -102,6 +102,7 @@ static void __noinline exit_act(struct vcpu *v, enum exit_action action, uint64_
 {
     switch (action) {
     case EXIT_HANDLED:
+    case EXIT_STEP: /* HVC and the like have gone on by themselves; others move pc */
     case EXIT_RETRY:
     case EXIT_INJECTED:
         break;

@@ -158,16 +158,12 @@ void cpuid_answer(const struct vcpu *v, uint32_t leaf, uint32_t subleaf, struct 
 
 enum exit_action exit_cpuid(struct vcpu *v)
 {
-    uint32_t length = exit_length(v, INSTRUCTION_CPUID);
     struct cpuid r;
 
-    if (!length)
-        return EXIT_RETRY;
     cpuid_answer(v, (uint32_t)v->regs.rax, (uint32_t)v->regs.rcx, &r);
     v->regs.rax = r.a;
     v->regs.rbx = r.b;
     v->regs.rcx = r.c;
     v->regs.rdx = r.d;
-    exit_skip(v, length);
-    return EXIT_HANDLED;
+    return EXIT_STEP;
 }

@@ -16,6 +16,7 @@ void __noinline exit_act(struct vcpu *v, enum exit_action action, uint64_t code)
 {
     switch (action) {
     case EXIT_HANDLED:
+    case EXIT_STEP: /* who has called the handler does it */
     case EXIT_RETRY:
     case EXIT_INJECTED:
         break;
@@ -32,7 +33,7 @@ void __noinline exit_act(struct vcpu *v, enum exit_action action, uint64_t code)
 }
 
 /* It was executed, so a guest that single-steps is told before the next one. */
-static void __noinline single_step(struct vcpu *v)
+void __noinline exit_single_step(struct vcpu *v)
 {
     hvm_ops->set_reg(v, HVM_DR6, hvm_ops->get_reg(v, HVM_DR6) | DR6_BS);
     inject_exception(v, EXC_DB);
@@ -42,7 +43,7 @@ void exit_skip(struct vcpu *v, uint32_t length)
 {
     hvm_ops->step_over(v, length);
     if (unlikely(v->regs.rflags & RFLAGS_TF))
-        single_step(v);
+        exit_single_step(v);
 }
 
 unsigned int exit_code_bits(struct vcpu *v)
@@ -76,11 +77,6 @@ static void halt_for_good(struct vcpu *v)
 
 enum exit_action exit_hlt(struct vcpu *v)
 {
-    uint32_t length = exit_length_at(v, INSTRUCTION_HLT, hvm_ops->locate(v));
-
-    if (!length)
-        return EXIT_RETRY;
-    exit_skip(v, length);
     inject_agree_on_priority(v);
     if (v->arch.event)
         return EXIT_HANDLED;
@@ -93,23 +89,6 @@ enum exit_action exit_hlt(struct vcpu *v)
 
 enum exit_action exit_pause(struct vcpu *v)
 {
-    uint32_t length = exit_length(v, INSTRUCTION_PAUSE);
-
-    if (!length)
-        return EXIT_RETRY;
     sched_unit_yield(&v->sched);
-    exit_skip(v, length);
-    return EXIT_HANDLED;
-}
-
-/* Devices see the same memory as the caches: there is nothing to write back, and no guest may hold
- * up all CPUs that share one. */
-enum exit_action exit_wbinvd(struct vcpu *v, enum exit_instruction kind)
-{
-    uint32_t length = exit_length(v, kind);
-
-    if (!length)
-        return EXIT_RETRY;
-    exit_skip(v, length);
-    return EXIT_HANDLED;
+    return EXIT_STEP;
 }

@@ -98,21 +98,17 @@ static uint32_t __noinline fetch_length(struct vcpu *v, enum exit_instruction ki
     return matches(&patterns[kind], bytes + skip, nr - skip) ? skip + patterns[kind].length : 0;
 }
 
-uint32_t exit_length_learn(struct vcpu *v, enum exit_instruction kind, const struct hvm_code *code,
-                           struct known_length *k)
+uint32_t exit_length_learn(struct vcpu *v, enum exit_instruction kind)
 {
-    k->kind = 0;
+    const struct hvm_code *code = hvm_ops->locate(v);
+    struct known_length *k = known_length_at(&v->arch, code->address);
+
+    k->what = 0;
     k->length = (uint8_t)fetch_length(v, kind, code);
     if (!k->length)
         return 0;
     k->address = code->address;
     k->cr3 = code->cr3;
-    k->bits = code->bits;
-    k->kind = (uint8_t)kind;
+    k->what = KNOWN_WHAT(kind, code->bits);
     return k->length;
-}
-
-uint32_t exit_length(struct vcpu *v, enum exit_instruction kind)
-{
-    return exit_length_at(v, kind, hvm_ops->locate(v));
 }

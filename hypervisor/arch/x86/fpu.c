@@ -133,18 +133,13 @@ bool fpu_is_xcr0(uint64_t value, uint64_t allowed)
 enum exit_action exit_xsetbv(struct vcpu *v)
 {
     uint64_t value = (uint32_t)v->regs.rax | v->regs.rdx << 32;
-    uint32_t length;
 
     if (!(v->arch.cr4 & CR4_OSXSAVE))
         return EXIT_UNDEF;
     if (hvm_ops->cpl(v) || (uint32_t)v->regs.rcx ||
         !fpu_is_xcr0(value, cpu_policy_xcr0(v->domain->arch.policy)))
         return EXIT_FAULT;
-    length = exit_length(v, INSTRUCTION_XSETBV);
-    if (!length)
-        return EXIT_RETRY;
     v->arch.xcr0 = value;
     xsetbv(value);
-    exit_skip(v, length);
-    return EXIT_HANDLED;
+    return EXIT_STEP;
 }

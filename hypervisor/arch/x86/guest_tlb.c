@@ -20,7 +20,7 @@ void arch_p2m_init(struct domain *d)
 static void wait_for(uint32_t id, const struct domain *d)
 {
     const struct arch_pcpu *p = &pcpus[id]->arch;
-    uint64_t entries = read_once(p->entries);
+    uint64_t entries = load_acquire(p->entries);
 
     if (__atomic_load_n(&p->in_guest, __ATOMIC_SEQ_CST) != d)
         return;

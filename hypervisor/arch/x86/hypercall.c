@@ -35,7 +35,7 @@ static int64_t __noinline call_32(struct vcpu *v)
         return -ENOSYS;
     for (unsigned int i = 0; i < HYPERCALL_ARGS; i++)
         arg[i] = (uint32_t)v->regs.gpr[places_32[i]];
-    result = hypercall_find(nr)(v, arg);
+    result = hypercall_do(nr, v, arg);
     if (result == -ERESTART)
         for (unsigned int i = 0; i < HYPERCALL_ARGS; i++)
             v->regs.gpr[places_32[i]] = (uint32_t)arg[i];
@@ -46,7 +46,7 @@ static inline int64_t call_64(struct vcpu *v)
 {
     struct cpu_regs *r = &v->regs;
     uint64_t arg[HYPERCALL_ARGS] = { r->rdi, r->rsi, r->rdx, r->r10, r->r8 };
-    int64_t result = hypercall_find(r->rax)(v, arg);
+    int64_t result = hypercall_do(r->rax, v, arg);
 
     if (unlikely(result == -ERESTART)) {
         r->rdi = arg[0];
@@ -58,22 +58,16 @@ static inline int64_t call_64(struct vcpu *v)
     return result;
 }
 
-enum exit_action exit_hypercall(struct vcpu *v)
+enum exit_action exit_hypercall(struct vcpu *v, unsigned int level, bool is_64)
 {
-    const struct hvm_code *code = hvm_ops->locate(v);
-    uint32_t length = exit_length_at(v, INSTRUCTION_HYPERCALL, code);
-    bool is_64 = code->bits == 64;
     int64_t result;
 
-    if (unlikely(!length))
-        return EXIT_RETRY;
-    if (unlikely(code->level))
+    if (unlikely(level))
         result = -EPERM;
     else
         result = likely(is_64) ? call_64(v) : call_32(v);
     if (unlikely(result == -ERESTART))
         return EXIT_RETRY;
     v->regs.rax = likely(is_64) ? (uint64_t)result : (uint32_t)result;
-    exit_skip(v, length);
-    return EXIT_HANDLED;
+    return EXIT_STEP;
 }

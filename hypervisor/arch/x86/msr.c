@@ -223,7 +223,7 @@ enum exit_action msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
     return i < array_size(table) && table[i].write ? table[i].write(v, msr, value) : EXIT_FAULT;
 }
 
-static enum exit_action read_here(struct vcpu *v, uint32_t length)
+static enum exit_action read_here(struct vcpu *v)
 {
     uint64_t value = 0;
     enum exit_action action = msr_read(v, (uint32_t)v->regs.rcx, &value);
@@ -232,28 +232,20 @@ static enum exit_action read_here(struct vcpu *v, uint32_t length)
         return action;
     v->regs.rax = (uint32_t)value;
     v->regs.rdx = value >> 32;
-    exit_skip(v, length);
-    return EXIT_HANDLED;
+    return EXIT_STEP;
 }
 
-static enum exit_action write_here(struct vcpu *v, uint32_t length)
+static enum exit_action write_here(struct vcpu *v)
 {
     uint64_t value = (uint32_t)v->regs.rax | v->regs.rdx << 32;
     enum exit_action action = msr_write(v, (uint32_t)v->regs.rcx, value);
 
-    if (action == EXIT_HANDLED)
-        exit_skip(v, length);
-    return action;
+    return likely(action == EXIT_HANDLED) ? EXIT_STEP : action;
 }
 
-enum exit_action exit_msr(struct vcpu *v, bool write)
+enum exit_action exit_msr(struct vcpu *v, unsigned int level, bool write)
 {
-    const struct hvm_code *code = hvm_ops->locate(v);
-    uint32_t length = exit_length_at(v, write ? INSTRUCTION_WRMSR : INSTRUCTION_RDMSR, code);
-
-    if (unlikely(!length))
-        return EXIT_RETRY;
-    if (unlikely(code->level))
+    if (unlikely(level))
         return EXIT_FAULT;
-    return write ? write_here(v, length) : read_here(v, length);
+    return write ? write_here(v) : read_here(v);
 }

@@ -10,6 +10,7 @@
 #include <asm/hvm.h>
 #include <asm/msr.h>
 #include <asm/svm.h>
+#include <asm/svm_code.h>
 #include <asm/trap.h>
 #include <asm/vmcb.h>
 #include <hospes/domain.h>
@@ -266,9 +267,7 @@ static void step_over(struct vcpu *v, uint32_t length)
 {
     struct vmcb *c = v->arch.svm.vmcb;
 
-    v->regs.rip += length;
-    if (unlikely(!(c->cs.attributes & SEG_L && c->efer & EFER_LMA)))
-        v->regs.rip = (uint32_t)v->regs.rip;
+    v->regs.rip = svm_code_behind(v, svm_code_is_64(c), length);
     c->interrupt_shadow &= ~INTERRUPT_SHADOW;
 }
 
@@ -276,12 +275,11 @@ static const struct hvm_code *locate(struct vcpu *v)
 {
     const struct vmcb *c = v->arch.svm.vmcb;
     struct hvm_code *code = &v->arch.code;
-    uint64_t length = c->next_rip - c->rip;
 
     code->cr3 = c->cr3;
     code->level = c->cpl;
-    code->length = cpu_has(CPU_SVM_NRIPS) && length <= 15 ? (uint8_t)length : 0;
-    if (likely(c->cs.attributes & SEG_L && c->efer & EFER_LMA)) {
+    code->length = svm_tells_next(c) ? (uint8_t)(c->next_rip - c->rip) : 0;
+    if (likely(svm_code_is_64(c))) {
         code->address = v->regs.rip;
         code->bits = 64;
     } else {

@@ -47,24 +47,25 @@ data_selector:
 svm_enter_first:
     lea -16(%rdx), %rsp               /* the vCPU's place, and alignment for the call */
     mov %rsi, %rax
+    mov %rdi, %rdx
 
-/* rdi = struct vcpu, rax = machine address of its VMCB */
+/* rax = machine address of the VMCB, rdx = its struct vcpu: struct svm_next, as svm_exit() returns it */
 enter:
-    mov %rdi, (%rsp)
-    mov REGS_RCX(%rdi), %rcx
-    mov REGS_RDX(%rdi), %rdx
-    mov REGS_RBX(%rdi), %rbx
-    mov REGS_RBP(%rdi), %rbp
-    mov REGS_RSI(%rdi), %rsi
-    mov REGS_R8(%rdi), %r8
-    mov REGS_R9(%rdi), %r9
-    mov REGS_R10(%rdi), %r10
-    mov REGS_R11(%rdi), %r11
-    mov REGS_R12(%rdi), %r12
-    mov REGS_R13(%rdi), %r13
-    mov REGS_R14(%rdi), %r14
-    mov REGS_R15(%rdi), %r15
-    mov REGS_RDI(%rdi), %rdi
+    mov %rdx, (%rsp)
+    mov REGS_RCX(%rdx), %rcx
+    mov REGS_RBX(%rdx), %rbx
+    mov REGS_RBP(%rdx), %rbp
+    mov REGS_RSI(%rdx), %rsi
+    mov REGS_RDI(%rdx), %rdi
+    mov REGS_R8(%rdx), %r8
+    mov REGS_R9(%rdx), %r9
+    mov REGS_R10(%rdx), %r10
+    mov REGS_R11(%rdx), %r11
+    mov REGS_R12(%rdx), %r12
+    mov REGS_R13(%rdx), %r13
+    mov REGS_R14(%rdx), %r14
+    mov REGS_R15(%rdx), %r15
+    mov REGS_RDX(%rdx), %rdx
 1:  verw data_selector(%rip)          /* with microcode for it: no data of ours in the CPU's buffers */
 2:  patch_skip PATCH_NO_VERW, 1b, 2b
     clgi
@@ -109,8 +110,6 @@ enter:
     xor %r14d, %r14d
     xor %r15d, %r15d
     call svm_exit
-    mov %rax, %rdi
-    mov %rdx, %rax
     jmp enter
 
     .section .note.GNU-stack, "", %progbits

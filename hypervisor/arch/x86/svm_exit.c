@@ -10,6 +10,7 @@
 #include <asm/hvm.h>
 #include <asm/machine_check.h>
 #include <asm/svm.h>
+#include <asm/svm_code.h>
 #include <asm/vmcb.h>
 #include <hospes/cpu.h>
 #include <hospes/domain.h>
@@ -25,6 +26,43 @@ _Static_assert(offsetof(struct cpu_regs, rcx) == 8 && offsetof(struct cpu_regs, 
                "REGS_* in svm_entry.S");
 
 typedef enum exit_action svm_handler(struct vcpu *v, struct vmcb *c);
+
+static bool __noinline learn_next(struct vcpu *v, enum exit_instruction kind)
+{
+    const struct hvm_code *code = hvm_ops->locate(v);
+    uint32_t length = exit_length(v, kind, code);
+
+    v->arch.next_rip = svm_code_behind(v, code->bits == 64, length);
+    return length;
+}
+
+/*
+ * Finds where an instruction that exited, and is of this kind, ends: v->arch.next_rip. False: it is
+ * to be tried again. The processor tells, or it is 64-bit code, and known; all else comes seldom.
+ */
+static __force_inline bool find_next(struct vcpu *v, const struct vmcb *c,
+                                     enum exit_instruction kind)
+{
+    uint64_t rip = v->regs.rip;
+    const struct known_length *k = known_length_at(&v->arch, rip);
+
+    if (svm_tells_next(c)) {
+        v->arch.next_rip = c->next_rip;
+        return true;
+    }
+    if (unlikely(!svm_code_is_64(c) || !is_known_length(k, rip, c->cr3, KNOWN_WHAT(kind, 64))))
+        return learn_next(v, kind);
+    v->arch.next_rip = rip + k->length;
+    return true;
+}
+
+static __force_inline void step(struct vcpu *v)
+{
+    v->regs.rip = v->arch.next_rip;
+    v->arch.svm.vmcb->interrupt_shadow &= ~INTERRUPT_SHADOW;
+    if (unlikely(v->regs.rflags & RFLAGS_TF))
+        exit_single_step(v);
+}
 
 /* The machine's goes first. What waits for the guest to take it may have had its turn as well:
  * it goes in now, and not by an exit of its own. */
@@ -101,42 +139,53 @@ static enum exit_action on_control(struct vcpu *v, struct vmcb *c)
 
 static enum exit_action on_cpuid(struct vcpu *v, struct vmcb *c)
 {
-    (void)c;
-    return exit_cpuid(v);
+    return likely(find_next(v, c, INSTRUCTION_CPUID)) ? exit_cpuid(v) : EXIT_RETRY;
 }
 
 static enum exit_action on_hlt(struct vcpu *v, struct vmcb *c)
 {
-    (void)c;
+    if (unlikely(!find_next(v, c, INSTRUCTION_HLT)))
+        return EXIT_RETRY;
+    step(v);
     return exit_hlt(v);
 }
 
 static enum exit_action on_pause(struct vcpu *v, struct vmcb *c)
 {
-    (void)c;
-    return exit_pause(v);
+    return find_next(v, c, INSTRUCTION_PAUSE) ? exit_pause(v) : EXIT_RETRY;
+}
+
+/* Devices see the same memory as the caches: there is nothing to write back, and no guest may hold
+ * up all CPUs that share one. */
+static enum exit_action on_invd(struct vcpu *v, struct vmcb *c)
+{
+    return find_next(v, c, INSTRUCTION_INVD) ? EXIT_STEP : EXIT_RETRY;
 }
 
 static enum exit_action on_wbinvd(struct vcpu *v, struct vmcb *c)
 {
-    return exit_wbinvd(v, c->exit_code == VMEXIT_INVD ? INSTRUCTION_INVD : INSTRUCTION_WBINVD);
+    return find_next(v, c, INSTRUCTION_WBINVD) ? EXIT_STEP : EXIT_RETRY;
 }
 
 static enum exit_action on_msr(struct vcpu *v, struct vmcb *c)
 {
-    return exit_msr(v, c->exit_info1 & 1);
+    bool write = c->exit_info1 & 1;
+
+    if (unlikely(!find_next(v, c, write ? INSTRUCTION_WRMSR : INSTRUCTION_RDMSR)))
+        return EXIT_RETRY;
+    return exit_msr(v, c->cpl, write);
 }
 
 static enum exit_action on_hypercall(struct vcpu *v, struct vmcb *c)
 {
-    (void)c;
-    return exit_hypercall(v);
+    if (unlikely(!find_next(v, c, INSTRUCTION_HYPERCALL)))
+        return EXIT_RETRY;
+    return exit_hypercall(v, c->cpl, svm_code_is_64(c));
 }
 
 static enum exit_action on_xsetbv(struct vcpu *v, struct vmcb *c)
 {
-    (void)c;
-    return exit_xsetbv(v);
+    return find_next(v, c, INSTRUCTION_XSETBV) ? exit_xsetbv(v) : EXIT_RETRY;
 }
 
 static enum exit_action on_port(struct vcpu *v, struct vmcb *c)
@@ -210,7 +259,7 @@ static svm_handler *const handlers[VMEXIT_TABLE] = {
     [VMEXIT_RDPMC] = on_refused,
     [VMEXIT_CPUID] = on_cpuid,
     [VMEXIT_IRET] = on_iret,
-    [VMEXIT_INVD] = on_wbinvd,
+    [VMEXIT_INVD] = on_invd,
     [VMEXIT_PAUSE] = on_pause,
     [VMEXIT_HLT] = on_hlt,
     [VMEXIT_INVLPGA] = on_undefined,
@@ -227,16 +276,13 @@ static svm_handler *const handlers[VMEXIT_TABLE] = {
     [VMEXIT_INVLPGB... VMEXIT_TLBSYNC] = on_undefined,
 };
 
-static svm_handler *handler_of(uint64_t code)
+static __force_inline enum exit_action handle(struct vcpu *v, struct vmcb *c)
 {
-    svm_handler *handler;
+    uint64_t code = c->exit_code;
 
-    if (code == VMEXIT_NPF)
-        return on_nested_fault;
-    handler = likely(code < VMEXIT_TABLE) ? handlers[code] : NULL;
-    if (unlikely(!handler))
-        handler = on_unknown;
-    return handler;
+    if (likely(code < VMEXIT_TABLE && handlers[code]))
+        return handlers[code](v, c);
+    return code == VMEXIT_NPF ? on_nested_fault(v, c) : on_unknown(v, c);
 }
 
 /*
@@ -309,7 +355,7 @@ static __force_inline struct svm_next prepare(struct pcpu *p, struct vcpu *v)
     if (event)
         put_event(v, c, event);
     enter_translations(p, v);
-    return (struct svm_next){ v, v->arch.svm.vmcb_maddr };
+    return (struct svm_next){ v->arch.svm.vmcb_maddr, v };
 }
 
 struct svm_next svm_prepare(struct pcpu *p, struct vcpu *v)
@@ -333,7 +379,6 @@ struct svm_next svm_exit(struct vcpu *v)
 {
     struct vmcb *c = v->arch.svm.vmcb;
     struct pcpu *p = this_pcpu();
-    uint64_t code = c->exit_code;
     enum exit_action action;
 
     guest_tlb_leave(p);
@@ -347,9 +392,11 @@ struct svm_next svm_exit(struct vcpu *v)
         keep_virtual(v, c);
     if (unlikely(c->exit_int_info & EVENT_VALID))
         keep_event(v, c);
-    action = handler_of(code)(v, c);
-    if (unlikely(action != EXIT_HANDLED))
-        exit_act(v, action, code);
+    action = handle(v, c);
+    if (likely(action == EXIT_STEP))
+        step(v);
+    else if (unlikely(action != EXIT_HANDLED))
+        exit_act(v, action, v->arch.svm.vmcb->exit_code);
     if (unlikely(read_once(p->pending)))
         v = next(p, v);
     return prepare(p, v);

@@ -5,6 +5,7 @@
 
 enum exit_action {
     EXIT_HANDLED,  /* done, the program counter is where the guest goes on */
+    EXIT_STEP,     /* x86: the instruction was carried out, and is to be stepped over */
     EXIT_RETRY,    /* execute the instruction again */
     EXIT_INJECTED, /* an exception was put into the guest, its registers are set */
     EXIT_FAULT,    /* the guest gets the architecture's fault for a bad access */

@@ -15,6 +15,8 @@
 #ifndef HOSPES_HYPERCALL_H
 #define HOSPES_HYPERCALL_H
 
+#include <hospes/compiler.h>
+#include <hospes/errno.h>
 #include <hospes/types.h>
 
 struct domain;
@@ -25,8 +27,17 @@ struct vcpu;
 /* Returns what the guest finds in its result register: 0 or more, -errno, or -ERESTART. */
 typedef int64_t hypercall_fn(struct vcpu *v, uint64_t *arg);
 
-/* The handler of __HYPERVISOR_* number `nr`; one that says -ENOSYS for those that are not there. */
-hypercall_fn *hypercall_find(uint64_t nr);
+/* One line a call, in the order of their numbers; NULL: not there. */
+#define HYPERCALLS 64u
+extern hypercall_fn *const hypercalls[HYPERCALLS];
+
+/* Calls the handler of __HYPERVISOR_* number `nr`; -ENOSYS where there is none. */
+static inline int64_t hypercall_do(uint64_t nr, struct vcpu *v, uint64_t *arg)
+{
+    hypercall_fn *fn = likely(nr < HYPERCALLS) ? hypercalls[nr] : NULL;
+
+    return likely(fn != NULL) ? fn(v, arg) : -ENOSYS;
+}
 
 /* True if this pCPU has something more urgent to do: interrupts, timers, other vCPUs. */
 bool hypercall_should_stop(void);

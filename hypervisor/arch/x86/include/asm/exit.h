@@ -4,7 +4,8 @@
  *
  * A handler gets the vCPU, which is loaded; registers are in v->regs, all of them. It decodes,
  * calls whoever does the work, and returns what its caller (exit.c) acts on: EXIT_FAULT is #GP(0),
- * EXIT_UNDEF is #UD. Handlers of instructions step over them, by exit_skip(), when they succeeded.
+ * EXIT_UNDEF is #UD. EXIT_STEP is what those of instructions return whose length was found before:
+ * v->arch.next_rip is where the guest goes on. Others step over them by exit_skip().
  */
 #ifndef ASM_EXIT_H
 #define ASM_EXIT_H
@@ -59,13 +60,16 @@ void exit_act(struct vcpu *v, enum exit_action action, uint64_t code);
 
 /* Steps over the instruction that exited, of `length` bytes: a guest that single-steps is told. */
 void exit_skip(struct vcpu *v, uint32_t length);
+/* Tells it, for who has stepped over one by himself. */
+void exit_single_step(struct vcpu *v);
 
 /* Width of the code that runs: 16, 32 or 64 bits. */
 unsigned int exit_code_bits(struct vcpu *v);
 
 /*
- * Length of the instruction at rip, one that exited because it is of this kind. 0: the guest is to
- * try again, since it is not there any more, or has got an exception. exit_length.c
+ * Length of the instruction at rip, where hvm_ops->locate() says, one that exited because it is of
+ * this kind. 0: the guest is to try again, since it is not there any more, or has got an exception.
+ * exit_length.c
  */
 enum exit_instruction {
     INSTRUCTION_CPUID = 1,
@@ -79,22 +83,18 @@ enum exit_instruction {
     INSTRUCTION_WBINVD,
     INSTRUCTIONS
 };
-uint32_t exit_length(struct vcpu *v, enum exit_instruction kind);
-uint32_t exit_length_learn(struct vcpu *v, enum exit_instruction kind, const struct hvm_code *code,
-                           struct known_length *k);
+uint32_t exit_length_learn(struct vcpu *v, enum exit_instruction kind); /* takes its bytes */
 
-/* For who has looked where it is already. */
-static inline uint32_t exit_length_at(struct vcpu *v, enum exit_instruction kind,
-                                      const struct hvm_code *code)
+static inline uint32_t exit_length(struct vcpu *v, enum exit_instruction kind,
+                                   const struct hvm_code *code)
 {
-    struct known_length *k = &v->arch.lengths[(code->address ^ code->address >> 4) % KNOWN_LENGTHS];
+    const struct known_length *k = known_length_at(&v->arch, code->address);
 
     if (code->length)
         return code->length;
-    if (likely(k->address == code->address && k->cr3 == code->cr3 && k->kind == kind &&
-               k->bits == code->bits))
+    if (likely(is_known_length(k, code->address, code->cr3, KNOWN_WHAT(kind, code->bits))))
         return k->length;
-    return exit_length_learn(v, kind, code, k);
+    return exit_length_learn(v, kind);
 }
 
 /* Which segment's memory the instruction at rip reads by RSI: DS unless a prefix says otherwise. */
@@ -139,13 +139,13 @@ void inject_shutdown(struct vcpu *v);
 /* --- by subject --------------------------------------------------------------------------------
  */
 
-enum exit_action exit_cpuid(struct vcpu *v);           /* cpuid.c */
-enum exit_action exit_msr(struct vcpu *v, bool write); /* msr.c */
-enum exit_action exit_hypercall(struct vcpu *v);       /* hypercall.c */
-enum exit_action exit_xsetbv(struct vcpu *v);          /* fpu.c */
-enum exit_action exit_hlt(struct vcpu *v);             /* exit.c, as are: */
-enum exit_action exit_pause(struct vcpu *v);
-enum exit_action exit_wbinvd(struct vcpu *v, enum exit_instruction kind);
+enum exit_action exit_cpuid(struct vcpu *v); /* cpuid.c */
+/* By code of this level of privilege, 0 the kernel's. */
+enum exit_action exit_msr(struct vcpu *v, unsigned int level, bool write);       /* msr.c */
+enum exit_action exit_hypercall(struct vcpu *v, unsigned int level, bool is_64); /* hypercall.c */
+enum exit_action exit_xsetbv(struct vcpu *v);                                    /* fpu.c */
+enum exit_action exit_hlt(struct vcpu *v);   /* exit.c; has been stepped over */
+enum exit_action exit_pause(struct vcpu *v); /* exit.c */
 /* mov to and from CR0, CR4; LMSW, CLTS: control.c */
 enum exit_action exit_control(struct vcpu *v);
 /*

@@ -12,12 +12,15 @@
 #include <hospes/domain.h>
 #include <hospes/pcpu.h>
 
-/* Just before the entry: the generation that translations have to be of. The exchange orders the
- * two. */
+/*
+ * Just before the entry: the generation that translations have to be of. Who raises it reads
+ * `entries` first, then in_guest, which are written here the other way round. The atomic addition
+ * orders all of that before the generation is read.
+ */
 static inline uint32_t guest_tlb_enter(struct pcpu *p, const struct domain *d)
 {
-    write_once(p->arch.entries, p->arch.entries + 1);
-    (void)__atomic_exchange_n(&p->arch.in_guest, d, __ATOMIC_SEQ_CST);
+    write_once(p->arch.in_guest, d);
+    (void)__atomic_fetch_add(&p->arch.entries, 1, __ATOMIC_SEQ_CST);
     return read_once(d->arch.tlb_generation);
 }
 

@@ -64,10 +64,10 @@ extern bool svm_is_qemu;
 
 /* --- svm_exit.c, svm_entry.S ----------------------------------------------------------------- */
 
-/* Whom to enter, as the calling convention returns it: in rax and rdx. */
+/* Whom to enter, as the calling convention returns it: in rax, as VMRUN takes it, and rdx. */
 struct svm_next {
-    struct vcpu *v;
     uint64_t vmcb_maddr;
+    struct vcpu *v;
 };
 
 /* After #VMEXIT, with the registers in v->regs but for those of the VMCB. */

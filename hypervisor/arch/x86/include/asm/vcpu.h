@@ -53,9 +53,11 @@ struct hvm_code {
 struct known_length {
     uint64_t address; /* linear */
     uint64_t cr3;
-    uint8_t kind; /* enum exit_instruction; 0: unused */
-    uint8_t bits, length;
+    uint16_t what; /* KNOWN_WHAT() of enum exit_instruction and the width; 0: unused */
+    uint8_t length;
 };
+
+#define KNOWN_WHAT(kind, bits) ((uint16_t)((kind) << 8 | (bits)))
 
 struct arch_vcpu {
     struct svm_vcpu svm;
@@ -85,11 +87,24 @@ struct arch_vcpu {
     uint64_t spec_id;   /* no other vCPU's, ever: speculation.c */
     struct mtrr_state mtrr;
     struct hvm_code code; /* as hvm_ops->locate() found it last */
+    uint64_t next_rip;    /* behind the instruction that exited, for EXIT_STEP */
     struct known_length lengths[KNOWN_LENGTHS];
 
     struct vlapic vlapic;
     struct guest_area time_copy; /* vtime_place(); under domain->lock */
     uint8_t upcall_vector;       /* HVMOP_set_evtchn_upcall_vector; 0: none */
 };
+
+/* Where it is remembered how long an instruction at this address is, and whether it is there. */
+static inline struct known_length *known_length_at(struct arch_vcpu *a, uint64_t address)
+{
+    return &a->lengths[(address ^ address >> 4) % KNOWN_LENGTHS];
+}
+
+static inline bool is_known_length(const struct known_length *k, uint64_t address, uint64_t cr3,
+                                   uint16_t what)
+{
+    return k->address == address && k->cr3 == cr3 && k->what == what;
+}
 
 #endif
