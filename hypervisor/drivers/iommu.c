@@ -27,6 +27,10 @@ static const struct iommu_driver *driver; /* NULL: there is none */
 static struct pgtable tables;
 static struct pgtable_doomed doomed; /* tables of no use any more; until the next flush */
 static bool enabled, stale;
+static struct {
+    uint64_t number;  /* of the 2 MiB that it is for */
+    uint64_t *leaves; /* of `tables`; NULL: none */
+} recent;             /* the table of pages that was used last */
 static void (*keeper)(uint64_t start, uint64_t bytes);
 
 static struct {
@@ -104,6 +108,7 @@ static void *table_alloc(struct pgtable *pt)
 static void table_free(struct pgtable *pt, void *page)
 {
     (void)pt;
+    recent.leaves = NULL; /* it may be that one */
     heap_free_pages(page, 0);
 }
 
@@ -147,21 +152,52 @@ void iommu_flush(void)
     stale = false;
 }
 
+/*
+ * Most changes are of one page, again and again in the same table: what a backend maps of a guest's
+ * and gives back. An empty table stays for the next one, as it does in the domain's p2m: so there
+ * are no more of them than there.
+ */
+static uint64_t *leaves_of(uint64_t addr, bool make)
+{
+    uint64_t number = addr / MIB(2);
+
+    if (recent.number != number || !recent.leaves) {
+        recent.leaves = pgtable_leaves(&tables, addr, make);
+        recent.number = number;
+    }
+    return recent.leaves;
+}
+
+/* Where that does: false, where there is no table, or no memory for one. */
+static bool mirror_page(uint64_t addr, const struct pgtable_leaf *leaf)
+{
+    uint64_t *leaves = leaves_of(addr, leaf != NULL);
+
+    if (leaves)
+        pgtable_leaf_set(&tables, leaves, addr, true, leaf);
+    return leaves;
+}
+
+static void mirror_range(uint64_t addr, uint64_t bytes, const struct pgtable_leaf *leaf)
+{
+    recent.leaves = NULL; /* it may be taken out of the tree */
+    if (!leaf || pgtable_map(&tables, addr, bytes, leaf) == -ENOMEM)
+        take_back(addr, bytes);
+}
+
 static void mirror(struct pgtable *pt, uint64_t addr, uint64_t bytes,
                    const struct pgtable_leaf *leaf)
 {
+    const struct pgtable_leaf *seen = is_memory(leaf) ? leaf : NULL; /* by devices */
+
     (void)pt;
     stale = true;
-    if (!is_memory(leaf)) {
-        take_back(addr, bytes);
-        /* What stands there instead may have been flushed already, as for the domain itself. */
-        if (leaf)
-            iommu_flush();
-        return;
-    }
-    if (pgtable_map(&tables, addr, bytes, leaf) == -ENOMEM)
-        take_back(addr, bytes);
-    if (driver->caches_absence() && enabled)
+    if (bytes != FRAME_SIZE || !mirror_page(addr, seen))
+        mirror_range(addr, bytes, seen);
+    /* What stands there instead may have been flushed already, as for the domain itself. */
+    if (!seen && leaf)
+        iommu_flush();
+    if (seen && driver->caches_absence() && enabled)
         driver->flush();
 }
 
