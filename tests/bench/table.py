@@ -67,6 +67,7 @@ CALLS = [
     Row("event to itself, 2-level: sent to handler", "event", 250),
     Row("event to itself, FIFO: sent to handler", "event-fifo", 300),
     Row("event sent while it is pending", "event-pending", 170),
+    Row("event channel: `alloc_unbound` and `close`", "event-channel", 0),
     Row("grant copy of a page", "grant-copy", 900),
     Row("grant copy of 32 pages", "grant-copy-32", 22000),
     Row("grant map, one page", "grant-map", 500),

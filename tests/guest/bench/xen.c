@@ -143,6 +143,33 @@ static void send_event(uint64_t unused, uint64_t t[2])
     time_event(address(&event), t);
 }
 
+/* A channel is made and closed again, both calls together. Each gets the port that is free again.
+ */
+static void make_and_close(const char *name)
+{
+    evtchn_alloc_unbound_t unbound = { DOMID_SELF, DOMID_SELF, 0 };
+    evtchn_close_t close = { 0 };
+    const uint64_t make_call[6] = { __HYPERVISOR_event_channel_op, EVTCHNOP_alloc_unbound,
+                                    address(&unbound) };
+    const uint64_t close_call[6] = { __HYPERVISOR_event_channel_op, EVTCHNOP_close,
+                                     address(&close) };
+    uint64_t t[SAMPLES];
+
+    if (is_left_out(name))
+        return;
+    do {
+        for (unsigned int n = 0; n < SAMPLES; n++) {
+            unbound.port = 0;
+            t[n] = time_calls(make_call, 1) - time_no_calls(make_call, 1);
+            if (!unbound.port || (close.port && unbound.port != close.port))
+                check_eq(unbound.port, close.port, "%s", name);
+            close.port = unbound.port;
+            t[n] += time_calls(close_call, 1) - time_no_calls(close_call, 1);
+        }
+    } while (is_traced(name));
+    report(name, t, SAMPLES, 1);
+}
+
 static void measure_events(void)
 {
     const uint64_t pending[6] = { __HYPERVISOR_event_channel_op, EVTCHNOP_send, address(&event) };
@@ -156,6 +183,7 @@ static void measure_events(void)
     events("event", "event-whole", send_event, 0);
     repeat("event-pending", pending); /* sent while it is pending: no interrupt comes of it */
     consume();
+    make_and_close("event-channel");
 }
 
 /* --- grants ---------------------------------------------------------------------------------- */
