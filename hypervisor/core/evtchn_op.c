@@ -14,8 +14,9 @@
 /* EVTCHNOP_reset_cont, which the header shows to Xen only: a reset goes on. */
 #define RESET_GOES_ON 14u
 
-/* Copies the operation's argument in. */
+/* Copies the operation's argument in; and the same where an answer goes back to the same place. */
 #define read_arg(v, from, op) guest_read((v), &(op), (from), sizeof(op))
+#define open_arg(w, from, op) guest_window_read((w), &(op), (from), sizeof(op))
 
 /*
  * The domain `domid`, with a reference, that the caller may act on: itself, or any if it is a
@@ -36,90 +37,90 @@ static int target(struct vcpu *v, uint16_t domid, struct domain **out)
 }
 
 /* Writes the answer of a call that has opened `port`. */
-static int64_t answer(struct vcpu *v, uint64_t to, const void *op, uint64_t bytes, struct domain *d,
-                      uint32_t port)
+static int64_t answer(struct guest_window *w, uint64_t to, const void *op, uint32_t bytes,
+                      struct domain *d, uint32_t port)
 {
-    int err = guest_write(v, to, op, bytes);
+    int err = guest_window_write(w, to, op, bytes);
 
     if (err)
         (void)evtchn_close(d, port);
     return err;
 }
 
-static int64_t alloc_unbound(struct vcpu *v, uint64_t arg)
+static int64_t alloc_unbound(struct guest_window *w, uint64_t arg)
 {
     struct evtchn_alloc_unbound op;
     struct domain *d, *remote;
     int64_t rc;
 
-    if (read_arg(v, arg, op))
+    if (open_arg(w, arg, op))
         return -EFAULT;
-    rc = target(v, op.dom, &d);
+    rc = target(w->v, op.dom, &d);
     if (rc)
         return rc;
-    remote = domain_get(op.remote_dom == DOMID_SELF ? v->domain->id : op.remote_dom);
+    remote = domain_get(op.remote_dom == DOMID_SELF ? w->v->domain->id : op.remote_dom);
     rc = remote ? evtchn_alloc_unbound(d, remote->id, &op.port) : -ESRCH;
     if (!rc)
-        rc = answer(v, arg, &op, sizeof(op), d, op.port);
+        rc = answer(w, arg, &op, sizeof(op), d, op.port);
     if (remote)
         domain_put(remote);
     domain_put(d);
     return rc;
 }
 
-static int64_t bind_interdomain(struct vcpu *v, uint64_t arg)
+static int64_t bind_interdomain(struct guest_window *w, uint64_t arg)
 {
     struct evtchn_bind_interdomain op;
-    struct domain *d = v->domain, *remote;
+    struct domain *d = w->v->domain, *remote;
     int64_t rc;
 
-    if (read_arg(v, arg, op))
+    if (open_arg(w, arg, op))
         return -EFAULT;
     remote = domain_get(op.remote_dom == DOMID_SELF ? d->id : op.remote_dom);
     if (!remote)
         return -ESRCH;
     rc = evtchn_bind_interdomain(d, remote, op.remote_port, &op.local_port);
     if (!rc)
-        rc = answer(v, arg, &op, sizeof(op), d, op.local_port);
+        rc = answer(w, arg, &op, sizeof(op), d, op.local_port);
     domain_put(remote);
     return rc;
 }
 
-static int64_t bind_virq(struct vcpu *v, uint64_t arg)
+static int64_t bind_virq(struct guest_window *w, uint64_t arg)
 {
     struct evtchn_bind_virq op;
     int64_t rc;
 
-    if (read_arg(v, arg, op))
+    if (open_arg(w, arg, op))
         return -EFAULT;
-    rc = evtchn_bind_virq(v->domain, op.virq, op.vcpu, &op.port);
-    return rc ? rc : answer(v, arg, &op, sizeof(op), v->domain, op.port);
+    rc = evtchn_bind_virq(w->v->domain, op.virq, op.vcpu, &op.port);
+    return rc ? rc : answer(w, arg, &op, sizeof(op), w->v->domain, op.port);
 }
 
-static int64_t bind_ipi(struct vcpu *v, uint64_t arg)
+static int64_t bind_ipi(struct guest_window *w, uint64_t arg)
 {
     struct evtchn_bind_ipi op;
     int64_t rc;
 
-    if (read_arg(v, arg, op))
+    if (open_arg(w, arg, op))
         return -EFAULT;
-    rc = evtchn_bind_ipi(v->domain, op.vcpu, &op.port);
-    return rc ? rc : answer(v, arg, &op, sizeof(op), v->domain, op.port);
+    rc = evtchn_bind_ipi(w->v->domain, op.vcpu, &op.port);
+    return rc ? rc : answer(w, arg, &op, sizeof(op), w->v->domain, op.port);
 }
 
 /* Physical interrupts reach guests as such. */
-static int64_t bind_pirq(struct vcpu *v, uint64_t arg)
+static int64_t bind_pirq(struct guest_window *w, uint64_t arg)
 {
     struct evtchn_bind_pirq op;
 
-    return read_arg(v, arg, op) ? -EFAULT : -EOPNOTSUPP;
+    return read_arg(w->v, arg, op) ? -EFAULT : -EOPNOTSUPP;
 }
 
-static int64_t close_op(struct vcpu *v, uint64_t arg)
+static int64_t close_op(struct guest_window *w, uint64_t arg)
 {
     struct evtchn_close op;
 
-    return read_arg(v, arg, op) ? -EFAULT : evtchn_close(v->domain, op.port);
+    return read_arg(w->v, arg, op) ? -EFAULT : evtchn_close(w->v->domain, op.port);
 }
 
 static inline int64_t send(struct vcpu *v, uint64_t arg)
@@ -163,34 +164,34 @@ static int describe(struct domain *d, uint32_t port, struct evtchn_status *op)
     return err;
 }
 
-static int64_t status(struct vcpu *v, uint64_t arg)
+static int64_t status(struct guest_window *w, uint64_t arg)
 {
     struct evtchn_status op;
     struct domain *d;
     int64_t rc;
 
-    if (read_arg(v, arg, op))
+    if (open_arg(w, arg, op))
         return -EFAULT;
-    rc = target(v, op.dom, &d);
+    rc = target(w->v, op.dom, &d);
     if (rc)
         return rc;
     rc = describe(d, op.port, &op);
     domain_put(d);
-    return rc ? rc : guest_write(v, arg, &op, sizeof(op));
+    return rc ? rc : guest_window_write(w, arg, &op, sizeof(op));
 }
 
-static int64_t bind_vcpu(struct vcpu *v, uint64_t arg)
+static int64_t bind_vcpu(struct guest_window *w, uint64_t arg)
 {
     struct evtchn_bind_vcpu op;
 
-    return read_arg(v, arg, op) ? -EFAULT : evtchn_bind_vcpu(v->domain, op.port, op.vcpu);
+    return read_arg(w->v, arg, op) ? -EFAULT : evtchn_bind_vcpu(w->v->domain, op.port, op.vcpu);
 }
 
-static int64_t unmask(struct vcpu *v, uint64_t arg)
+static int64_t unmask(struct guest_window *w, uint64_t arg)
 {
     struct evtchn_unmask op;
 
-    return read_arg(v, arg, op) ? -EFAULT : evtchn_unmask(v->domain, op.port);
+    return read_arg(w->v, arg, op) ? -EFAULT : evtchn_unmask(w->v->domain, op.port);
 }
 
 /* Of another domain only while the toolstack has paused it. */
@@ -215,34 +216,47 @@ static int64_t reset(struct vcpu *v, uint64_t *arg)
     return rc;
 }
 
-static int64_t init_control(struct vcpu *v, uint64_t arg)
+static int64_t init_control(struct guest_window *w, uint64_t arg)
 {
     struct evtchn_init_control op;
     int64_t rc;
 
-    if (read_arg(v, arg, op))
+    if (open_arg(w, arg, op))
         return -EFAULT;
-    rc = evtchn_fifo_init_control(v->domain, &op);
-    return rc ? rc : guest_write(v, arg, &op, sizeof(op));
+    rc = evtchn_fifo_init_control(w->v->domain, &op);
+    return rc ? rc : guest_window_write(w, arg, &op, sizeof(op));
 }
 
-static int64_t expand_array(struct vcpu *v, uint64_t arg)
+static int64_t expand_array(struct guest_window *w, uint64_t arg)
 {
     struct evtchn_expand_array op;
 
-    return read_arg(v, arg, op) ? -EFAULT : evtchn_fifo_expand_array(v->domain, op.array_gfn);
+    return read_arg(w->v, arg, op) ? -EFAULT : evtchn_fifo_expand_array(w->v->domain, op.array_gfn);
 }
 
-static int64_t set_priority(struct vcpu *v, uint64_t arg)
+static int64_t set_priority(struct guest_window *w, uint64_t arg)
 {
     struct evtchn_set_priority op;
 
-    return read_arg(v, arg, op) ? -EFAULT : evtchn_set_priority(v->domain, op.port, op.priority);
+    return read_arg(w->v, arg, op) ? -EFAULT
+                                   : evtchn_set_priority(w->v->domain, op.port, op.priority);
+}
+
+/* With the page of the argument, where an answer goes. */
+typedef int64_t operation(struct guest_window *w, uint64_t arg);
+
+static int64_t in_window(struct vcpu *v, operation *run, uint64_t arg)
+{
+    struct guest_window w = { .v = v };
+    int64_t rc = run(&w, arg);
+
+    guest_window_close(&w);
+    return rc;
 }
 
 int64_t event_channel_op(struct vcpu *v, uint64_t *arg)
 {
-    static int64_t (*const ops[])(struct vcpu *v, uint64_t arg) = {
+    static operation *const ops[] = {
         [EVTCHNOP_bind_interdomain] = bind_interdomain,
         [EVTCHNOP_bind_virq] = bind_virq,
         [EVTCHNOP_bind_pirq] = bind_pirq,
@@ -262,5 +276,5 @@ int64_t event_channel_op(struct vcpu *v, uint64_t *arg)
         return send(v, arg[1]);
     if (op == EVTCHNOP_reset || op == RESET_GOES_ON)
         return reset(v, arg);
-    return op < array_size(ops) && ops[op] ? ops[op](v, arg[1]) : -ENOSYS;
+    return op < array_size(ops) && ops[op] ? in_window(v, ops[op], arg[1]) : -ENOSYS;
 }

@@ -27,13 +27,36 @@ int guest_write(struct vcpu *v, uint64_t to, const void *from, uint64_t bytes)
     return 0;
 }
 
+static uint32_t windows; /* that are open */
+
+int guest_window_read(struct guest_window *w, void *to, uint64_t from, uint32_t bytes)
+{
+    windows++;
+    w->page = to;
+    return guest_read(w->v, to, from, bytes);
+}
+
+int guest_window_write(struct guest_window *w, uint64_t to, const void *from, uint32_t bytes)
+{
+    return guest_write(w->v, to, from, bytes);
+}
+
+void guest_window_close(struct guest_window *w)
+{
+    windows -= w->page != NULL;
+}
+
 static uint64_t args[HYPERCALL_ARGS];
 
 static int64_t call(uint32_t dom, uint32_t op, void *arg)
 {
+    int64_t rc;
+
     args[0] = op;
     args[1] = (uint64_t)(uintptr_t)arg;
-    return event_channel_op(&vcpus[dom][0], args);
+    rc = event_channel_op(&vcpus[dom][0], args);
+    assert_int_equal(windows, 0);
+    return rc;
 }
 
 /* The toolstack opens ports for guests and asks about them; guests do so for themselves only. */
