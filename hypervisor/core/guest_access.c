@@ -89,24 +89,14 @@ void guest_window_close(struct guest_window *w)
     w->page = NULL;
 }
 
-/* The page has the first byte and the last. */
-static inline bool is_in_window(const struct guest_window *w, uint64_t va, uint32_t bytes)
-{
-    return w->page && (((va ^ w->va) | ((va + bytes - 1) ^ w->va)) >> FRAME_SHIFT) == 0;
-}
-
-void *guest_window_at(struct guest_window *w, uint64_t va, uint32_t bytes)
+void *guest_window_move(struct guest_window *w, uint64_t va, uint32_t bytes)
 {
     if (unlikely(!in_one_page(va, bytes)))
         return NULL;
-    if (unlikely(!w->page || (va ^ w->va) >> FRAME_SHIFT)) {
-        guest_window_close(w);
-        w->va = va;
-        w->page = arch_guest_map(w->v, va, true, &w->m);
-        if (unlikely(!w->page))
-            return NULL;
-    }
-    return w->page + (va & FRAME_MASK);
+    guest_window_close(w);
+    w->va = va;
+    w->page = arch_guest_map(w->v, va, true, &w->m);
+    return likely(w->page != NULL) ? w->page + (va & FRAME_MASK) : NULL;
 }
 
 int guest_window_read(struct guest_window *w, void *to, uint64_t from, uint32_t bytes)
@@ -119,21 +109,12 @@ int guest_window_read(struct guest_window *w, void *to, uint64_t from, uint32_t 
     return 0;
 }
 
-static __noinline int write_elsewhere(struct guest_window *w, uint64_t to, const void *from,
-                                      uint32_t bytes)
+int guest_window_write(struct guest_window *w, uint64_t to, const void *from, uint32_t bytes)
 {
     void *there = guest_window_at(w, to, bytes);
 
-    if (!there)
+    if (unlikely(!there))
         return guest_write(w->v, to, from, bytes);
     memcpy(there, from, bytes);
-    return 0;
-}
-
-int guest_window_write(struct guest_window *w, uint64_t to, const void *from, uint32_t bytes)
-{
-    if (unlikely(!is_in_window(w, to, bytes)))
-        return write_elsewhere(w, to, from, bytes);
-    memcpy(w->page + (to & FRAME_MASK), from, bytes);
     return 0;
 }

@@ -12,6 +12,7 @@
 #ifndef HOSPES_GUEST_ACCESS_H
 #define HOSPES_GUEST_ACCESS_H
 
+#include <hospes/compiler.h>
 #include <hospes/types.h>
 
 struct vcpu;
@@ -31,11 +32,21 @@ struct guest_window {
     mfn_t m;
 };
 
+/* guest_window_at() where the window is elsewhere, or closed. */
+void *guest_window_move(struct guest_window *w, uint64_t va, uint32_t bytes);
+
 /*
- * Where `bytes` at `va` are, to be read and written until the next call: the guest may change them
- * meanwhile. NULL if they are not in one page that the guest may write: guest_read() knows more.
+ * Where `bytes`, one at least, at `va` are, to be read and written until the next call: the guest
+ * may change them meanwhile. NULL if they are not in one page that the guest may write:
+ * guest_read() knows more.
  */
-void *guest_window_at(struct guest_window *w, uint64_t va, uint32_t bytes);
+static inline void *guest_window_at(struct guest_window *w, uint64_t va, uint32_t bytes)
+{
+    bool is_there = w->page && (((va ^ w->va) | ((va + bytes - 1) ^ w->va)) >> FRAME_SHIFT) == 0;
+
+    return likely(is_there) ? w->page + (va & FRAME_MASK) : guest_window_move(w, va, bytes);
+}
+
 /* As guest_read() and guest_write(), there if it can be. */
 int guest_window_read(struct guest_window *w, void *to, uint64_t from, uint32_t bytes);
 int guest_window_write(struct guest_window *w, uint64_t to, const void *from, uint32_t bytes);
