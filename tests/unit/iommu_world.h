@@ -230,6 +230,36 @@ static void test_changes(void **state)
         assert_false(device_sees(at).there);
 }
 
+/* One page comes and goes in a table that stays; until a block takes its place. */
+static void test_same_page(void **state)
+{
+    const uint64_t at = 3 * MIB(2), *leaves;
+    struct pgtable_doomed gone = { NULL };
+
+    assert_int_equal(iommu_attach(&dom), 0);
+    map(at, GIB(1), 0x1000, RAM);
+    leaves = recent.leaves;
+    assert_non_null(leaves);
+    for (uint32_t i = 0; i < 5; i++) {
+        check_page(at);
+        unmap(at, 0x1000);
+        assert_false(device_sees(at).there);
+        map(at, GIB(2 + i), 0x1000, RAM);
+        assert_ptr_equal(recent.leaves, leaves);
+    }
+    /* All of the table is taken out, and a page mapped there before the flush, as in a batch. */
+    assert_int_equal(pgtable_clear(&dom.p2m.pt, at, MIB(2), &gone), 0);
+    map(at, GIB(3), 0x1000, RAM);
+    iommu_flush();
+    pgtable_free_doomed(&dom.p2m.pt, &gone);
+    check_page(at);
+    map(at, GIB(8), MIB(2), RAM);
+    check_page(at);
+    unmap(at + 0x1000, 0x1000);
+    assert_false(device_sees(at + 0x1000).there);
+    check_page(at + 0x2000);
+}
+
 /* Whatever a domain does with its memory, in any order, devices see the same. */
 static void test_at_random(void **state)
 {

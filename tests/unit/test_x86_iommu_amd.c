@@ -327,11 +327,11 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 #define WITH(f) cmocka_unit_test_setup_teardown(f, set_up_one, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_units),         TEST(test_switched_off),  TEST(test_bad_tables),
-        TEST(test_random_tables), TEST(test_unity),         WITH(test_attach),
-        WITH(test_changes),       WITH(test_at_random),     WITH(test_out_of_memory),
-        WITH(test_every_device),  WITH(test_many_commands), WITH(test_idle_flush),
-        WITH(test_no_answer),     WITH(test_no_memory),
+        TEST(test_units),         TEST(test_switched_off), TEST(test_bad_tables),
+        TEST(test_random_tables), TEST(test_unity),        WITH(test_attach),
+        WITH(test_changes),       WITH(test_same_page),    WITH(test_at_random),
+        WITH(test_out_of_memory), WITH(test_every_device), WITH(test_many_commands),
+        WITH(test_idle_flush),    WITH(test_no_answer),    WITH(test_no_memory),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
