@@ -19,7 +19,7 @@ BOOT_NEEDS_x86_64 := image-xl-4.17 $(BUILD)/debian/firmware-x86_64.stamp $(BUILD
     $(BUILD)/debian/bochs-x86_64.stamp $(if $(XEN),$(IMAGE)/xen)
 
 # Of the tests of both, `make test` runs these on a PC; all of them on arm64.
-TESTED_TWICE := test_info or test_create_and_destroy or test_disk or test_vcpus
+TESTED_TWICE := test_info or test_programs or test_create_and_destroy or test_disk or test_vcpus
 
 .PHONY: test boot-test fuzz
 test: unit ## run all tests: unit tests, then boot tests of both architectures

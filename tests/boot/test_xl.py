@@ -28,6 +28,15 @@ def test_info(dom0):
     assert "Domain-0" in dom0.run("xentop -b -i 1")
 
 
+def test_programs_of_xens_own(dom0):
+    """Else what Xen's developers assert of their hypervisor is not so of this one."""
+    dom0.run("cd /usr/lib/xen-4.20/bin")
+    programs = dom0.run("ls -d test-*").split()
+    assert "test-resource" in programs and "test-paging-mempool" in programs
+    for program in programs:
+        dom0.run("./" + program, LONG)
+
+
 def test_create_and_destroy(dom0):
     """Else a user cannot start a guest, work at its console, and be rid of it with all its memory back."""
     before = dom0.run("xl info free_memory").split()[-1]

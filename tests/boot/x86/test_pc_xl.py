@@ -25,6 +25,34 @@ def test_devices(boot, iommu):
     assert dom0.checksum("/dev/vda") == written
 
 
+def test_processors(dom0):
+    """Else xl and Xen's tools do not say what processors and devices there are, and what guests have of them."""
+    told = dom0.run("xl info -n")
+    assert "error" not in told and re.search(r"^0000:00:00.0 +0$", told, re.MULTILINE)
+    told = dom0.run("/usr/lib/xen-4.20/bin/xen-cpuid -p")
+    for kind in ("Raw", "Host", "HVM Max", "HVM Default"):
+        assert re.search(r"^%s policy: \d+ leaves, 2 MSRs$" % kind, told, re.MULTILINE)
+    assert "CPU signature" in dom0.run("/usr/lib/xen-4.20/bin/xen-ucode show-cpu-info")
+
+
+def test_nmi(dom0):
+    """Else a guest that hangs cannot be made to say where."""
+    dom0.create("disk=[]", "vif=[]", extra="console=hvc0 rdinit=/init name=guest")
+    with dom0.console():
+        dom0.run('grep -qE "NMI: +0 " /proc/interrupts')
+    dom0.run("xl trigger guest nmi")
+    with dom0.console():
+        dom0.until('grep -qE "NMI: +1 " /proc/interrupts')
+
+
+def test_save(dom0):
+    """Else a guest is lost when its user tries to save it, which is not possible."""
+    dom0.create("disk=[]")
+    dom0.await_answer()
+    dom0.run("xl save guest /tmp/saved", LONG, status=1)
+    dom0.await_answer()
+
+
 def test_no_devices(dom0):
     """Else a guest that is to have a device of the machine starts without, and nobody says so."""
     for device, told in (('pci=["00:03.0"]', "passthrough not supported on this platform"), ('irqs=[10]', "irq 10"),
