@@ -27,7 +27,8 @@ def code(kind, arch):
         found[name] = handler not in REFUSE
     for file in (TOP / "hypervisor" / "arch" / arch).glob("domctl*.c"):
         found.update((name, not refusal) for name, refusal in
-                     re.findall(r"case XEN_%s_([a-z]\w*):(\s*return [^;]*-E\w+;)?" % kind.upper(), file.read_text()))
+                     re.findall(r"case XEN_%s_([a-z]\w*):(?=((?:\s*case \w+:)*\s*return [^;]*-E\w+;)?)" % kind.upper(),
+                                file.read_text()))
     return found
 
 

@@ -251,6 +251,9 @@ int64_t arch_domctl(struct domctl *c)
         return domctl_get_cpu_policy(c);
     case XEN_DOMCTL_set_cpu_policy:
         return domctl_set_cpu_policy(c);
+    case XEN_DOMCTL_psr_cmt_op:
+    case XEN_DOMCTL_psr_alloc:
+        return -ENODEV; /* no cache is measured or divided: as on processors that cannot */
     default:
         return -ENOSYS;
     }
@@ -301,6 +304,9 @@ int64_t arch_sysctl(struct sysctl *s)
     case XEN_SYSCTL_get_cpu_levelling_caps:
         s->op->u.cpu_levelling_caps.caps = 0; /* there are no PV guests */
         return 0;
+    case XEN_SYSCTL_psr_cmt_op:
+    case XEN_SYSCTL_psr_alloc:
+        return -ENODEV;
     default:
         return -ENOSYS;
     }

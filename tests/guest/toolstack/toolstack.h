@@ -8,6 +8,7 @@
 
 #define ESRCH      3
 #define EFAULT     14
+#define ENODEV     19
 #define EINVAL     22
 #define ENOSYS     38
 #define EOPNOTSUPP 95

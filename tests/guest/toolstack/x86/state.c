@@ -121,6 +121,10 @@ void first_state(uint16_t id)
 
     check_eq((uint64_t)domctl(XEN_DOMCTL_get_paging_mempool_size, id), 0, "room for tables");
     check_eq(op.u.paging_mempool.size, 1 << 20, "1 MiB until somebody says more");
+    check_answer(domctl(XEN_DOMCTL_psr_alloc, id), -ENODEV, "no part of a cache for it");
+    check_answer(domctl(XEN_DOMCTL_psr_cmt_op, id), -ENODEV, "nor is its part measured");
+    check_answer(sysctl(XEN_SYSCTL_psr_alloc), -ENODEV, "nor can it be");
+    check_answer(sysctl(XEN_SYSCTL_psr_cmt_op), -ENODEV, "in any way");
     trigger(id);
     pci_nodes();
     op.u.hvmcontext.size = 0;
