@@ -40,6 +40,7 @@ romimage: file="{share}/BIOS-bochs-latest", options=fastboot
 vgaromimage: file="{share}/VGABIOS-lgpl-latest"
 pci: enabled=1, chipset=i440fx
 clock: sync=none, time0=1767225600
+vga: realtime=0
 ata0-master: type=disk, mode=flat, path="{disk}"
 boot: disk
 log: "{folder}/bochs.log"

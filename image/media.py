@@ -27,6 +27,10 @@ SECTOR = 512
 START = 2048  # the partition's first sector
 MIB = 1 << 20
 
+# The same files make the same disk, whenever that is.
+SERIAL = "486f7370"
+TIME = 1767225600
+
 # Above QEMU's own tree and what U-Boot keeps at the bottom of RAM.
 KERNEL_ADDR = 0x42000000
 FDT_ADDR = 0x44000000
@@ -73,8 +77,8 @@ def fat(image, files):
         disk.seek(510)
         disk.write(b"\x55\xaa")
     where = ["-i", "%s@@%d" % (image, START * SECTOR)]
-    environment = dict(os.environ, MTOOLS_SKIP_CHECK="1")
-    subprocess.run(["mformat", *where, "-F", "-T", str(sectors), "-H", str(START), "::"], check=True,
+    environment = dict(os.environ, MTOOLS_SKIP_CHECK="1", SOURCE_DATE_EPOCH=str(TIME))
+    subprocess.run(["mformat", *where, "-N", SERIAL, "-F", "-T", str(sectors), "-H", str(START), "::"], check=True,
                    env=environment)
     made = set()
     for name, data in contents:
