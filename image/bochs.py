@@ -29,12 +29,12 @@ CPU = "ryzen"
 # Instructions of a second of the machine's: about what this computer does, so that its clock does not run away.
 SPEED = 50_000_000
 
-# Time begins at the same moment in each run and is the count of instructions: two runs are the same.
+# Time begins at the same moment in each run and is the count of instructions: two runs are the same, but for random numbers.
 CONFIG = """\
 config_interface: textconfig
 display_library: term, options="hideIPS"
 plugin_ctrl: speaker=0, parallel=0, gameport=0
-cpu: model={cpu}, count={cpus}, ips={speed}, reset_on_triple_fault=1
+cpu: model={cpu}, count={cpus}, ips={speed}, reset_on_triple_fault=1{lacking}
 memory: guest={memory}, host={memory}
 romimage: file="{share}/BIOS-bochs-latest", options=fastboot
 vgaromimage: file="{share}/VGABIOS-lgpl-latest"
@@ -61,7 +61,8 @@ def command(machine, folder):
         raise SystemExit("image/run: Bochs has a BIOS and no loader of its own: it boots by grub or grub1")
     folder = Path(folder).resolve()
     disk = pcmedia.bios_disk(machine, machine.modules(folder), folder)
-    config = CONFIG.format(cpu=machine.cpu, cpus=machine.cpus, speed=SPEED, memory=machine.memory_size(),
+    lacking = ', exclude_features="rdrand, rdseed"' if machine.counted else ""
+    config = CONFIG.format(lacking=lacking, cpu=machine.cpu, cpus=machine.cpus, speed=SPEED, memory=machine.memory_size(),
                            share=SHARE, disk=disk, folder=folder, port="{port}")
     (folder / "bochsrc.in").write_text(config + "".join(line + "\n" for line in machine.qemu))
     return [sys.executable, str(Path(__file__).resolve()), str(folder)]

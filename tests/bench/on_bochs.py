@@ -59,8 +59,8 @@ def ramdisk(folder):
 def machine(hypervisor, folder):
     """The machine with this hypervisor, or with Xen for None."""
     dom0 = board.dom0(ramdisk=ramdisk(folder), also=QUIET)
-    return board.Machine(**board.on_bochs(hypervisor=hypervisor or board.XEN, cpus=1, memory=MEMORY, bootargs=OPTIONS,
-                                          domains=[dom0], qemu=[SCREEN]))
+    return board.Machine(**board.on_bochs(hypervisor=hypervisor or board.XEN, cpus=1, counted=True, memory=MEMORY,
+                                          bootargs=OPTIONS, domains=[dom0], qemu=[SCREEN]))
 
 
 def count(hypervisor):
