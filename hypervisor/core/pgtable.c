@@ -360,8 +360,12 @@ static bool trim(struct pgtable *pt, uint64_t *table, unsigned int level, uint64
         level == pt->format->top_level ? ENTRIES << pt->format->top_order : ENTRIES;
 
     for (unsigned int i = 0; i < entries; i++) {
-        uint64_t *child = table_of(pt, table[i], level);
+        uint64_t *child;
 
+        /* Most of a table's entries are empty. */
+        if (!table[i])
+            continue;
+        child = table_of(pt, table[i], level);
         if (!child)
             continue;
         if (level + 1 < LEAF_LEVEL && trim(pt, child, level + 1, most))
