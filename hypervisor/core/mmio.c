@@ -59,8 +59,7 @@ static bool contains(const struct mmio_region *r, const struct mmio_access *a)
 }
 
 /* The region that the access is in. By halves: the last one that starts at or below the address. */
-static __noinline const struct mmio_region *find(const struct mmio_space *s,
-                                                 const struct mmio_access *a)
+static const struct mmio_region *find(const struct mmio_space *s, const struct mmio_access *a)
 {
     const struct mmio_region *r = s->regions;
     uint64_t addr = a->addr.v;
@@ -75,20 +74,30 @@ static __noinline const struct mmio_region *find(const struct mmio_space *s,
     return n && contains(r, a) ? r : NULL;
 }
 
-enum exit_action mmio_dispatch(struct vcpu *v)
+static inline enum exit_action hand_over(struct vcpu *v, const struct mmio_region *r)
 {
     struct mmio_access *a = &v->access;
+
+    a->offset = a->addr.v - r->start.v;
+    return r->handler(v, a, r->device);
+}
+
+static __noinline enum exit_action look_up(struct vcpu *v)
+{
+    const struct mmio_region *r = find(&v->domain->mmio, &v->access);
+
+    if (!r)
+        return EXIT_FAULT;
+    v->last_region = r;
+    return hand_over(v, r);
+}
+
+enum exit_action mmio_dispatch(struct vcpu *v)
+{
     const struct mmio_region *r = v->last_region;
 
     /* Accesses to one device mostly follow each other. */
-    if (unlikely(!r || !contains(r, a))) {
-        r = find(&v->domain->mmio, a);
-        if (!r)
-            return EXIT_FAULT;
-        v->last_region = r;
-    }
-    a->offset = a->addr.v - r->start.v;
-    return r->handler(v, a, r->device);
+    return likely(r && contains(r, &v->access)) ? hand_over(v, r) : look_up(v);
 }
 
 bool mmio_was_last(const struct vcpu *v, gaddr_t addr)
