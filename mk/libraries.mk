@@ -21,7 +21,7 @@ LIB_FAST := zlib/inffast zstd/decompress/huf_decompress zstd/decompress/zstd_dec
 
 # All are always given an allocator. zstd: one of two decoders each for literals and for sequences, no copies of them for
 # CPUs with BMI2, no assembly, no formats from before 2016, no words for errors. lz4: no loop of its own for what is not at the end.
-LIB_FLAGS := $(LIB_INCLUDES) -w -include string.h -DZ_SOLO -DHAVE_MEMCPY -DZSTD_DEPS_MALLOC '-DZSTD_malloc(n)=NULL' '-DZSTD_calloc(n,m)=NULL' \
+LIB_FLAGS := $(LIB_INCLUDES) -w -include string.h -DZ_SOLO -DBUILDFIXED -DHAVE_MEMCPY -DZSTD_DEPS_MALLOC '-DZSTD_malloc(n)=NULL' '-DZSTD_calloc(n,m)=NULL' \
     '-DZSTD_free(p)=(void)(p)' -DHUF_FORCE_DECOMPRESS_X1 -DZSTD_FORCE_DECOMPRESS_SEQUENCES_SHORT -DDYNAMIC_BMI2=0 \
     -DZSTD_DISABLE_ASM -DZSTD_LEGACY_SUPPORT=0 -DZSTD_STRIP_ERROR_STRINGS -DLZ4_FREESTANDING=1 -DLZ4_FAST_DEC_LOOP=0 \
     $(foreach f,memcpy memmove memset,-DLZ4_$(f)=$(f))
@@ -32,4 +32,4 @@ LZMA_FLAGS := -DHAVE_CONFIG_H -Imk/liblzma $(patsubst %,-I$(LIB_SOURCES)/xz/%,co
 $(LIB_OBJECTS): $(OUT)/obj/%.o: $(BUILD)/debian/sources.stamp $(MK) mk/libraries.mk mk/liblzma/config.h mk/hypervisor.mk | $(XPURPOSE:%=$(BUILD)/host/%)
 	@mkdir -p $(@D)
 	@echo '  CC      $(LIB_SOURCES)/$*.c'
-	$(Q)$(XCC) $(HV_CFLAGS) $(LIB_FLAGS) $(if $(filter xz/%,$*),$(LZMA_FLAGS)) $(if $(filter $(LIB_FAST),$*),-O2,-Os) -c -o $@ $(LIB_SOURCES)/$*.c
+	$(Q)$(XCC) $(HV_CFLAGS) $(LIB_FLAGS) $(if $(filter xz/%,$*),$(LZMA_FLAGS)) $(if $(filter $(LIB_FAST),$*),-O2,-Os) $(HV_LTO) -c -o $@ $(LIB_SOURCES)/$*.c

@@ -75,7 +75,7 @@ uint64_t frame_bank_meta_size(uint64_t frames)
     return entries_size(frames) + frame_free_meta_size(frames);
 }
 
-int frame_bank_add(mfn_t start, mfn_t end, void *meta)
+int __cold frame_bank_add(mfn_t start, mfn_t end, void *meta)
 {
     uint64_t frames = end.v - start.v;
     uint32_t at = nr_banks;
@@ -535,7 +535,7 @@ static unsigned long long mib(uint64_t frames)
     return frames >> (20 - FRAME_SHIFT);
 }
 
-void frame_dump(void)
+void __cold frame_dump(void)
 {
     log_info("memory: %llu MiB, %llu MiB free, of which %llu MiB are to be cleared", mib(nr_total),
              mib(frame_free_count()), mib(frame_dirty_count()));

@@ -16,14 +16,21 @@ SECTIONS
 {
     . = 0;
     _image_start = .;
-    /* Of the first page loaders may bring the headers only. In the second the boot code, then the vectors. */
+    /*
+     * Of the first page UEFI need not bring more than headers: behind them is what runs only where no UEFI is. In the second
+     * page the boot code, then the vectors.
+     */
     .text : {
         KEEP(*(.head.text))
+        *wrong_level.c.o(.text .text.* .rodata .rodata.*)
         . = ALIGN(4096);
         _text_start = .;
         boot_text = .;
         KEEP(*(.text.boot))
         _boot_code_end = .;
+        /* Fills what is left before the vectors, which begin at 2048. */
+        *memory.S.o(.text .text.*)
+        *entry.S.o(.text)
         KEEP(*(.text.vectors))
         boot_text_end = boot_text + 4096;
         *(.text .text.*)
