@@ -66,8 +66,8 @@ $(HV_APART): HV_LTO :=
 HV_LDFLAGS := -pie --no-dynamic-linker -z text -z max-page-size=4096 -z norelro -z noexecstack \
     --build-id=sha1 --gc-sections --orphan-handling=error --fatal-warnings $(HV_LDFLAGS_$(ARCH))
 
-# gcc makes the code, and calls the linker.
-HV_LINK_gcc    = $(XCC) $(HV_CFLAGS) -Os -flto=auto -nostdlib -static-pie $(addprefix -Xlinker ,$(HV_LDFLAGS))
+# gcc makes the code, and calls the linker. A function that took in those of other files has their frames, too.
+HV_LINK_gcc    = $(XCC) $(HV_CFLAGS) -Wframe-larger-than=1280 -Os -flto=auto -nostdlib -static-pie $(addprefix -Xlinker ,$(HV_LDFLAGS))
 HV_LINK_clang := $(XLD) $(HV_LDFLAGS)
 
 .PHONY: hypervisor
