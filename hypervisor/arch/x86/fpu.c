@@ -20,6 +20,8 @@
 #define AT_MXCSR     24u
 #define FCW_RESET    0x37fu
 #define MXCSR_RESET  0x1f80u
+#define AT_ST        32u
+#define AT_XMM       160u
 #define AT_XSTATE_BV 512u
 
 #define SUPPORTED (XCR0_X87 | XCR0_SSE | XCR0_AVX | XCR0_AVX512 | XCR0_PKRU)
@@ -94,6 +96,28 @@ void fpu_vcpu_reset(struct vcpu *v)
     v->arch.xcr0 = XCR0_X87;
 }
 
+/*
+ * Says in the area that x87 is in its initial state, if it is: XRSTOR then makes that state instead
+ * of loading it. Processors do so by themselves, and QEMU does not: whenever any of its CPUs loads
+ * x87, it changes a word of the first CPU's state without a lock. Bits in there that the first CPU
+ * changes at that moment are lost, and one is whether pages are nested: a guest then runs without
+ * nested page tables, or the hypervisor with them. (QEMU 10.0, cpu_clear_ignne() of its
+ * target/i386. What a guest loads by itself does it as well.)
+ */
+static void mark_initial_x87(uint8_t *area)
+{
+    const uint64_t *word = (const uint64_t *)(const void *)area;
+    uint64_t *in_use = (uint64_t *)(void *)(area + AT_XSTATE_BV);
+    uint64_t other = (word[0] ^ FCW_RESET) | word[1] | word[2];
+
+    if (!(*in_use & XCR0_X87))
+        return;
+    for (unsigned int i = AT_ST / 8; i < AT_XMM / 8; i++)
+        other |= word[i];
+    if (!other)
+        *in_use &= ~XCR0_X87;
+}
+
 /* A guest's XCR0 may leave out what it had in use before. */
 void fpu_save(struct vcpu *v)
 {
@@ -106,6 +130,7 @@ void fpu_save(struct vcpu *v)
     if (v->arch.xcr0 != features)
         xsetbv(features);
     __asm__ volatile("xsave64 (%0)" : : "r"(area), "a"(UINT32_MAX), "d"(UINT32_MAX) : "memory");
+    mark_initial_x87(area);
 }
 
 void fpu_load(struct vcpu *v)
