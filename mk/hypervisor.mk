@@ -34,7 +34,7 @@ HV_CFLAGS = $(HV_FLAGS) $(HV_CFLAGS_$(ARCH)) $(HV_CFLAGS_$(COMPILER)) $(HV_CFLAG
 
 # What guests wait for is compiled for speed, all else for size: the image has to stay small.
 HV_FAST := $(addprefix hypervisor/core/,hypercall.c xen_version.c vcpu.c pcpu.c mmio.c sched.c sched_fair.c sched_null.c timer.c irq.c \
-    p2m.c pgtable.c hypmap.c guest_access.c evtchn.c evtchn_2l.c evtchn_fifo.c evtchn_op.c gnttab_map.c gnttab_use.c \
+    p2m.c pgtable.c hypmap.c guest_access.c evtchn.c evtchn_2l.c evtchn_fifo.c evtchn_op.c evtchn_close.c gnttab_map.c gnttab_use.c \
     gnttab_maptrack.c gnttab_copy.c gnttab_op.c p2m_batch.c reservation.c memory_op.c physmap.c sysctl.c sysctl_machine.c domctl_domain.c domain.c frame.c frame_free.c) $(addprefix hypervisor/lib/,tree.c bitmap.c deepmap.c) \
     $(addprefix hypervisor/arch/arm64/,exit.c abort.c psci.c sysreg.c context.c clock.c stage2.c stage2_format.c \
     vpl011.c vtimer.c gicv2.c gicv3.c) $(wildcard hypervisor/arch/arm64/vgic*.c) \
@@ -43,7 +43,7 @@ HV_FAST := $(addprefix hypervisor/core/,hypercall.c xen_version.c vcpu.c pcpu.c 
     vlapic_ipi.c context.c fpu.c evtchn.c vtime.c port.c pio.c decode.c emulate.c)
 
 # Of that, what each exit goes through, and loops in one hypercall.
-HV_FASTEST := $(addprefix hypervisor/core/,mmio.c guest_access.c frame.c gnttab_copy.c sysctl_machine.c) \
+HV_FASTEST := $(addprefix hypervisor/core/,mmio.c guest_access.c frame.c evtchn_op.c evtchn_close.c gnttab_copy.c sysctl_machine.c) \
     $(addprefix hypervisor/arch/arm64/,exit.c psci.c)
 
 # On arm64 taking small functions in has nearly the speed of -O2 without its size, with gcc.
