@@ -114,21 +114,22 @@ $(IMAGE)/xen: $(BUILD)/debian/xen$(BESIDE).stamp
 	@mkdir -p $(@D)
 	@gzip -dc $(DEBIAN)/boot/xen-4.20-amd64.gz >$@
 
-# What `make run` understands; empty: image/run decides.
-DOM0     ?= busybox
+# What `make run` understands; empty: image/run decides. Beside a PC's dom0 there is nothing to see
+# unless it has a toolstack, and PCs start by GRUB.
+DOM0     ?= $(if $(filter x86_64-qemu,$(ARCH)-$(EMULATOR)),xl,busybox)
 DOMUS    ?=
 CPUS     ?= 2
 GIC      ?= 3
 QEMU_CPU ?=
 MEM      ?=
-FIRMWARE ?=
+FIRMWARE ?= $(if $(filter x86_64,$(ARCH)),grub)
 EMULATOR ?= qemu
 
 DOM0S := busybox xl xl-4.17 debian
 ifeq ($(filter $(DOM0),$(DOM0S)),)
 $(error DOM0=$(DOM0): there is no such dom0; write one of: $(DOM0S))
 endif
-FIRMWARES := grub grub-efi uefi
+FIRMWARES := kernel grub grub-efi uefi
 ifneq ($(filter-out $(FIRMWARES),$(FIRMWARE)),)
 $(error FIRMWARE=$(FIRMWARE): there is no such firmware; write one of: $(FIRMWARES))
 endif
@@ -137,9 +138,9 @@ ifeq ($(filter $(EMULATOR),$(EMULATORS)),)
 $(error EMULATOR=$(EMULATOR): there is no such emulator; write one of: $(EMULATORS))
 endif
 BOCHS_NEEDS    := $(if $(filter bochs,$(EMULATOR)),$(BUILD)/debian/bochs-x86_64.stamp)
-FIRMWARE_NEEDS := $(BOCHS_NEEDS) $(if $(FIRMWARE)$(BOCHS_NEEDS),$(patsubst %,$(BUILD)/debian/%-x86_64.stamp,firmware grub$(if $(filter grub-efi,$(FIRMWARE)), grub-efi)) $(BUILD)/host/media)
+FIRMWARE_NEEDS := $(BOCHS_NEEDS) $(if $(filter-out kernel,$(FIRMWARE)),$(patsubst %,$(BUILD)/debian/%-x86_64.stamp,firmware grub$(if $(filter grub-efi,$(FIRMWARE)), grub-efi)) $(BUILD)/host/media)
 
-run: hypervisor image $(if $(filter-out busybox,$(DOM0)),image-$(DOM0)) $(FIRMWARE_NEEDS) ## boot it in QEMU (ARCH=arm64|x86_64 DOM0=busybox|xl|xl-4.17|debian DOMUS=n CPUS=n GIC=2|3 FIRMWARE=grub|grub-efi|uefi EMULATOR=qemu|bochs QEMU_CPU=model MEM=size ARGS=...)
+run: hypervisor image $(if $(filter-out busybox,$(DOM0)),image-$(DOM0)) $(FIRMWARE_NEEDS) ## boot it in QEMU (ARCH=arm64|x86_64 DOM0=busybox|xl|xl-4.17|debian DOMUS=n CPUS=n GIC=2|3 FIRMWARE=kernel|grub|grub-efi|uefi EMULATOR=qemu|bochs QEMU_CPU=model MEM=size ARGS=...)
 	@image/run --arch $(ARCH) --hypervisor $(OUT)/hospes --dom0 $(DOM0) $(if $(DOMUS),--domus $(DOMUS)) --cpus $(CPUS) \
 	    $(if $(filter arm64,$(ARCH)),--gic $(GIC)) --emulator $(EMULATOR) $(if $(FIRMWARE),--boot $(FIRMWARE)) $(if $(QEMU_CPU),--cpu $(QEMU_CPU)) \
 	    $(if $(MEM),--memory $(MEM)) --ssh-port $(SSH_PORT) $(ARGS)
