@@ -36,7 +36,9 @@ def hypervisor(request):
 def boot(request, xen):
     """boot(setting=...) starts a machine (settings: board.Machine) whose log is in build/logs."""
     started = []
-    name = re.sub(r"[^A-Za-z0-9_.=-]+", "-", request.node.name).strip("-")
+    # The file's name too: tests of several files have the same, and run side by side.
+    name = "%s.%s" % (request.node.path.stem, request.node.name)
+    name = re.sub(r"[^A-Za-z0-9_.=-]+", "-", name).strip("-")
 
     def start(**settings):
         log = machine.board.BUILD / "logs" / ("%s-%d.log" % (name, len(started) + 1))
