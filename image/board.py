@@ -179,7 +179,7 @@ class Machine:
             arguments = self.hardware_arguments()
             arguments[1] += ",dumpdtb=%s" % file
             subprocess.run([str(QEMU)] + arguments, check=True, stdin=subprocess.DEVNULL,
-                           stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=60)
+                           stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=600)
             return Tree(file.read_bytes())
 
     def options(self):
