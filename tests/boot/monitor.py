@@ -35,17 +35,29 @@ class Monitor:
         """The same for a line of the monitor for people; what it prints."""
         return self.ask("human-monitor-command", **{"command-line": line})
 
-    def wait_asleep(self):
-        """Until the first CPU is halted: a domain that was running is not any more."""
+    def stop_asleep(self):
+        """Stops the machine at a moment when its first CPU is halted: no domain runs there."""
         end = time.monotonic() + PATIENCE
+        self.ask("stop")
         while "HLT=1" not in self.human("info registers"):
             assert time.monotonic() < end, "the first CPU is never asleep"
+            self.ask("cont")
             time.sleep(0.05)
+            self.ask("stop")
 
     def connect(self):
-        """QEMU has begun to run, so its socket is there."""
-        connection = socket.socket(socket.AF_UNIX)
-        connection.connect(str(self.path))
+        """QEMU may have been started just now: its socket gets a name before somebody listens there."""
+        end = time.monotonic() + PATIENCE
+        while True:
+            connection = socket.socket(socket.AF_UNIX)
+            connection.settimeout(PATIENCE)
+            try:
+                connection.connect(str(self.path))
+                break
+            except (FileNotFoundError, ConnectionRefusedError):
+                connection.close()
+                assert time.monotonic() < end, "QEMU has no monitor"
+                time.sleep(0.1)
         self.stream = connection.makefile("rw")
         self.read()
         self.ask("qmp_capabilities")

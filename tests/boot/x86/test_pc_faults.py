@@ -46,8 +46,9 @@ def test_machine_check(boot, tmp_path):
     machine.expect("guest tick starts")
     monitor.connect()
     # QEMU gives it to a guest that is running, whatever is intercepted, and resets one that has CR4.MCE clear.
-    monitor.wait_asleep()
+    monitor.stop_asleep()
     # Valid, not corrected, enabled, with address and misc.
     assert monitor.human("mce 0 1 0xbc00000000000135 0x5 0xdeadb000 0x8c") == ""
+    monitor.ask("cont")
     machine.expect(r"machine check: CPU 0, bank 1: status 0xbc00000000000135, address 0xdeadb000, misc 0x8c \(not corrected\)")
     machine.expect(r"#MC \(18\) in the hypervisor")
