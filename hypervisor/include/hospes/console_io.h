@@ -12,7 +12,7 @@
 struct domain;
 struct vcpu;
 
-#define CONSOLE_IO_BYTES 256u /* typed, not read yet */
+#define CONSOLE_IO_BYTES 1024u /* typed, not read yet: a user pastes text into a busy guest */
 
 /* The domain wrote by its UART. */
 void console_io_passed_over(struct domain *d);
