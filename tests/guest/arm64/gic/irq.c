@@ -122,11 +122,13 @@ static void on_irq_of_cpu(struct frame *f)
     (void)f;
     if (INTID(iar) >= 1020)
         return;
+    /* Who sees the counts may rely on all before them. */
+    gic_eoi(iar);
     iar_of[cpu] = iar;
-    got[cpu][INTID(iar)]++;
     if (INTID(iar) >= 32)
         atomic_add(&spi_total, 1);
-    gic_eoi(iar);
+    barrier();
+    got[cpu][INTID(iar)]++;
 }
 
 static void other_cpu(unsigned int id)
