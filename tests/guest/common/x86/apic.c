@@ -7,16 +7,18 @@
 
 #include <xen/hvm/hvm_op.h>
 
-#define MSR_APIC_BASE  0x1bu
-#define BASE_X2APIC    (1u << 10)
-#define BASE_ENABLE    (1u << 11)
-#define MSR_X2APIC     0x800u
-#define CPUID_X2APIC   (1u << 21) /* of leaf 1, ECX */
-#define SVR_ENABLE     (1u << 8)
-#define LVT_MASKED     (1u << 16)
-#define ICR_BUSY       (1u << 12)
-#define DIVIDE_BY_1    0xbu
-#define CALIBRATION_US 1000u
+#define MSR_APIC_BASE       0x1bu
+#define BASE_X2APIC         (1u << 10)
+#define BASE_ENABLE         (1u << 11)
+#define MSR_X2APIC          0x800u
+#define CPUID_X2APIC        (1u << 21) /* of leaf 1, ECX */
+#define SVR_ENABLE          (1u << 8)
+#define LVT_MASKED          (1u << 16)
+#define ICR_BUSY            (1u << 12)
+#define DIVIDE_BY_1         0xbu
+#define CALIBRATION_US      1000u
+#define CALIBRATION_MOST_US 1000000u
+#define CALIBRATION_PARTS   64u /* it is exact to one part of so many */
 
 volatile uint64_t alarm_fired, alarm_when;
 
@@ -74,14 +76,21 @@ static void calibrate(void)
     apic_init_cpu();
     apic_write(APIC_DIVIDE, DIVIDE_BY_1);
     apic_write(APIC_LVT_TIMER, LVT_MASKED | VECTOR_ALARM);
+    /* Longer and longer, until what passes between the looks at the two clocks does not count: this
+     * CPU may be another's then. */
     for (uint64_t us = CALIBRATION_US; apic_khz == 0; us *= 2) {
-        uint64_t begin, ticks;
+        uint64_t before, begin, end, after, ticks;
 
+        before = now();
         apic_write(APIC_INITIAL, UINT32_MAX);
         begin = now();
         delay_us(us);
+        end = now();
         ticks = UINT32_MAX - apic_read(APIC_CURRENT);
-        apic_khz = ticks * machine.tsc_khz / (now() - begin);
+        after = now();
+        if ((begin - before) + (after - end) <= (end - begin) / CALIBRATION_PARTS ||
+            us > CALIBRATION_MOST_US)
+            apic_khz = ticks * machine.tsc_khz / (end - begin);
     }
     apic_write(APIC_INITIAL, 0);
 }
@@ -108,7 +117,7 @@ void alarm_set(uint64_t when)
     uint64_t count = left * apic_khz / machine.tsc_khz;
 
     apic_write(APIC_LVT_TIMER, VECTOR_ALARM);
-    count += count / 512 + 1; /* as exact as it was measured */
+    count += count / CALIBRATION_PARTS + 1; /* as exact as it was measured */
     apic_write(APIC_INITIAL, count > UINT32_MAX ? UINT32_MAX : (uint32_t)count);
 }
 
