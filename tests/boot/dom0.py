@@ -44,7 +44,7 @@ class Dom0:
                             % (board.CONSOLE, dom0_memory, options),
                             qemu=[*board.devices(board.IMAGE / "disk.img"), *qemu], **{**MACHINE, **changes})
         self.machine.slowly = False  # dom0's console is no emulated UART
-        self.machine.expect("dom0: Linux", LONG)
+        self.machine.expect_up("dom0", patience=LONG)
         self.machine.shell("dom0")
 
     def run(self, command, patience=PATIENCE, status=0):
@@ -64,7 +64,7 @@ class Dom0:
         for line in [*lines, "END"]:
             self.machine.expect("> ")
             self.machine.send(line + "\r")
-        self.machine.expect("dom0# ")
+        self.machine.expect_prompt()
 
     def configure(self, *settings, name="guest", number=2, kernel="/guest/vmlinuz", extra=None):
         """Writes a guest's configuration: /guest/guest.cfg's, and `settings`, lines that come behind it."""
@@ -100,11 +100,11 @@ class Dom0:
         self.await_console(name, kind)
         self.machine.send("xl console -t %s %s\r\r" % (kind, name))
         self.machine.focused = name
-        self.machine.expect(re.escape(name + "# "), LONG)
+        self.machine.expect_prompt(LONG)
         yield
         self.machine.focused = "dom0"
         self.machine.send("\x1d")
-        self.machine.expect("dom0# ")
+        self.machine.expect_prompt()
 
     def checksum(self, path):
         """The MD5 of a file's or disk's first MEBIBYTES, read from the disk itself."""

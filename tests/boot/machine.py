@@ -24,10 +24,22 @@ board = {"arm64": arm64, "x86_64": pc}[ARCH]
 # need over a hundred to a shell. A slower computer still sets a factor.
 PATIENCE = 400 * float(os.environ.get("HOSPES_PATIENCE", "1"))
 
+# Characters of a command: what is typed faster than a domain looks is kept for it up to 1024, with what `run` adds.
+INPUT = 900
+
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 # Another domain's line; the focused domain's own behind Xen's prefix.
 OTHERS = re.compile(r"^(\(d\d+\) |\(XEN\) DOM\d+: ).*\n?", re.MULTILINE)
 PREFIX = re.compile(r"^\(XEN\) ", re.MULTILINE)
+# Lines of others in the middle of one that the domain in focus writes: it is waited for, but not long, and by the
+# hypervisor not at all.
+TEAR = r"\r*\n(?:\(\w+\) [^\n]*\n)+"
+GAP = "(?:%s)?" % TEAR
+
+
+def torn(text):
+    """A pattern for `text` of the domain in focus, also where lines of others stand in it."""
+    return GAP.join(re.escape(letter) for letter in text)
 
 
 class Machine:
@@ -82,7 +94,7 @@ class Machine:
         text = ESCAPES.sub("", self.console.before or "")
         tail = "\n".join(text.replace("\r", "").splitlines()[-40:])
         raise AssertionError("never came: %s\nlog: %s\nthe console's last words:\n%s"
-                             % (wanted, self.log, tail)) from None
+                             % (wanted.replace(GAP, ""), self.log, tail)) from None
 
     def expect(self, pattern, patience=PATIENCE):
         """Waits for a regular expression on the console; returns its match."""
@@ -100,6 +112,14 @@ class Machine:
                 left.pop(self.console.expect(left, timeout=patience))
             except (pexpect.TIMEOUT, pexpect.EOF):
                 self.fail(" and ".join(left))
+
+    def expect_up(self, *names, patience=PATIENCE):
+        """Waits until these domains have Linux and a shell (image/init), in whatever order they come."""
+        self.expect_all(*[torn(name + ": Linux") for name in names], patience=patience)
+
+    def expect_prompt(self, patience=PATIENCE):
+        """Waits for the prompt of the shell that has the keyboard."""
+        self.expect(torn(self.focused + "# "), patience)
 
     def expect_off(self, patience=PATIENCE):
         """Waits for the machine to switch itself off (or to reset: QEMU then ends too)."""
@@ -138,14 +158,15 @@ class Machine:
         """Gives the keyboard to a domain's shell and waits for its prompt."""
         self.focus(name)
         self.send("\r")
-        self.expect(re.escape(name + "# "))
+        self.expect_prompt()
 
     def run(self, command, patience=PATIENCE):
         """Runs a command in the focused domain's shell; returns (exit status, output)."""
+        assert len(command) < INPUT
         # The quotes keep the echo of the command line from being taken for the output.
         self.send("echo 'be''gin'; %s; echo 'en''d='$?\r" % command)
-        self.expect(r"begin\r+\n", patience)
-        status = int(self.expect(r"(?:\(XEN\) )?end=(\d+)\r+\n", patience)[1])
+        self.expect(torn("begin") + r"\r+\n", patience)
+        status = int(self.expect(r"(?:\(XEN\) )?%s(\d+)\r+\n" % (torn("end=") + GAP), patience)[1])
         text = ESCAPES.sub("", self.console.before).replace("\r", "")
-        self.expect(re.escape(self.focused + "# "), patience)
+        self.expect_prompt(patience)
         return status, PREFIX.sub("", OTHERS.sub("", text))

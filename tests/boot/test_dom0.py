@@ -8,7 +8,7 @@ UART = board.BOARDS["virt"].uart + " rdinit=/init name=dom0"
 
 def try_console(machine, name):
     """dom0's shell there takes and gives all that it should."""
-    machine.expect("dom0: Linux")
+    machine.expect_up("dom0")
     machine.shell("dom0")
     assert machine.run("cat /sys/class/tty/console/active") == (0, name + "\n")
     # Longer than all queues on the way: the writer has to wait and go on.
@@ -36,7 +36,7 @@ def test_console_by_uart(boot):
 def test_what_linux_sees(boot):
     """Else Linux is not sure where it is: no PV driver, no toolstack, no stolen time."""
     machine = boot(domains=[board.dom0()])
-    machine.expect("dom0: Linux")
+    machine.expect_up("dom0")
     machine.shell("dom0")
     version = "cd /sys/hypervisor; cat type version/major version/minor version/extra properties/features"
     assert machine.run(version) == (0, "xen\n4\n20\n.0-hospes\n00066805\n")

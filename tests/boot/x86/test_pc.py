@@ -12,7 +12,7 @@ from monitor import Monitor
 def to_shell(start, **settings):
     """A machine at dom0's prompt."""
     machine = start(**settings)
-    machine.expect("dom0: Linux")
+    machine.expect_up("dom0")
     machine.shell("dom0")
     return machine
 
@@ -66,7 +66,7 @@ def test_iommu(boot, iommu, name):
     """Else dom0's disk and network are dead on a machine with an IOMMU, or reach all memory."""
     machine = boot(iommu=iommu, qemu=pc.devices(pc.IMAGE / "disk.img"))
     machine.expect("IOMMU: %s; devices see d0's memory only" % name)
-    machine.expect("dom0: Linux")
+    machine.expect_up("dom0")
     machine.shell("dom0")
     status, text = machine.run("dd if=/dev/urandom of=/w bs=64k count=64 && dd if=/w of=/dev/vda bs=64k && sync && "
                                "echo 3 > /proc/sys/vm/drop_caches && dd if=/dev/vda of=/r bs=64k count=64 && "
