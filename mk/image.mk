@@ -8,16 +8,17 @@ IMAGE_NEEDS := $(BUILD)/debian/guest$(BESIDE).stamp | $(BUILD)/host/run
 
 INITRAMFS   := image/initramfs image/cpio.py image/elf.py image/init image/await image/dhcp
 
-# What Debian calls the architecture's libraries; the kernel's file; the bus of QEMU's paravirtual devices.
+# The kernel's file; the bus of QEMU's paravirtual devices; the disks and cards that machines have.
 KERNEL_arm64    := Image
 KERNEL_x86_64   := vmlinuz
 BUS_arm64       := virtio_mmio
 BUS_x86_64      := virtio_pci
+DRIVERS_x86_64  := ahci sd_mod nvme e1000e
 KERNEL          := $(IMAGE)/$(KERNEL_$(ARCH))
 
 # ext4 asks for its checksum by a name that no dependency tells of.
 EXT4          := crc32c_generic ext4
-DOM0_MODULES  := $(BUS_$(ARCH)) virtio_blk virtio_net virtio_rng $(EXT4)
+DOM0_MODULES  := $(BUS_$(ARCH)) virtio_blk virtio_net virtio_rng $(DRIVERS_$(ARCH)) $(EXT4)
 GUEST_MODULES := xen-blkfront xen-netfront $(EXT4)
 XL_MODULES    := $(DOM0_MODULES) xenfs xen-privcmd xen-evtchn xen-gntdev xen-gntalloc xen-blkback xen-netback \
     loop bridge
@@ -29,7 +30,7 @@ XL_FILES := etc/xen etc/init.d/xen usr/lib/xen-common usr/lib/xen-*/bin usr/sbin
     usr/*/terminfo/v/vt100 usr/*/terminfo/l/linux usr/lib/*-linux-gnu/libgcc_s.so.1
 
 # Debian on a disk: what finds the disk, whichever kind; and the kernel's modules, which no package of the set has.
-DISK_MODULES := $(BUS_$(ARCH)) virtio_blk virtio_net xen-blkfront xen-netfront $(EXT4)
+DISK_MODULES := $(BUS_$(ARCH)) virtio_blk virtio_net $(DRIVERS_$(ARCH)) xen-blkfront xen-netfront $(EXT4)
 KEY          := $(IMAGE)/ssh-key
 SSH_PORT     ?= 2222
 

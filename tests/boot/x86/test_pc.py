@@ -74,6 +74,22 @@ def test_iommu(boot, iommu, name):
     assert status == 0 and " 0% packet loss" in text
 
 
+@pytest.mark.parametrize("iommu", [None, "amd-iommu", "intel-iommu"])
+def test_real_devices(boot, iommu):
+    """Else dom0 has disk and network in an emulator only: these are what the machines that people have are made of."""
+    drive = "file=%s,if=none,format=raw,snapshot=on,id=%%s" % (pc.IMAGE / "disk.img")
+    machine = to_shell(boot, iommu=iommu, qemu=["-drive", drive % "sata", "-device", "ide-hd,drive=sata,bus=ide.1",
+                                                "-drive", drive % "nvme", "-device", "nvme,drive=nvme,serial=1",
+                                                "-netdev", "user,id=net", "-device", "e1000e,netdev=net"])
+    for disk in ("sda", "nvme0n1"):
+        status, text = machine.run("dd if=/dev/urandom of=/w bs=64k count=64 && dd if=/w of=/dev/%s bs=64k && sync && "
+                                   "echo 3 > /proc/sys/vm/drop_caches && dd if=/dev/%s of=/r bs=64k count=64 && cmp /w /r"
+                                   % (disk, disk))
+        assert status == 0, text
+    status, text = machine.run("ifconfig eth0 10.0.2.15 && ping -c 3 10.0.2.2")
+    assert status == 0 and " 0% packet loss" in text
+
+
 def test_reboot(boot):
     """Else dom0's reboot leaves the machine standing, or ends it behind the back of guests."""
     machine = to_shell(boot)
