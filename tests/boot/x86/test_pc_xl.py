@@ -35,6 +35,16 @@ def test_processors(dom0):
     assert "CPU signature" in dom0.run("/usr/lib/xen-4.20/bin/xen-ucode show-cpu-info")
 
 
+def test_cpuid(dom0):
+    """Else a feature that is hidden from a guest, which is to run on older machines too, is found there all the same."""
+    dom0.run("grep -qw avx2 /proc/cpuinfo")
+    for setting in ('cpuid="host,avx2=0"', 'cpuid=["0x7,0:ebx=xxxxxxxxxxxxxxxxxxxxxxxxxx0xxxxx"]'):
+        dom0.create("disk=[]", "vif=[]", setting, extra="console=hvc0 rdinit=/init name=guest")
+        with dom0.console():
+            dom0.run("grep -qw avx /proc/cpuinfo && ! grep -qw avx2 /proc/cpuinfo")
+        dom0.run("xl destroy guest")
+
+
 def test_nmi(dom0):
     """Else a guest that hangs cannot be made to say where."""
     dom0.create("disk=[]", "vif=[]", extra="console=hvc0 rdinit=/init name=guest")
