@@ -8,7 +8,7 @@ import re
 
 import pytest
 from dom0 import CAPABILITIES, CPUS_AT_FIRST, LONG, Dom0, address, with_files
-from machine import board
+from machine import board, torn
 
 
 def test_info(dom0):
@@ -186,9 +186,9 @@ def test_reboot(dom0, by):
     else:
         dom0.await_console()
         dom0.machine.send("xl console guest\r\r")
-        dom0.machine.expect("guest# ", LONG)
+        dom0.machine.expect(torn("guest# "), LONG)
         dom0.machine.send("reboot\r")
-        dom0.machine.expect("dom0# ", LONG)
+        dom0.machine.expect(torn("dom0# "), LONG)
     dom0.until('[ "$(xl domid guest)" -gt %d ]' % number)
     with dom0.console():
         assert dom0.run("hostname") == "guest\n"
