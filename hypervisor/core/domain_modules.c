@@ -52,6 +52,8 @@ int module_read(struct dt_walk *w, struct boot_module *m, bool quiet)
     int rc = dt_walk_pair(w, "reg", 0, &start, &bytes);
     if (rc == -ENOENT && dt_property(w->fdt, w->node, "xen,uefi-binary", NULL))
         return complain(w, m, quiet, "xen,uefi-binary", "the file was not loaded");
+    if (rc == -ENOENT && dt_property(w->fdt, w->node, "module-index", NULL))
+        return complain(w, m, quiet, "module-index", "the loader gave no such module");
     if (rc == -ENOENT)
         return complain(w, m, quiet, "reg", "is missing");
     if (rc)

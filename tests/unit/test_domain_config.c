@@ -342,6 +342,10 @@ static void wrong_modules(void **state)
     tree_string(fdt, "/chosen/bad/k", "xen,uefi-binary", "vmlinuz");
     parse();
     expect_line("/chosen/bad/k: xen,uefi-binary = \"vmlinuz\": the file was not loaded");
+    tree_cells(fdt, "/chosen/bad/k", "module-index", 1, 200);
+    fdt_delprop(fdt, fdt_path_offset(fdt, "/chosen/bad/k"), "xen,uefi-binary");
+    parse();
+    expect_line("/chosen/bad/k: module-index = <200>: the loader gave no such module");
     tree_cells(fdt, "/chosen/bad/k", "reg", 3, 0, 1, 2);
     parse();
     expect_line("/chosen/bad/k: reg = <0 1 2>: does not fit #address-cells");

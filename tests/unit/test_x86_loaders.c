@@ -204,9 +204,12 @@ static void multiboot_with_too_many_modules(void **state)
 {
     put_multiboot();
     put32(20, 0xffffffff);
+    put32(24, BASE + 0x1000);
+    put32(0x1004, 0xffffffff);
     assert_int_equal(multiboot_read(&info, BASE, at, &why), 0);
+    assert_true(BOOT_MODULES >= 3 * 32 + 1); /* kernel, ramdisk and tree of each domain */
     assert_int_equal(info.nr_files, BOOT_MODULES);
-    /* Those beyond, and none whose end is before its start. */
+    assert_int_equal(info.files[0].bytes, 0xffffffff);
     assert_int_equal(info.lost_files, 0xffffffff - BOOT_MODULES);
 }
 

@@ -61,7 +61,7 @@ static void malformed(void **state)
         "ucode=",
         "vga=",
         "vga=keep,",
-        "ucode=99",
+        "ucode=129",
         "ucode=--1",
         "ucode=scan,",
         "ucode=scan=maybe",

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-struct boot_info boot_info = { .protocol = "none", .line = "" };
+struct boot_info boot_info;
 
 bool boot_copy(void *to, uint64_t from, uint64_t bytes, boot_at_fn *at)
 {

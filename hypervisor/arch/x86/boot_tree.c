@@ -12,6 +12,7 @@
 #include <hospes/dt.h>
 #include <hospes/dt_write.h>
 #include <hospes/errno.h>
+#include <lib/bitmap.h>
 #include <lib/bits.h>
 
 #include <string.h>
@@ -21,9 +22,16 @@
 /* What the trees among the modules say of them. */
 struct trees {
     const struct boot_info *b;
-    const void *fdt[BOOT_MODULES]; /* NULL: that module is none */
-    bool named[BOOT_MODULES];
+    boot_at_fn *at;
+    DECLARE_BITMAP(is_tree, BOOT_MODULES);
+    DECLARE_BITMAP(named, BOOT_MODULES);
 };
+
+/* Module `i`, which is one. */
+static const void *tree_of(const struct trees *t, uint32_t i)
+{
+    return t->at(t->b->files[i].start, t->b->files[i].bytes);
+}
 
 /* The module that the node at *w names; -1: none that there is. */
 static int named_module(const struct trees *t, const struct dt_walk *w)
@@ -53,21 +61,21 @@ static void note_named(struct trees *t, struct dt_walk *w, uint32_t depth, void 
 
     (void)depth, (void)arg;
     if (index >= 0)
-        t->named[index] = true;
+        bitmap_set(t->named, (uint32_t)index);
 }
 
-static void find_trees(struct trees *t, boot_at_fn *at)
+static void find_trees(struct trees *t)
 {
     for (uint32_t i = 0; i < t->b->nr_files; i++) {
         const struct boot_file *f = &t->b->files[i];
-        const void *p = f->start % 8 ? NULL : at(f->start, f->bytes);
+        const void *p = f->start % 8 ? NULL : t->at(f->start, f->bytes);
 
         if (p && !dt_check(p, f->bytes))
-            t->fdt[i] = p;
+            bitmap_set(t->is_tree, i);
     }
     for (uint32_t i = 0; i < t->b->nr_files; i++)
-        if (t->fdt[i])
-            each_node(t, t->fdt[i], note_named, NULL);
+        if (bitmap_test(t->is_tree, i))
+            each_node(t, tree_of(t, i), note_named, NULL);
 }
 
 /* --- writing --------------------------------------------------------------------------------- */
@@ -142,13 +150,13 @@ static void write_module(struct dt_writer *w, const struct boot_file *f, uint32_
 static void write_files(struct trees *t, struct dt_writer *w)
 {
     for (uint32_t i = 0; i < t->b->nr_files; i++)
-        if (!t->fdt[i] && !t->named[i])
+        if (!bitmap_test(t->is_tree, i) && !bitmap_test(t->named, i))
             write_module(w, &t->b->files[i], i);
     for (uint32_t i = 0; i < t->b->nr_files; i++) {
         struct copy c = { .w = w };
 
-        if (t->fdt[i])
-            each_node(t, t->fdt[i], copy_node, &c);
+        if (bitmap_test(t->is_tree, i))
+            each_node(t, tree_of(t, i), copy_node, &c);
         close_nodes(&c, 1);
     }
 }
@@ -156,11 +164,11 @@ static void write_files(struct trees *t, struct dt_writer *w)
 int boot_tree_write(const struct boot_info *b, boot_at_fn *at, const uint8_t *seed,
                     uint32_t seed_bytes, void *fdt, uint32_t room)
 {
-    struct trees t = { .b = b };
+    struct trees t = { .b = b, .at = at };
     struct dt_writer w;
     uint32_t bytes;
 
-    find_trees(&t, at);
+    find_trees(&t);
     dt_write_begin(&w, fdt, room);
     dt_write_u32(&w, "#address-cells", 2);
     dt_write_u32(&w, "#size-cells", 2);

@@ -67,6 +67,7 @@ static void read_boot_info(uint32_t loader, uint64_t info)
     const char *why = "no loader of ours: see doc/boot-x86.md";
     int err = -1;
 
+    boot_info.line = "";
     switch (loader) {
     case EFI_LOADED:
         efi_handover_read(&boot_info, at_identity);
@@ -182,8 +183,8 @@ void arch_init_memory_map(void)
         log_warn("memory map: more than %u ranges: %u of them are not used", E820_MAX,
                  boot_info.lost_areas);
     if (boot_info.lost_files)
-        log_warn("modules: %u of them are not used: too many, or not where they could be read",
-                 boot_info.lost_files);
+        log_warn("modules: %u of them are not used: more than %u, or not where they can be read",
+                 boot_info.lost_files, BOOT_MODULES);
     if (!boot_ram.nr)
         panic("no RAM: %s gives no memory map", boot_info.protocol);
     reserve(arch_virt_to_maddr(_image_start).v, (uint64_t)(_image_end - _image_start), "Hospes");

@@ -34,6 +34,17 @@ def test_neighbours(boot, cpus):
     tiny.expect_ticks(machine, "t", "a", "b", "c", count=5)
 
 
+def test_many(boot):
+    """Else domains beyond the seventh have no kernels, for there is no room to note more modules."""
+    domains = [subject("tick", "name=%s period=1000" % name, name=name, memory=16, cpus=1, ramdisk=tiny.GUEST / "stop.bin")
+               for name in ("n%d." % number for number in range(1, 32))]
+    machine = beside(boot, *domains)
+    tiny.expect_ticks(machine, "t", *[domain.name for domain in domains])
+    machine = beside(boot, *domains, edit=lambda tree: tree.put(tiny.module(tree, "n31."), "module-index", 128))
+    machine.expect(r"/chosen/n31\./module@\w+: module-index = <128>: the loader gave no such module\r")
+    tiny.expect_ticks(machine, "t", *[domain.name for domain in domains[:-1]])
+
+
 def test_granters(boot):
     """Else no block or network backend serves another domain, or a guest's end takes its backend along."""
     machine = beside(boot, subject("gnttab", "role=granter peer=2", name="granter"),

@@ -10,7 +10,8 @@
 #include <hospes/framebuffer.h>
 #include <hospes/types.h>
 
-#define BOOT_MODULES  16
+/* As many as all domains can have that may be asked for, and the trees that ask for them. */
+#define BOOT_MODULES  128
 #define BOOT_LINE_MAX 2048
 
 struct boot_file {
