@@ -145,12 +145,44 @@ static void wrong_calls(void **state)
     assert_int_equal(call(9999), -ENOSYS);
 }
 
+static int64_t pdc(uint32_t revision, uint32_t count, uint32_t bits)
+{
+    static uint32_t words[4];
+    int64_t rc;
+
+    memcpy(words, (uint32_t[]){ revision, count, bits, 0x55 }, sizeof(words));
+    op.u.set_pminfo.type = XEN_PM_PDC;
+    op.u.set_pminfo.id = UINT32_MAX;
+    op.u.set_pminfo.u.pdc.p = words;
+    rc = call(XENPF_set_processor_pminfo);
+    assert_int_equal(words[0], revision);
+    assert_int_equal(words[1], count);
+    assert_int_equal(words[3], 0x55);
+    return rc ? rc : words[2];
+}
+
+static void words_for_firmware(void **state)
+{
+    assert_int_equal(pdc(1, 1, UINT32_MAX), 0xa); /* CPUs are halted, and that is all */
+    assert_int_equal(pdc(1, 1, 0x308), 0x8);
+    assert_int_equal(pdc(1, 2, 0), 0);
+    assert_int_equal(pdc(2, 1, 0x8), -EINVAL);
+    assert_int_equal(pdc(1, 0, 0x8), -EINVAL);
+    op.u.set_pminfo.u.pdc.p = (void *)4096;
+    assert_int_equal(call(XENPF_set_processor_pminfo), -EFAULT);
+    for (uint32_t type = XEN_PM_CX; type <= XEN_PM_PDC + 1; type++) {
+        op.u.set_pminfo.type = type;
+        if (type != XEN_PM_PDC)
+            assert_int_equal(call(XENPF_set_processor_pminfo), -ENOSYS); /* Linux is silent then */
+    }
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup(f, setup)
     const struct CMUnitTest tests[] = {
-        TEST(processors),   TEST(microcode),   TEST(time_of_msrs),
-        TEST(no_other_msr), TEST(wrong_calls),
+        TEST(processors),   TEST(microcode),          TEST(time_of_msrs),
+        TEST(no_other_msr), TEST(words_for_firmware), TEST(wrong_calls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

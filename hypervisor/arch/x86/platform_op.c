@@ -106,6 +106,38 @@ static int64_t resource_op(struct vcpu *v, const struct xenpf_resource_op *op)
     return done;
 }
 
+/* --- power: CPUs are halted when they have nothing to do, each by itself; no more is done ------
+ */
+
+/* Intel Processor Vendor-Specific ACPI (302223), section 3: what an operating system tells firmware
+ * by _PDC that it can do. */
+#define PDC_REVISION 1u
+#define PDC_C1_HALT  (1u << 1)
+#define PDC_SMP_C1   (1u << 3) /* each CPU by itself */
+
+/* Leaves of dom0's words for firmware what is true of the machine that firmware runs on. */
+static int64_t answer_pdc(struct vcpu *v, uint64_t at)
+{
+    struct {
+        uint32_t revision, count, bits; /* the first of `count` */
+    } pdc;
+
+    if (guest_read(v, &pdc, at, offsetof(typeof(pdc), bits)))
+        return -EFAULT;
+    if (pdc.revision != PDC_REVISION || !pdc.count)
+        return -EINVAL;
+    at += offsetof(typeof(pdc), bits);
+    if (guest_read(v, &pdc.bits, at, sizeof(pdc.bits)))
+        return -EFAULT;
+    pdc.bits &= PDC_C1_HALT | PDC_SMP_C1;
+    return guest_write(v, at, &pdc.bits, sizeof(pdc.bits)) ? -EFAULT : 0;
+}
+
+static int64_t set_pminfo(struct vcpu *v, const struct xenpf_set_processor_pminfo *info)
+{
+    return info->type == XEN_PM_PDC ? answer_pdc(v, guest_address(info->u.pdc)) : -ENOSYS;
+}
+
 int64_t arch_platform_op(struct vcpu *v, struct xen_platform_op *op)
 {
     switch (op->cmd) {
@@ -115,6 +147,8 @@ int64_t arch_platform_op(struct vcpu *v, struct xen_platform_op *op)
         return get_cpu_version(&op->u.pcpu_version);
     case XENPF_get_ucode_revision:
         return get_ucode_revision(&op->u.ucode_revision);
+    case XENPF_set_processor_pminfo:
+        return set_pminfo(v, &op->u.set_pminfo);
     case XENPF_resource_op:
         return resource_op(v, &op->u.resource_op);
     case XENPF_get_dom0_console:
