@@ -14,7 +14,7 @@ LONG = 3 * PATIENCE
 MEBIBYTES = 16
 
 # What Xen says that it can run.
-CAPABILITIES = {"arm64": "xen-3.0-aarch64", "x86_64": "hvm-3.0-x86_32 hvm-3.0-x86_32p hvm-3.0-x86_64"}[ARCH]
+CAPABILITIES = {"arm64": "xen-3.0-aarch64", "x86_64": "xen-3.0-x86_64 hvm-3.0-x86_32 hvm-3.0-x86_32p hvm-3.0-x86_64"}[ARCH]
 
 # The machine. On a PC dom0's disk and card reach guests' memory through the IOMMU.
 MACHINE = {"arm64": {}, "x86_64": {"iommu": "amd-iommu"}}[ARCH]

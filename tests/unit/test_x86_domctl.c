@@ -13,6 +13,7 @@
 
 #include "../../hypervisor/arch/x86/domctl_context.c"
 #include "../../hypervisor/arch/x86/domctl_policy.c"
+#include "../../hypervisor/arch/x86/domctl_vcpu.c"
 #include "../../hypervisor/arch/x86/mtrr.c"
 
 #define VCPUS 3u
@@ -230,6 +231,42 @@ static void libxl(void **state)
     assert_int_equal(fake_cpu.segment[SEG_CS].attributes, 0xc9b);
     assert_int_equal(fake_cpu.segment[SEG_CS].limit, ~0u);
     assert_int_equal(fake_cpu.segment[SEG_TR].limit, 0x67);
+}
+
+/* What xenctx shows. */
+static void registers_of_a_vcpu(void **state)
+{
+    struct vcpu_guest_context c = { 0 };
+    struct vcpu *v = &vcpus[1];
+
+    v->regs.rip = 0xffffffff81000000;
+    v->regs.r15 = 15;
+    for (uint64_t i = 0; i < 4; i++)
+        v->arch.dr[i] = 0x1000 + i;
+    fake_cpu.reg[HVM_CR3] = 0x3000;
+    fake_cpu.reg[HVM_DR7] = 0x455;
+    fake_cpu.reg[HVM_KERNEL_GS_BASE] = 0x7000;
+    fake_cpu.segment[SEG_CS].selector = 0x10;
+    fake_cpu.segment[SEG_GS].base = 0xffff888000000000;
+    arch_vcpu_get_context(v, &c);
+    assert_false(arch_context_is_online(&c));
+    assert_int_equal(c.user_regs.rip, 0xffffffff81000000);
+    assert_int_equal(c.user_regs.r15, 15);
+    assert_int_equal(c.user_regs.cs, 0x10);
+    assert_int_equal(c.gs_base_kernel, 0xffff888000000000);
+    assert_int_equal(c.gs_base_user, 0x7000);
+    assert_int_equal(c.ctrlreg[3], 0x3000);
+    assert_int_equal(c.debugreg[0], 0x1000);
+    assert_int_equal(c.debugreg[3], 0x1003);
+    assert_int_equal(c.debugreg[7], 0x455);
+    fake_cpu.cpl = 3;
+    arch_vcpu_get_context(v, &c);
+    assert_int_equal(c.gs_base_user, 0xffff888000000000);
+    assert_int_equal(c.gs_base_kernel, 0x7000);
+    v->regs.r15 = 0;
+    assert_int_equal(arch_vcpu_set_context(v, &c), 0);
+    assert_int_equal(v->regs.r15, 15);
+    assert_int_equal(v->regs.rflags, 2);
 }
 
 /* What was read can be written, and is the same when it is read again. */
@@ -474,9 +511,9 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, finish)
     const struct CMUnitTest tests[] = {
-        TEST(libxl),          TEST(round_trip),    TEST(impossible),
-        TEST(all_or_nothing), TEST(wrong_records), TEST(memory_types),
-        TEST(policies),       TEST(policy_msrs),   TEST(featuresets),
+        TEST(libxl),          TEST(registers_of_a_vcpu), TEST(round_trip),   TEST(impossible),
+        TEST(all_or_nothing), TEST(wrong_records),       TEST(memory_types), TEST(policies),
+        TEST(policy_msrs),    TEST(featuresets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

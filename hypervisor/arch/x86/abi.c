@@ -13,7 +13,7 @@
 #include <xen/version.h>
 
 /* The ABI's name has kept the number 3.0 through all releases. */
-const char arch_abi_capabilities[] = "hvm-3.0-x86_32 hvm-3.0-x86_32p hvm-3.0-x86_64";
+const char arch_abi_capabilities[] = "xen-3.0-x86_64 hvm-3.0-x86_32 hvm-3.0-x86_32p hvm-3.0-x86_64";
 
 uint32_t arch_abi_features(const struct domain *d)
 {

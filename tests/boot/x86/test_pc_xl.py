@@ -32,6 +32,7 @@ def test_processors(dom0):
     told = dom0.run("/usr/lib/xen-4.20/bin/xen-cpuid -p")
     for kind in ("Raw", "Host", "HVM Max", "HVM Default"):
         assert re.search(r"^%s policy: \d+ leaves, 2 MSRs$" % kind, told, re.MULTILINE)
+    assert "PDC" not in dom0.run("dmesg")  # Linux' words for firmware were answered
     assert "CPU signature" in dom0.run("/usr/lib/xen-4.20/bin/xen-ucode show-cpu-info")
 
 
@@ -53,6 +54,21 @@ def test_nmi(dom0):
     dom0.run("xl trigger guest nmi")
     with dom0.console():
         dom0.until('grep -qE "NMI: +1 " /proc/interrupts')
+
+
+def test_registers(dom0):
+    """Else who looks at a guest that hangs is shown registers that are not the guest's."""
+    dom0.create("disk=[]", "vif=[]", extra="console=hvc0 rdinit=/init name=guest")
+    with dom0.console():
+        dom0.run("true")
+    dom0.run("xl pause guest")
+    dom0.run("cd /usr/lib/xen-4.20/bin; id=$(xl domid guest)")
+    shown = dict(re.findall(r"\b(\w+): (\w{16})", dom0.run("./xenctx -a $id 0")))
+    saved = dict(re.findall(r"\b(\w+) 0x(\w{16})", dom0.run("./xen-hvmctx $id")))
+    assert int(saved["rip"], 16) >> 63 and int(saved["cr3"], 16)
+    same = "rip rsp rax rcx rdx rbx rsi rdi rbp r8 r9 r10 r11 r12 r13 r14 r15 cr0 cr2 cr3 cr4 dr0 dr1 dr2 dr3 dr6 dr7"
+    for name in same.split():
+        assert shown[name] == saved[name], name
 
 
 def test_save(dom0):

@@ -11,7 +11,7 @@
 
 #define LVT_PERIODIC (1u << 17)
 
-const char arch_capabilities[] = "hvm-3.0-x86_32 hvm-3.0-x86_32p hvm-3.0-x86_64";
+const char arch_capabilities[] = "xen-3.0-x86_64 hvm-3.0-x86_32 hvm-3.0-x86_32p hvm-3.0-x86_64";
 const uint32_t arch_features = BIT32(XENFEAT_hvm_callback_vector) | BIT32(XENFEAT_hvm_safe_pvclock);
 const uint64_t arch_no_calls[] = {
     __HYPERVISOR_set_trap_table,
