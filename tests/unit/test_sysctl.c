@@ -216,7 +216,7 @@ static int64_t pages(uint32_t cmd, uint64_t start, uint64_t end, uint32_t *statu
     return sysctl(XEN_SYSCTL_page_offline_op);
 }
 
-/* `xen-hptool mem-query`: a page that is told to be bad, or a toolstack that asks for all at once.
+/* `xen-hptool mem-status`: a page that is told to be bad, or a toolstack that asks for all at once.
  */
 static void asks_of_pages(void **state)
 {

@@ -208,6 +208,9 @@ int64_t arch_sysctl(struct sysctl *s)
     case XEN_SYSCTL_get_cpu_levelling_caps:
         s->op->u.cpu_levelling_caps.caps = 0; /* there are no PV guests */
         return 0;
+    case XEN_SYSCTL_get_pmstat:
+    case XEN_SYSCTL_pm_op:
+        return -ENODEV; /* CPUs are halted, and nobody sets their clocks */
     case XEN_SYSCTL_psr_cmt_op:
     case XEN_SYSCTL_psr_alloc:
         return -ENODEV;

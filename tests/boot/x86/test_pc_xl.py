@@ -46,6 +46,14 @@ def test_cpuid(dom0):
         dom0.run("xl destroy guest")
 
 
+def test_power(dom0):
+    """Else who asks for the states of power is shown nothing, not even that nobody knows of any."""
+    dom0.run("cd /usr/lib/xen-4.20/bin")
+    assert "cpuidle is disabled" in dom0.run("./xenpm get-cpuidle-states 2>&1 || true")
+    assert "cpufreq is disabled" in dom0.run("./xenpm get-cpufreq-states 2>&1 || true")
+    assert "cpufreq is not enabled" in dom0.run("./xenpm get-cpufreq-para 2>&1 || true")
+
+
 def test_nmi(dom0):
     """Else a guest that hangs cannot be made to say where."""
     dom0.create("disk=[]", "vif=[]", extra="console=hvc0 rdinit=/init name=guest")
