@@ -210,10 +210,9 @@ int64_t arch_sysctl(struct sysctl *s)
         return 0;
     case XEN_SYSCTL_get_pmstat:
     case XEN_SYSCTL_pm_op:
-        return -ENODEV; /* CPUs are halted, and nobody sets their clocks */
     case XEN_SYSCTL_psr_cmt_op:
     case XEN_SYSCTL_psr_alloc:
-        return -ENODEV;
+        return -ENODEV; /* nobody sets CPUs' clocks or divides their caches */
     default:
         return -ENOSYS;
     }
