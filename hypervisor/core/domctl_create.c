@@ -7,6 +7,7 @@
 #include <hospes/domain_config.h>
 #include <hospes/errno.h>
 #include <hospes/hypercall.h>
+#include <hospes/log.h>
 #include <hospes/sched.h>
 #include <hospes/vcpu.h>
 #include <lib/format.h>
@@ -18,6 +19,10 @@
 
 static int check(struct xen_domctl_createdomain *c)
 {
+    if (!(c->flags & XEN_DOMCTL_CDF_hvm)) {
+        log_limited(LOG_WARN, "createdomain: there are no PV guests, only type=\"pvh\"");
+        return -EINVAL;
+    }
     if (c->flags & ~FLAGS_ALLOWED || (c->flags & FLAGS_NEEDED) != FLAGS_NEEDED)
         return -EINVAL;
     if (c->iommu_opts || c->altp2m_opts || c->vmtrace_size)

@@ -15,6 +15,7 @@
 #include <hospes/errno.h>
 #include <hospes/guest_access.h>
 #include <hospes/hypercall.h>
+#include <hospes/log.h>
 #include <hospes/p2m.h>
 #include <hospes/pcpu.h>
 #include <hospes/vcpu.h>
@@ -25,6 +26,8 @@
 
 int arch_domctl_check(struct xen_domctl_createdomain *c)
 {
+    if (c->arch.emulation_flags & ~XEN_X86_EMU_LAPIC)
+        log_limited(LOG_WARN, "createdomain: there are no HVM guests, only type=\"pvh\"");
     if (c->arch.emulation_flags != XEN_X86_EMU_LAPIC || c->arch.misc_flags)
         return -EINVAL;
     return c->max_vcpus && c->max_vcpus <= DOMAIN_MAX_VCPUS ? 0 : -EINVAL;

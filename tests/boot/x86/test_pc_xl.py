@@ -79,6 +79,16 @@ def test_registers(dom0):
         assert shown[name] == saved[name], name
 
 
+def test_types(dom0):
+    """Else who asks for a kind of guest that there is not gets another one, or looks for the mistake elsewhere."""
+    dom0.run("grep -v ^type /guest/guest.cfg >/tmp/old.cfg")
+    for setting, kind in (('type="pv"', "PV"), ('builder="generic"', "PV"), ('type="hvm"', "HVM"), ('builder="hvm"', "HVM")):
+        dom0.run("xl dmesg -c >/dev/null; ! xl create -p /tmp/old.cfg '%s' >/tmp/told 2>&1" % setting, LONG)
+        assert "cannot make domain" in dom0.run("cat /tmp/told")
+        assert 'createdomain: there are no %s guests, only type="pvh"' % kind in dom0.run("xl dmesg")
+        assert dom0.domain("guest") is None
+
+
 def test_save(dom0):
     """Else a guest is lost when its user tries to save it, which is not possible."""
     dom0.create("disk=[]")
