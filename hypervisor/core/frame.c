@@ -35,7 +35,7 @@ static struct frame *table; /* constant after boot, as are these: */
 static struct frame_bank
     *banks[FRAME_MAX_BANKS + 1]; /* by address; their contents under the lock */
 static uint32_t nr_banks;
-static struct {
+static struct bounds {
     uint64_t start, frames;
 } bounds[FRAME_MAX_BANKS + 1]; /* of banks[], for a quick look; the first of no frames ends them */
 static uint64_t nr_total;      /* constant after boot */
@@ -57,7 +57,12 @@ static inline uint32_t bank_index(uint64_t mfn)
 
 static inline bool is_ram(uint64_t mfn)
 {
-    return bounds[bank_index(mfn)].frames != 0;
+    const struct bounds *b = bounds;
+
+    for (; unlikely(mfn - b->start >= b->frames); b++)
+        if (b->frames == 0)
+            return false;
+    return true;
 }
 
 static inline struct frame_bank *bank_of(uint64_t mfn)
@@ -214,7 +219,7 @@ bool frame_is_owned(mfn_t m, uint16_t owner)
 }
 
 /* The owner and the count at once: it cannot change hands between a look and the next. */
-int frame_get(mfn_t m, uint16_t owner)
+inline int frame_get(mfn_t m, uint16_t owner)
 {
     uint64_t *word = (uint64_t *)(void *)&table[m.v], seen;
 
@@ -222,10 +227,10 @@ int frame_get(mfn_t m, uint16_t owner)
         return -EPERM;
     seen = read_once(*word);
     do {
-        if (unlikely((uint16_t)~(seen >> FRAME_OWNER_SHIFT) != owner || (uint32_t)seen == 0))
+        if (unlikely((uint16_t)~(seen >> FRAME_OWNER_SHIFT) != owner))
             return -EPERM;
-        if (unlikely((uint32_t)seen == UINT32_MAX))
-            return -EOVERFLOW;
+        if (unlikely((uint32_t)(seen + 1) <= 1)) /* none, or as many as there can be */
+            return (uint32_t)seen == 0 ? -EPERM : -EOVERFLOW;
     } while (unlikely(!__atomic_compare_exchange_n(word, &seen, seen + 1, true, __ATOMIC_ACQUIRE,
                                                    __ATOMIC_RELAXED)));
     return 0;
