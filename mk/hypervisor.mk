@@ -46,9 +46,13 @@ HV_FAST := $(addprefix hypervisor/core/,hypercall.c xen_version.c vcpu.c pcpu.c 
 HV_FASTEST := $(addprefix hypervisor/core/,mmio.c guest_access.c frame.c evtchn_op.c evtchn_close.c gnttab_copy.c sysctl_machine.c) \
     $(addprefix hypervisor/arch/arm64/,exit.c psci.c)
 
-# On arm64 taking small functions in has nearly the speed of -O2 without its size, with gcc.
 HV_FAST_OPT    := -O2
 HV_FASTEST_OPT := -O2
+# On x86, which has more room, the fastest take in what is `inline` even where it is large.
+ifeq ($(COMPILER)-$(ARCH),gcc-x86_64)
+HV_FASTEST_OPT := -O2 --param max-inline-insns-single=200
+endif
+# On arm64 taking small functions in has nearly the speed of -O2 without its size, with gcc.
 ifeq ($(COMPILER)-$(ARCH),gcc-arm64)
 HV_FAST_OPT    := -Os -finline-small-functions --param max-inline-insns-size=6
 HV_FASTEST_OPT := -O2 -freorder-blocks-algorithm=simple -fno-partial-inlining -fno-tree-pre -fno-thread-jumps --param max-inline-insns-auto=8

@@ -102,7 +102,7 @@ uint32_t gnttab_nr_frames(struct domain *d)
 
 /* --- the end ----------------------------------------------------------------------------- */
 
-/* Of a domain's mappings, or of the entries of its table, in one step. */
+/* Of a domain's mappings, in one step. */
 #define STEP 512u
 
 /* Gives up what it has mapped; p2m_teardown_step() drops the references of its p2m entries. */
@@ -128,9 +128,6 @@ static void release_frame(struct gnttab *gt)
 {
     struct gnttab_frame *f = &gt->frames[--gt->nr_frames];
 
-    for (uint32_t i = 0; i < GNTTAB_ENTRIES; i++)
-        if (f->uses[i].readers || f->uses[i].writers)
-            frame_put(f->uses[i].frame);
     heap_free(f->uses);
     frame_unpin(f->shared);
     frame_free(f->mfn, 1);

@@ -25,15 +25,44 @@ _Static_assert(GNTTAB_ENTRIES * sizeof(struct grant_entry_v1) == FRAME_SIZE,
 
 /* --- uses: gnttab_use.c ---------------------------------------------------------------------- */
 
-/*
- * `by`, a live domain, begins to use entry `ref` of `granter`. Flags of the entry in `mask` have to
- * be GTF_permit_access alone. On GNTST_okay *m has a reference for the caller. Else GNTST_*, and
- * nothing has changed. Takes the granter's LOCK_GNTTAB and LOCK_P2M.
- */
-int gnttab_use_begin(struct domain *granter, uint32_t ref, struct domain *by, bool readonly,
-                     uint16_t mask, mfn_t *m);
+/* Who uses one grant after the other, all in the same way. */
+struct grant_user {
+    struct domain *by, *granter; /* kept by the caller */
+    uint32_t ref;                /* the granter's entry that is used now; GRANT_NONE */
+    /* Constant: of an entry's flags and domain, what is looked at, what it has to be, and which of
+     * them the use sets. */
+    uint32_t relevant, needed, set;
+    bool readonly; /* constant */
+};
 
-/* Ends what began so; the caller's own reference is its own matter. */
+#define GRANT_NONE        UINT32_MAX
+#define GRANT_DOMID_SHIFT 16u
+
+/* Of flags in `mask` a grant has to have GTF_permit_access alone. */
+static inline struct grant_user grant_user(struct domain *by, struct domain *granter, uint16_t mask,
+                                           bool readonly)
+{
+    return (struct grant_user){
+        .by = by,
+        .granter = granter,
+        .ref = GRANT_NONE,
+        .relevant = 0xffffu << GRANT_DOMID_SHIFT | mask | (readonly ? 0 : GTF_readonly),
+        .needed = (uint32_t)by->id << GRANT_DOMID_SHIFT | GTF_permit_access,
+        .set = readonly ? GTF_reading : GTF_reading | GTF_writing,
+        .readonly = readonly,
+    };
+}
+
+/*
+ * Begins to use entry `ref`. On GNTST_okay the use of the one before has ended, and *m has a
+ * reference, which is the use's, and may pass to an entry that maps the frame: it is to be dropped
+ * after the use has ended, not before, so that nobody else gets the frame while the record names
+ * it. Else GNTST_*, and but for *m nothing has changed. Takes the granter's LOCK_GNTTAB and
+ * LOCK_P2M.
+ */
+int gnttab_use_begin(struct grant_user *u, uint32_t ref, mfn_t *m);
+
+/* Ends what began so; nothing, if the granter is going. */
 void gnttab_use_end(struct domain *granter, uint32_t ref, bool readonly);
 
 /* --- handles: gnttab_maptrack.c -------------------------------------------------------------- */

@@ -26,14 +26,15 @@ static int make(struct domain *d, const struct gnttab_map_grant_ref *op, struct 
     bool readonly = op->flags & GNTMAP_readonly;
     gfn_t gfn = gaddr_to_gfn(GADDR(op->host_addr));
     mfn_t frame;
-    int rc = gnttab_use_begin(granter, op->ref, d, readonly, GTF_MAPPABLE, &frame);
+    struct grant_user user = grant_user(d, granter, GTF_MAPPABLE, readonly);
+    int rc = gnttab_use_begin(&user, op->ref, &frame);
 
     if (unlikely(rc))
         return rc;
     if (unlikely(op->flags & ~(uint32_t)(GNTMAP_host_map | GNTMAP_readonly)) ||
         unlikely(p2m_replace(d, gfn, frame, 1, readonly ? P2M_GRANT_RO : P2M_GRANT))) {
-        frame_put(frame);
         gnttab_use_end(granter, op->ref, readonly);
+        frame_put(frame);
         return GNTST_general_error;
     }
     domain_hold(granter);
@@ -145,7 +146,8 @@ static int begin_unmap(struct batch *b, const struct gnttab_unmap_grant_ref *op)
     return GNTST_okay;
 }
 
-/* A mapping's entry is there: nobody else changes it. After this no TLB has it any more. */
+/* A mapping's entry is there: nobody else changes it. After this no TLB has it any more, and its
+ * reference is ours. */
 static void take_out(const struct batch *b)
 {
     struct p2m_batch p2m;
@@ -168,6 +170,7 @@ static void finish(struct batch *b)
         struct grant_mapping *m = maptrack_find(b->d, b->handles[i]);
 
         gnttab_use_end(m->granter, m->ref, m->readonly);
+        frame_put(m->frame);
         domain_put(m->granter);
         maptrack_give(b->d, b->handles[i]);
     }

@@ -19,24 +19,22 @@
 /* Flags and domain, which change together. */
 static uint32_t *word_of(struct grant_entry_v1 *e)
 {
-    _Static_assert(offsetof(struct grant_entry_v1, domid) == 2, "flags below, domain above");
+    _Static_assert(offsetof(struct grant_entry_v1, domid) * 8 == GRANT_DOMID_SHIFT,
+                   "flags below, domain above");
     return (uint32_t *)(void *)e;
 }
 
-static int set_flags(struct grant_entry_v1 *e, const struct domain *by, bool readonly, bool first,
-                     uint16_t mask)
+/* The first use finds the grant as it has to be; a later one needs no more than the right to write.
+ */
+static inline int set_flags(struct grant_entry_v1 *e, const struct grant_user *u, bool first)
 {
-    uint32_t seen = read_once(*word_of(e));
+    uint32_t relevant = first ? u->relevant : u->relevant & GTF_readonly;
+    uint32_t needed = first ? u->needed : 0, seen = read_once(*word_of(e));
 
     for (unsigned int tries = TRIES; tries; tries--) {
-        uint16_t flags = (uint16_t)seen, domid = (uint16_t)(seen >> 16);
-        uint32_t set = readonly ? GTF_reading : GTF_reading | GTF_writing;
-
-        if (first && unlikely((flags & mask) != GTF_permit_access || domid != by->id))
+        if (unlikely((seen & relevant) != needed))
             return GNTST_general_error;
-        if (!readonly && unlikely(flags & GTF_readonly))
-            return GNTST_general_error;
-        if (likely(__atomic_compare_exchange_n(word_of(e), &seen, seen | set, true,
+        if (likely(__atomic_compare_exchange_n(word_of(e), &seen, seen | u->set, true,
                                                __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)))
             return GNTST_okay;
     }
@@ -67,66 +65,84 @@ static void clear_unneeded(struct grant_entry_v1 *e, const struct grant_use *use
         clear_flags(e, clear);
 }
 
+static inline struct grant_use *use_of(const struct gnttab *gt, uint32_t ref)
+{
+    return &gt->frames[ref / GNTTAB_ENTRIES].uses[ref % GNTTAB_ENTRIES];
+}
+
+static inline struct grant_entry_v1 *entry_of(const struct gnttab *gt, uint32_t ref)
+{
+    return &gt->frames[ref / GNTTAB_ENTRIES].shared[ref % GNTTAB_ENTRIES];
+}
+
+/* The frame that the entry names now: RAM that the granter owns. */
+static inline int find_frame(struct domain *granter, const struct grant_entry_v1 *e, mfn_t *m)
+{
+    gfn_t gfn = GFN(read_once(e->frame));
+
+    return p2m_acquire_fast(granter, gfn, 1u << P2M_RAM, m) < 0 ? GNTST_bad_page : GNTST_okay;
+}
+
 /* Under the granter's lock. */
-static int begin(struct domain *granter, struct grant_entry_v1 *e, struct grant_use *use,
-                 struct domain *by, bool readonly, uint16_t mask)
+static inline int begin(const struct grant_user *u, struct grant_entry_v1 *e, struct grant_use *use)
 {
     bool first = !use->readers && !use->writers;
     int rc;
 
-    if (!first && unlikely(use->by != by))
+    if (!first && unlikely(use->by != u->by))
         return GNTST_general_error;
-    if (first || (!readonly && !use->writers)) {
-        rc = set_flags(e, by, readonly, first, mask);
+    if (first || (!u->readonly && !use->writers)) {
+        rc = set_flags(e, u, first);
         if (unlikely(rc))
             return rc;
     }
-    if (first) {
-        /* What the entry names now: RAM that the granter owns. */
-        gfn_t gfn = GFN(read_once(e->frame));
-
-        rc = p2m_acquire_present(granter, gfn, 1u << P2M_RAM, &use->frame);
-        if (unlikely(rc == P2M_RESERVED))
-            rc = p2m_acquire(granter, gfn, 1u << P2M_RAM, &use->frame);
-        if (unlikely(rc < 0)) {
-            rc = GNTST_bad_page;
-            goto undo;
-        }
-        use->by = by;
+    if (likely(first))
+        rc = find_frame(u->granter, e, &use->frame);
+    else
+        rc = frame_get(use->frame, u->granter->id) ? GNTST_general_error : GNTST_okay;
+    if (unlikely(rc)) {
+        clear_unneeded(e, use, u->readonly);
+        return rc;
     }
-    rc = GNTST_general_error;
-    if (unlikely(frame_get(use->frame, granter->id)))
-        goto undo_frame;
+    use->by = u->by;
     /* Neither overflows: each use has a handle, or a CPU that is copying. */
-    if (readonly)
+    if (u->readonly)
         use->readers++;
     else
         use->writers++;
     return GNTST_okay;
-
-undo_frame:
-    if (first)
-        frame_put(use->frame);
-undo:
-    clear_unneeded(e, use, readonly);
-    return rc;
 }
 
-int gnttab_use_begin(struct domain *granter, uint32_t ref, struct domain *by, bool readonly,
-                     uint16_t mask, mfn_t *m)
+/* Under the granter's lock. */
+static inline void end(struct gnttab *gt, uint32_t ref, bool readonly)
 {
-    struct gnttab *gt = &granter->gnttab;
+    struct grant_use *use = use_of(gt, ref);
+
+    if (readonly)
+        use->readers--;
+    else
+        use->writers--;
+    clear_unneeded(entry_of(gt, ref), use, readonly);
+}
+
+inline int gnttab_use_begin(struct grant_user *u, uint32_t ref, mfn_t *m)
+{
+    struct gnttab *gt = &u->granter->gnttab;
     int rc = GNTST_bad_gntref;
 
     spin_lock(&gt->lock);
     if (unlikely(gt->closed)) {
         rc = GNTST_bad_domain;
     } else if (likely(ref / GNTTAB_ENTRIES < gt->nr_frames)) {
-        struct gnttab_frame *f = &gt->frames[ref / GNTTAB_ENTRIES];
-        struct grant_use *use = &f->uses[ref % GNTTAB_ENTRIES];
+        struct grant_use *use = use_of(gt, ref);
 
-        rc = begin(granter, &f->shared[ref % GNTTAB_ENTRIES], use, by, readonly, mask);
+        rc = begin(u, entry_of(gt, ref), use);
         *m = use->frame;
+    }
+    if (likely(!rc)) {
+        if (u->ref != GRANT_NONE)
+            end(gt, u->ref, u->readonly);
+        u->ref = ref;
     }
     spin_unlock(&gt->lock);
     return rc;
@@ -135,22 +151,9 @@ int gnttab_use_begin(struct domain *granter, uint32_t ref, struct domain *by, bo
 void gnttab_use_end(struct domain *granter, uint32_t ref, bool readonly)
 {
     struct gnttab *gt = &granter->gnttab;
-    mfn_t unused = MFN_NONE;
 
     spin_lock(&gt->lock);
-    if (likely(!gt->closed)) {
-        struct gnttab_frame *f = &gt->frames[ref / GNTTAB_ENTRIES];
-        struct grant_use *use = &f->uses[ref % GNTTAB_ENTRIES];
-
-        if (readonly)
-            use->readers--;
-        else
-            use->writers--;
-        if (!use->readers && !use->writers)
-            unused = use->frame;
-        clear_unneeded(&f->shared[ref % GNTTAB_ENTRIES], use, readonly);
-    }
+    if (likely(!gt->closed))
+        end(gt, ref, readonly);
     spin_unlock(&gt->lock);
-    if (!mfn_is_none(unused))
-        frame_put(unused);
 }

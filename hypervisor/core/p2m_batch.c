@@ -161,7 +161,7 @@ static int take_out(struct p2m_batch *b, gfn_t gfn, const struct pgtable_leaf *l
     if (err)
         return err;
     p2m->nr_counted -= counted;
-    if (counted || (own && !kept))
+    if (own ? !kept : counted && !p2m_is_grant(leaf->type)) /* a grant is gnttab's to let go of */
         note_gone(b, maddr_to_mfn(leaf->maddr), frames, own);
     return 0;
 }
@@ -199,7 +199,7 @@ static bool has_grants(const struct p2m *p2m, uint64_t addr, uint64_t end)
     unsigned int order;
 
     while (p2m->nr_counted && pgtable_next(&p2m->pt, addr, end, &addr, &leaf, &order)) {
-        if (leaf.type == P2M_GRANT || leaf.type == P2M_GRANT_RO)
+        if (p2m_is_grant(leaf.type))
             return true;
         addr += FRAME_SIZE << order;
     }
@@ -276,7 +276,7 @@ static int map_page(struct p2m_batch *b, gfn_t gfn, const struct pgtable_leaf *l
     if (b->nr == P2M_BATCH)
         settle(b);
     if (unlikely(p2m_leaf_get(leaves, gfn, &old))) {
-        if (old.type == P2M_GRANT || old.type == P2M_GRANT_RO)
+        if (p2m_is_grant(old.type))
             return -EBUSY;
         if (old.maddr.v != leaf->maddr.v || p2m_is_counted(old.type) || p2m_is_counted(leaf->type))
             cover(b, gfn, &old);

@@ -17,6 +17,11 @@ static inline bool p2m_is_counted(uint32_t type)
     return type >= P2M_SHARED && type <= P2M_GRANT_RO;
 }
 
+static inline bool p2m_is_grant(uint32_t type)
+{
+    return type == P2M_GRANT || type == P2M_GRANT_RO;
+}
+
 /* A leaf stands for the domain's own RAM: no device, no memory of firmware's or of another. */
 static inline bool p2m_is_own(const struct domain *d, const struct pgtable_leaf *leaf)
 {

@@ -117,14 +117,8 @@ static void count_shared(struct domain *d)
         count_vcpu(v);
     for (i = 0; e->pages && i < EVTCHN_PAGES; i++)
         count_area(&e->pages[i]);
-    for (i = 0; i < d->gnttab.nr_frames; i++) {
-        const struct gnttab_frame *f = &d->gnttab.frames[i];
-
-        count(f->mfn, d->id);
-        for (uint32_t n = 0; n < GNTTAB_ENTRIES; n++)
-            if (f->uses[n].readers || f->uses[n].writers)
-                count(f->uses[n].frame, OWNER_NONE);
-    }
+    for (i = 0; i < d->gnttab.nr_frames; i++)
+        count(d->gnttab.frames[i].mfn, d->id);
 }
 
 /* What the domain's tables stand for; teardown, which leaves entries behind, has passed `lowest`.

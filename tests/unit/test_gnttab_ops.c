@@ -153,6 +153,61 @@ static void copies_reserved(void **state)
 }
 
 /* A long batch that is interrupted copies each element once and in order. */
+/* Of each of these, source or destination goes to another page while the other stays. */
+static void copies_in_a_row(void **state)
+{
+    static const struct {
+        uint16_t flags;
+        uint32_t from, to; /* grants of domain 1, or pages of the caller's */
+        int status;
+    } rows[] = {
+        { GNTCOPY_source_gref, 8, FIRST + 20, GNTST_okay },
+        { GNTCOPY_source_gref, 9, FIRST + 21, GNTST_okay },
+        { GNTCOPY_source_gref, 10, FIRST + 21, GNTST_general_error }, /* no such grant */
+        { GNTCOPY_source_gref, 9, FIRST + 22, GNTST_okay },
+        { 0, FIRST + 20, FIRST + 23, GNTST_okay },
+        { GNTCOPY_dest_gref, FIRST + 20, 11, GNTST_okay },
+        { GNTCOPY_dest_gref, FIRST + 21, 12, GNTST_okay },
+        { GNTCOPY_source_gref | GNTCOPY_dest_gref, 12, 11, GNTST_okay },
+        { GNTCOPY_source_gref | GNTCOPY_dest_gref, 11, 11, GNTST_okay },
+        { GNTCOPY_dest_gref, FIRST + 21, 8, GNTST_general_error }, /* read-only */
+    };
+    struct gnttab_copy op[array_size(rows)];
+
+    grant(1, 8, 0, FIRST + 8, GTF_readonly);
+    grant(1, 9, 0, FIRST + 9, GTF_readonly);
+    *entry(1, 10) = (struct grant_entry_v1){ 0, 0, 0 };
+    grant(1, 11, 0, FIRST + 11, 0);
+    grant(1, 12, 0, FIRST + 12, 0);
+    memset(page_at(1, FIRST + 8), 8, 4);
+    memset(page_at(1, FIRST + 9), 9, 4);
+    for (uint32_t i = 0; i < array_size(rows); i++) {
+        op[i] = (struct gnttab_copy){ .flags = rows[i].flags, .len = 4, .status = 77 };
+        op[i].source.domid = rows[i].flags & GNTCOPY_source_gref ? 1 : DOMID_SELF;
+        op[i].dest.domid = rows[i].flags & GNTCOPY_dest_gref ? 1 : DOMID_SELF;
+        op[i].source.u.gmfn = rows[i].from;
+        op[i].dest.u.gmfn = rows[i].to;
+    }
+    memcpy(page_at(0, FIRST), op, sizeof(op));
+    assert_int_equal(call(0, GNTTABOP_copy, OPS, array_size(rows)), 0);
+    memcpy(op, page_at(0, FIRST), sizeof(op));
+    for (uint32_t i = 0; i < array_size(rows); i++)
+        assert_int_equal(op[i].status, rows[i].status);
+    assert_int_equal(page_at(0, FIRST + 20)[3], 8);
+    assert_int_equal(page_at(0, FIRST + 21)[3], 9);
+    assert_int_equal(page_at(0, FIRST + 22)[3], 9);
+    assert_int_equal(page_at(0, FIRST + 23)[3], 8);
+    assert_int_equal(page_at(1, FIRST + 11)[3], 9);
+    assert_int_equal(page_at(1, FIRST + 12)[3], 9);
+    /* Nothing is in use, or counted, any more. */
+    for (uint32_t ref = 8; ref <= 12; ref++) {
+        assert_int_equal(entry(1, ref)->flags & (GTF_reading | GTF_writing), 0);
+        assert_int_equal(frame_of(frame_at(1, FIRST + ref))->count, 1);
+    }
+    for (uint32_t i = 20; i <= 23; i++)
+        assert_int_equal(frame_of(frame_at(0, FIRST + i))->count, 1);
+}
+
 static void copy_batches(void **state)
 {
     struct gnttab_copy op[40];
@@ -372,10 +427,10 @@ static void limits(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        TEST(copies),          TEST(copy_errors),  TEST(copies_own_memory_only),
-        TEST(copies_reserved), TEST(copy_batches), TEST(flushes_caches),
-        TEST(sizes),           TEST(versions),     TEST(swaps),
-        TEST(transfers),       TEST(limits),
+        TEST(copies),          TEST(copy_errors),     TEST(copies_own_memory_only),
+        TEST(copies_reserved), TEST(copies_in_a_row), TEST(copy_batches),
+        TEST(flushes_caches),  TEST(sizes),           TEST(versions),
+        TEST(swaps),           TEST(transfers),       TEST(limits),
     };
 
     return cmocka_run_group_tests(tests, machine, NULL);

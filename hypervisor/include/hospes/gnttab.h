@@ -29,7 +29,7 @@ struct vcpu;
 
 /* Who uses an entry now. All zeroes: nobody. */
 struct grant_use {
-    mfn_t frame;       /* counted, for as long as there are users */
+    mfn_t frame;       /* counted by each of its users, for as long as there are any */
     struct domain *by; /* the one domain that may; alive, since it has the uses */
     uint32_t readers;  /* uses that only read, */
     uint32_t writers;  /* and that write too */
@@ -52,7 +52,7 @@ enum grant_mapping_state {
 /* One grant mapped by the domain. */
 struct grant_mapping {
     struct domain *granter; /* with a reference, while not free */
-    mfn_t frame;            /* counted by the p2m entry */
+    mfn_t frame;            /* counted by the p2m entry, for the use too */
     gfn_t gfn;              /* where it was mapped */
     uint32_t ref;           /* the granter's entry; while free: the next free handle */
     uint16_t state;         /* enum grant_mapping_state, atomic */

@@ -100,8 +100,9 @@ int p2m_unmap(struct domain *d, gfn_t gfn, uint64_t frames);
 /*
  * For all who change a domain that was built: several changes under one lock, with one flush of the
  * TLBs at the end. What entries gave up is let go after that: references of counted frames are
- * dropped, the domain's own memory is freed and taken off its account. But a domain whose memory is
- * at machine addresses, or static, keeps it: as P2M_KEPT, and beneath what is mapped in its place.
+ * dropped, but for a grant's, which passes to the caller; the domain's own memory is freed and
+ * taken off its account. But a domain whose memory is at machine addresses, or static, keeps it: as
+ * P2M_KEPT, and beneath what is mapped in its place.
  *
  * Between begin and end the p2m's lock is held: nothing that takes it, nor guest_read(). Memory of
  * the caller's.

@@ -73,6 +73,14 @@ static inline int p2m_acquire_present(struct domain *d, gfn_t gfn, uint32_t type
     return rc;
 }
 
+/* p2m_acquire(), for those who call it most. */
+static inline int p2m_acquire_fast(struct domain *d, gfn_t gfn, uint32_t types, mfn_t *m)
+{
+    int rc = p2m_acquire_present(d, gfn, types, m);
+
+    return likely(rc != P2M_RESERVED) ? rc : p2m_acquire(d, gfn, types, m);
+}
+
 struct p2m_peek {
     struct domain *d;
     uint8_t *page; /* what was looked into last, mapped; NULL: nothing yet */
