@@ -22,7 +22,10 @@ BOOT_NEEDS_x86_64 := image-xl-4.17 $(BUILD)/debian/firmware-x86_64.stamp $(BUILD
 TESTED_TWICE := test_info or test_programs or test_create_and_destroy or test_disk or test_vcpus
 
 .PHONY: test boot-test fuzz
-test: unit ## run all tests: unit tests, then boot tests of both architectures
+# Images first: unit tests read the device trees of QEMU's machines.
+test: ## run all tests: unit tests, then boot tests of both architectures
+	@$(MAKE) --no-print-directory ARCH=arm64 image
+	@$(MAKE) --no-print-directory unit
 	@$(MAKE) --no-print-directory ARCH=arm64 boot-test
 	@$(MAKE) --no-print-directory ARCH=x86_64 $(if $(K),,K='not test_xl.py or $(TESTED_TWICE)') boot-test
 
